@@ -1,0 +1,360 @@
+"""The exceptions of ramax, one tree.
+
+RamaxError                          code, retryable; fields first, the message is built from them
+├── Rejected                        a command's "no"; applications subclass it; not a fault
+├── ConflictError                   retryable: somebody was first
+│   ├── ConcurrencyError            space, expected, actual
+│   ├── IdempotencyConflictError    space, key
+│   ├── VersionConflictError        key, expected, actual
+│   └── MergeConflictError          conflicts
+├── NotFoundError (LookupError)     SpaceNotFoundError, KeyNotFoundError, EventNotFoundError,
+│                                   BranchNotFoundError
+├── SpaceExistsError                name
+├── SpaceNotEmptyError              space, event_count, key_count
+├── DataError (ValueError)          a value breaks a rule: what, value, rule
+│   ├── CodecError                  what, value, rule
+│   ├── UpcastError · SchemaError · CircularRefError(path)
+│   ├── SpaceNameError              name, rule
+│   └── LegacyFormatError           what, rule
+├── StorageError                    the database failed; __cause__ is the driver's error
+│   ├── StorageBusyError            retryable: locked, deadlock, serialization
+│   ├── CommitUnknownError          the database cannot tell whether a commit happened
+│   ├── SchemaOutOfDateError        current, head, and the command that fixes it
+│   └── ForeignSchemaError          tables of our names that are not ours
+├── SyncError
+├── FoldError                       an applicator failed: space, sequence, event_type
+└── MisuseError (RuntimeError)      fix the code, do not catch
+    ├── DomainMismatchError         space, missing
+    ├── NestedTransactionError · TransactionFailedError · ClosedError
+    └── StateReplacedError          a scan ran across a rebuild's swap
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+
+def _rebuild(
+    cls: type["RamaxError"], args: tuple[object, ...], fields: dict[str, object]
+) -> "RamaxError":
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(fields)
+    return error
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """Render a value for a message, at most ``limit`` characters."""
+    try:
+        text = repr(value)
+    except Exception:  # a user's __repr__ must not hide the error that is being reported
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+class RamaxError(Exception):
+    """Base of every error that ramax raises on purpose.
+
+    ``code`` is stable and meant for programs; ``retryable`` says that the same call may succeed
+    when it is made again.
+    """
+
+    code: ClassVar[str] = "ramax"
+    retryable: ClassVar[bool] = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The constructors take fields, not the message, so the default would call them wrongly.
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+class Rejected(RamaxError):  # noqa: N818 - a business "no" is an answer, not a fault
+    """A command said no; nothing was written. Applications subclass it."""
+
+    code = "rejected"
+
+
+class ConflictError(RamaxError):
+    """Somebody else was first; read again and decide again."""
+
+    code = "conflict"
+    retryable = True
+
+
+class ConcurrencyError(ConflictError):
+    """The space is not where the caller expected it."""
+
+    code = "conflict.concurrency"
+
+    def __init__(self, space: str, expected: object, actual: object) -> None:
+        self.space, self.expected, self.actual = space, expected, actual
+        super().__init__(f"space {space!r} is at sequence {actual}, expected {expected}")
+
+
+class IdempotencyConflictError(ConflictError):
+    """An idempotency key came again with other content."""
+
+    code = "conflict.idempotency"
+    retryable = False
+
+    def __init__(self, space: str, key: str) -> None:
+        self.space, self.key = space, key
+        super().__init__(
+            f"idempotency key {shown(key)} of space {space!r} was used for another command or "
+            "other parameters; use a new key for new content"
+        )
+
+
+class VersionConflictError(ConflictError):
+    """A versioned value is not at the version that the caller expected."""
+
+    code = "conflict.version"
+
+    def __init__(self, key: str, expected: object, actual: object) -> None:
+        self.key, self.expected, self.actual = key, expected, actual
+        super().__init__(f"{shown(key)} is at version {actual}, expected {expected}")
+
+
+class MergeConflictError(ConflictError):
+    """Both sides of a merge changed the same thing."""
+
+    code = "conflict.merge"
+    retryable = False
+
+    def __init__(self, conflicts: Sequence[object]) -> None:
+        self.conflicts = tuple(conflicts)
+        super().__init__(f"{len(self.conflicts)} conflicts, first: {shown(self.conflicts[:1])}")
+
+
+class NotFoundError(RamaxError, LookupError):
+    """What was named does not exist."""
+
+    code = "not_found"
+
+
+class SpaceNotFoundError(NotFoundError):
+    """No space of that name or id, or it was deleted."""
+
+    code = "not_found.space"
+
+    def __init__(self, space: str | int) -> None:
+        self.space = space
+        super().__init__(f"there is no space {space!r}; it was never created or has been deleted")
+
+
+class KeyNotFoundError(NotFoundError):
+    """The pstate of the space has no such key."""
+
+    code = "not_found.key"
+
+    def __init__(self, space: str, key: str) -> None:
+        self.space, self.key = space, key
+        super().__init__(f"space {space!r} has no key {shown(key)}")
+
+
+class EventNotFoundError(NotFoundError):
+    """No such event, or it belongs to another space."""
+
+    code = "not_found.event"
+
+    def __init__(self, event_id: int) -> None:
+        self.event_id = event_id
+        super().__init__(f"there is no event {event_id} here")
+
+
+class BranchNotFoundError(NotFoundError):
+    """No branch of that name."""
+
+    code = "not_found.branch"
+
+    def __init__(self, branch: str) -> None:
+        self.branch = branch
+        super().__init__(f"there is no branch {branch!r}")
+
+
+class SpaceExistsError(RamaxError):
+    """A space of that name exists already."""
+
+    code = "exists.space"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"a space {name!r} exists already; open it with content_store({name!r})")
+
+
+class SpaceNotEmptyError(RamaxError):
+    """The space holds, or once held, data; deleting it needs ``force=True``."""
+
+    code = "not_empty.space"
+
+    def __init__(self, space: str, event_count: int, key_count: int) -> None:
+        self.space, self.event_count, self.key_count = space, event_count, key_count
+        super().__init__(
+            f"space {space!r} is not empty ({event_count} events, {key_count} keys); "
+            "delete it for good with force=True"
+        )
+
+
+class DataError(RamaxError, ValueError):
+    """A value breaks a rule. Nothing was written."""
+
+    code = "data"
+
+    def __init__(self, what: str, value: object, rule: str) -> None:
+        self.what, self.value, self.rule = what, value, rule
+        super().__init__(f"{what} {shown(value)}: {rule}")
+
+
+class CodecError(DataError):
+    """A value cannot be stored as, or read from, its format."""
+
+    code = "data.codec"
+
+
+class UpcastError(DataError):
+    """An old event could not be brought to today's shape."""
+
+    code = "data.upcast"
+
+
+class SchemaError(DataError):
+    """A value does not fit the schema of its entity."""
+
+    code = "data.schema"
+
+
+class CircularRefError(DataError):
+    """A chain of bare references comes back to itself."""
+
+    code = "data.circular_ref"
+
+    def __init__(self, path: Iterable[str]) -> None:
+        self.path = tuple(path)
+        super().__init__("reference", " -> ".join(self.path), "the chain loops")
+
+
+class SpaceNameError(DataError):
+    """A new space may not have this name."""
+
+    code = "data.space_name"
+
+    def __init__(self, name: object, rule: str) -> None:
+        self.name = name
+        super().__init__("space name", name, rule)
+
+
+class LegacyFormatError(DataError):
+    """Bytes or tables of an old database are not what they should be."""
+
+    code = "data.legacy"
+
+
+class StorageError(RamaxError):
+    """The database failed. The driver's error is ``__cause__``."""
+
+    code = "storage"
+
+
+class StorageBusyError(StorageError):
+    """Locked for too long, a deadlock or a serialization failure. Nothing was written."""
+
+    code = "storage.busy"
+    retryable = True
+
+
+class CommitUnknownError(StorageError):
+    """The connection broke at commit and the database cannot tell whether it happened.
+
+    Not retryable as it is: repeat the command with an ``idempotency_key``, or look first.
+    """
+
+    code = "storage.commit_unknown"
+
+
+class SchemaOutOfDateError(StorageError):
+    """The tables are older or newer than this version of ramax."""
+
+    code = "storage.schema"
+
+    def __init__(self, current: str | None, head: str, remedy: str) -> None:
+        self.current, self.head, self.remedy = current, head, remedy
+        super().__init__(
+            f"the database is at revision {current or 'none'}, this ramax needs {head}: {remedy}"
+        )
+
+
+class ForeignSchemaError(StorageError):
+    """The database holds tables of our names that ramax did not make; nothing was changed."""
+
+    code = "storage.foreign_schema"
+
+    def __init__(self, tables: Iterable[str], reason: str) -> None:
+        self.tables, self.reason = tuple(tables), reason
+        super().__init__(f"tables {', '.join(self.tables)} are not ramax's: {reason}")
+
+
+class SyncError(RamaxError):
+    """Another replica or layer failed, or said something that cannot be true."""
+
+    code = "sync"
+
+
+class FoldError(RamaxError):
+    """An applicator failed on a recorded event. The pstate stays as it was.
+
+    The applicator's own exception is ``__cause__``.
+    """
+
+    code = "fold"
+
+    def __init__(self, space: str, sequence: int, event_type: str, reason: object) -> None:
+        self.space, self.sequence, self.event_type = space, sequence, event_type
+        super().__init__(
+            f"the applicator for {event_type!r} failed on event {sequence} of space {space!r}: "
+            f"{shown(reason, 200)}; mend the applicator, then run again or rebuild"
+        )
+
+
+class MisuseError(RamaxError, RuntimeError):
+    """The calling code is wrong; fix it instead of catching this."""
+
+    code = "misuse"
+
+
+class DomainMismatchError(MisuseError):
+    """The pstate of the space was folded by domains that this handle lacks, or lacks this one's.
+
+    Open the space with all of them, or record the new set with ``rebuild_pstate()``.
+    """
+
+    code = "misuse.domain"
+
+    def __init__(self, space: str, missing: Iterable[str], reason: str) -> None:
+        self.space, self.missing = space, tuple(sorted(missing))
+        super().__init__(
+            f"space {space!r}: {reason} {', '.join(map(repr, self.missing))}; open it with all "
+            "its domains (Domain.combine) or run rebuild_pstate() to record a new set"
+        )
+
+
+class NestedTransactionError(MisuseError):
+    """A handle was used inside a transaction of the same task; use the transaction itself."""
+
+    code = "misuse.nested_transaction"
+
+
+class TransactionFailedError(MisuseError):
+    """The transaction broke on an earlier error and can only be rolled back."""
+
+    code = "misuse.transaction_failed"
+
+
+class ClosedError(MisuseError):
+    """The database handle, or the transaction, is closed."""
+
+    code = "misuse.closed"
+
+
+class StateReplacedError(MisuseError):
+    """A rebuild replaced the pstate between two pages of a scan; start the scan again."""
+
+    code = "misuse.state_replaced"
+    retryable = True

@@ -1,0 +1,1 @@
+"""Everything that knows SQL: tables, statements, engines, the write plan, driver errors."""

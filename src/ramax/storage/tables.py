@@ -1,0 +1,164 @@
+"""The tables, as one metadata per dialect with the same column names (ADR-0003)."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+import sqlalchemy as sa
+
+DialectName = Literal["sqlite", "postgresql"]
+
+HEAD = "ramax_0002"
+"""The newest Alembic revision that this code works with."""
+
+VERSION_TABLE = "ramax_alembic_version"
+
+EVENT_ID_SEQUENCE = "event_id_seq"
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The Core tables of one dialect."""
+
+    metadata: sa.MetaData
+    dialect: DialectName
+    spaces: sa.Table
+    space_sequences: sa.Table
+    events: sa.Table
+    pstate: sa.Table
+    checkpoints: sa.Table
+    idempotency_keys: sa.Table
+
+    @property
+    def owned_by_space(self) -> tuple[sa.Table, ...]:
+        """Every table whose rows belong to one space, in the order in which a delete empties it."""
+        found = [
+            table
+            for table in self.metadata.sorted_tables
+            if "space_id" in table.c and table is not self.spaces
+        ]
+        return (self.space_sequences, *(t for t in found if t is not self.space_sequences))
+
+
+@cache
+def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
+    """Build the tables of ``dialect``; columns and meaning are the same on both.
+
+    Only `space_sequences` refers to `spaces`: nothing is written without that row's guard, so
+    a foreign key on every hot table would check again, per row, what the guard has checked once.
+
+    They differ in which of the two keys of an event is the primary one: SQLite clusters by
+    ``event_id`` (the AUTOINCREMENT rowid, never reused), PostgreSQL by (space, sequence).
+    """
+    metadata = sa.MetaData(schema=schema)
+    postgres = dialect == "postgresql"
+    key_text = sa.Text(collation="C") if postgres else sa.Text()
+    big = sa.BigInteger() if postgres else sa.Integer()
+    blob = sa.LargeBinary()
+    hot = {"postgresql_with": {"fillfactor": 50}} if postgres else {}
+
+    def keyed(*references: sa.ForeignKey) -> sa.Column[int]:
+        return sa.Column("space_id", big, *references, primary_key=True, autoincrement=False)
+
+    spaces = sa.Table(
+        "spaces",
+        metadata,
+        sa.Column("space_id", big, *([sa.Identity()] if postgres else []), primary_key=True),
+        sa.Column("space_name", key_text, nullable=False),
+        sa.Column("created_at", big, nullable=False),
+        sa.Column("metadata", blob),  # MessagePack map, or NULL for {}
+        sa.Column("domains", blob),  # MessagePack list of names whose fold the pstate is
+        sa.UniqueConstraint("space_name", name="uq_spaces_space_name"),
+        sqlite_autoincrement=True,
+    )
+    space_sequences = sa.Table(
+        "space_sequences",
+        metadata,
+        keyed(sa.ForeignKey(spaces.c.space_id)),
+        sa.Column("last_sequence", big, nullable=False, server_default="0"),
+        sa.Column("state_version", big, nullable=False, server_default="0"),
+        sa.Column("last_timestamp", big, nullable=False, server_default="0"),
+        sa.Column("writer_token", blob),
+        **hot,
+    )
+    event_id = (
+        sa.Column(
+            "event_id",
+            big,
+            sa.Sequence(EVENT_ID_SEQUENCE, cache=1, metadata=metadata),
+            server_default=sa.text(
+                f"nextval('{f'{schema}.' if schema else ''}{EVENT_ID_SEQUENCE}'::regclass)"
+            ),
+            nullable=False,
+        )
+        if postgres
+        else sa.Column("event_id", big, primary_key=True, autoincrement=True)
+    )
+    event_keys: list[sa.Constraint | sa.Index] = (
+        [
+            sa.PrimaryKeyConstraint("space_id", "space_sequence", name="pk_events"),
+            sa.Index("uq_events_event_id", "event_id", unique=True),
+        ]
+        if postgres
+        else [sa.UniqueConstraint("space_id", "space_sequence", name="uq_events_space_sequence")]
+    )
+    events = sa.Table(
+        "events",
+        metadata,
+        event_id,
+        sa.Column("space_id", big, nullable=False),
+        sa.Column("space_sequence", big, nullable=False),
+        sa.Column("entity_id", key_text, nullable=False),
+        sa.Column("event_type", key_text, nullable=False),
+        sa.Column("payload", blob, nullable=False),
+        sa.Column("format", sa.Text(), nullable=False),
+        sa.Column("timestamp", big, nullable=False),
+        sa.Column("causation_id", big),
+        sa.Column("correlation_id", sa.Text()),
+        sa.Column("metadata", blob),
+        sa.Column("created_at", big),
+        *event_keys,
+        sa.Index("ix_events_space_entity", "space_id", "entity_id", "space_sequence"),
+        sqlite_autoincrement=True,
+    )
+    pstate = sa.Table(
+        "pstate_entities",
+        metadata,
+        keyed(),
+        sa.Column("key", key_text, primary_key=True),
+        sa.Column("value", blob, nullable=False),
+        sa.Column("format", sa.Text(), nullable=False),
+        sa.Column("updated_at", big),
+        # 1: written by put(), not by an event; a rebuild drops it
+        sa.Column("direct", sa.SmallInteger(), nullable=False, server_default="0"),
+    )
+    checkpoints = sa.Table(
+        "projection_checkpoints",
+        metadata,
+        keyed(),
+        sa.Column("name", key_text, primary_key=True),
+        sa.Column("last_event_id", big, nullable=False),
+        sa.Column("last_space_sequence", big, nullable=False),
+        sa.Column("updated_at", big),
+        **hot,
+    )
+    idempotency_keys = sa.Table(
+        "idempotency_keys",
+        metadata,
+        keyed(),
+        sa.Column("key", key_text, primary_key=True),
+        sa.Column("fingerprint", blob, nullable=False),
+        sa.Column("first_sequence", big, nullable=False),
+        sa.Column("count", big, nullable=False),
+        sa.Column("created_at", big, nullable=False),
+    )
+    return Tables(
+        metadata,
+        dialect,
+        spaces,
+        space_sequences,
+        events,
+        pstate,
+        checkpoints,
+        idempotency_keys,
+    )

@@ -1,0 +1,282 @@
+"""The frozen nouns that ramax hands out: spaces, events, commits, checkpoints."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Any, NoReturn, Self
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def from_micros(micros: int) -> datetime:
+    """Turn UTC microseconds since 1970 into an aware datetime, exactly."""
+    return EPOCH + timedelta(microseconds=micros)
+
+
+def to_micros(moment: datetime) -> int:
+    """Turn an aware datetime into UTC microseconds since 1970, exactly."""
+    return (moment - EPOCH) // _MICROSECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """An isolated namespace: its own sequence, events, pstate and checkpoints.
+
+    ``space_id`` is 0 for the `default` space that nobody has written to yet.
+    """
+
+    space_id: int
+    space_name: str
+    created_at: datetime
+    metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Space, (self.space_id, self.space_name, self.created_at, dict(self.metadata))
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceStats:
+    """What a space holds: events, pstate keys, checkpoints (name to sequence), stored bytes."""
+
+    space: Space
+    event_count: int
+    key_count: int
+    checkpoints: Mapping[str, int] = field(hash=False)
+    last_event_at: datetime | None
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """A fact that is not recorded yet: what commands return.
+
+    Without ``entity_id`` the domain's extractor names the entity from the payload.
+    """
+
+    event_type: str
+    payload: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    entity_id: str | None = field(default=None, kw_only=True)
+    causation_id: int | None = field(default=None, kw_only=True)
+    correlation_id: str | None = field(default=None, kw_only=True)
+    metadata: Mapping[str, Any] | None = field(default=None, kw_only=True, hash=False)
+
+
+class _EventSlots:
+    """The storage of an event while it is being made; see ADR-0009 for why it is mutable."""
+
+    __slots__ = (
+        "causation_id",
+        "correlation_id",
+        "entity_id",
+        "event_id",
+        "event_type",
+        "metadata",
+        "micros",
+        "payload",
+        "space_id",
+        "space_sequence",
+    )
+
+    event_id: int
+    space_id: int
+    space_sequence: int
+    entity_id: str
+    event_type: str
+    payload: dict[str, Any]
+    micros: int  # UTC µs; a datetime is made when `timestamp` is read, not for each of 1M events
+    causation_id: int | None
+    correlation_id: str | None
+    metadata: dict[str, Any] | None
+
+
+_FIELDS = (
+    "event_id",
+    "space_id",
+    "space_sequence",
+    "entity_id",
+    "event_type",
+    "payload",
+    "timestamp",
+    "causation_id",
+    "correlation_id",
+    "metadata",
+)
+
+
+class Event(_EventSlots):
+    """A recorded fact; immutable.
+
+    ``space_sequence`` is 1, 2, 3 … in its space; ``event_id`` is unique over all spaces;
+    ``timestamp`` is aware UTC with microseconds. The event that an applicator sees has neither
+    ``event_id`` nor ``space_id``: they are not known yet when it is applied for the first time.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        event_id: int,
+        space_id: int,
+        space_sequence: int,
+        entity_id: str,
+        event_type: str,
+        payload: Mapping[str, Any],
+        timestamp: datetime,
+        causation_id: int | None = None,
+        correlation_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        put = object.__setattr__
+        put(self, "event_id", event_id)
+        put(self, "space_id", space_id)
+        put(self, "space_sequence", space_sequence)
+        put(self, "entity_id", entity_id)
+        put(self, "event_type", event_type)
+        put(self, "payload", dict(payload))
+        put(self, "micros", to_micros(timestamp))
+        put(self, "causation_id", causation_id)
+        put(self, "correlation_id", correlation_id)
+        put(self, "metadata", None if metadata is None else dict(metadata))
+
+    @property
+    def timestamp(self) -> datetime:
+        """When it was recorded: aware UTC, microseconds; never falls within a space."""
+        return from_micros(self.micros)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"an event is immutable, cannot set {name}")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"an event is immutable, cannot delete {name}")
+
+    def __getattr__(self, name: str) -> NoReturn:
+        # Called only for what is not set: an unknown name, or an id inside an applicator.
+        if name in {"event_id", "space_id"}:
+            raise AttributeError(
+                f"{name} is not known while an event is applied; its identity is space_sequence"
+            )
+        raise AttributeError(f"an event has no attribute {name!r}")
+
+    def _values(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name, None) for name in _FIELDS)
+
+    def __eq__(self, other: object) -> bool:
+        return self._values() == other._values() if isinstance(other, Event) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((getattr(self, "space_id", None), self.space_sequence, self.event_type))
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{n}={getattr(self, n)!r}" for n in _FIELDS if hasattr(self, n))
+        return f"Event({shown})"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Event, self._values()
+
+
+def recorded_event(
+    event_id: int,
+    space_id: int,
+    space_sequence: int,
+    entity_id: str,
+    event_type: str,
+    payload: dict[str, Any],
+    micros: int,
+    causation_id: int | None,
+    correlation_id: str | None,
+    metadata: dict[str, Any] | None,
+) -> Event:
+    """Make an event from values that nobody else holds; the fast way, for whole pages."""
+    event = _EventSlots()
+    event.event_id = event_id
+    event.space_id = space_id
+    event.space_sequence = space_sequence
+    event.entity_id = entity_id
+    event.event_type = event_type
+    event.payload = payload
+    event.micros = micros
+    event.causation_id = causation_id
+    event.correlation_id = correlation_id
+    event.metadata = metadata
+    event.__class__ = Event
+    return event  # type: ignore[return-value]
+
+
+def applied_event(
+    space_sequence: int,
+    entity_id: str,
+    event_type: str,
+    payload: dict[str, Any],
+    micros: int,
+    causation_id: int | None,
+    correlation_id: str | None,
+    metadata: dict[str, Any] | None,
+) -> Event:
+    """Make the event that an applicator sees: without ``event_id`` and ``space_id``."""
+    event = _EventSlots()
+    event.space_sequence = space_sequence
+    event.entity_id = entity_id
+    event.event_type = event_type
+    event.payload = payload
+    event.micros = micros
+    event.causation_id = causation_id
+    event.correlation_id = correlation_id
+    event.metadata = metadata
+    event.__class__ = Event
+    return event  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What one command added.
+
+    ``space_sequence`` is the newest sequence of the space right after it; ``replayed`` says that
+    an idempotency key was known and this is the first answer again.
+    """
+
+    events: tuple[Event, ...]
+    space_sequence: int
+    replayed: bool = False
+
+    @property
+    def event_ids(self) -> tuple[int, ...]:
+        """The ids of ``events``, same order."""
+        return tuple(event.event_id for event in self.events)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How far a named reader of a space has come; ``last_space_sequence`` is finished."""
+
+    space_id: int
+    name: str
+    last_event_id: int
+    last_space_sequence: int
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A pointer to a pstate key: ``Ref("card:c1")`` or ``Ref("card", "c1")``."""
+
+    key: str
+
+    def __init__(self, key: str, entity: str | None = None) -> None:
+        object.__setattr__(self, "key", key if entity is None else f"{key}:{entity}")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a long job has come: events folded so far, of how many, after how many seconds."""
+
+    done: int
+    total: int
+    seconds: float
