@@ -1,0 +1,1 @@
+"""What ramax decides without I/O: codecs, limits, domains and state."""
