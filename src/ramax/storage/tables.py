@@ -14,9 +14,11 @@ HEAD = "ramax_0002"
 VERSION_TABLE = "ramax_alembic_version"
 
 EVENT_ID_SEQUENCE = "event_id_seq"
+"""Begins at 0, which whoever creates it draws at once: from then on its ``last_value`` is always an
+id that was handed out, and the first event gets 1."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Tables:
     """The Core tables of one dialect."""
 
@@ -85,7 +87,7 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         sa.Column(
             "event_id",
             big,
-            sa.Sequence(EVENT_ID_SEQUENCE, cache=1, metadata=metadata),
+            sa.Sequence(EVENT_ID_SEQUENCE, start=0, minvalue=0, cache=1, metadata=metadata),
             server_default=sa.text(
                 f"nextval('{f'{schema}.' if schema else ''}{EVENT_ID_SEQUENCE}'::regclass)"
             ),
