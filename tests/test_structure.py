@@ -1,0 +1,80 @@
+"""Rules of the house that neither the linter nor import-linter can see."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import resolve_name
+from pathlib import Path
+
+TESTS = Path(__file__).parent
+SOURCE = TESTS.parent / "src" / "ramax"
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+# Modules without a test file of their own name, and where they are tested instead.
+TESTED_ELSEWHERE: dict[str, str] = {}
+
+# Only who uses them pays for importing them.
+ONLY_ON_DEMAND = {"alembic", "click", "opentelemetry", "rich", "starlette"}
+
+
+def name(module: Path) -> str:
+    return module.relative_to(SOURCE).as_posix()
+
+
+def test_every_module_has_its_test_file() -> None:
+    missing = [
+        name(module)
+        for module in MODULES
+        if module.name != "__init__.py"
+        and name(module) not in TESTED_ELSEWHERE
+        and not (TESTS / name(module)).with_name(f"test_{module.name}").exists()
+    ]
+    assert not missing
+
+
+def test_no_exception_outlives_its_module() -> None:
+    for module, tests in TESTED_ELSEWHERE.items():
+        assert (SOURCE / module).exists()
+        assert (TESTS / tests).exists()
+
+
+def test_no_import_of_our_own_is_for_the_type_checker_only() -> None:
+    hidden = [
+        (name(module), imported)
+        for module in MODULES
+        for node in ast.walk(parsed(module))
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for imported in imports(node, module)
+        if imported.split(".")[0] == "ramax"
+    ]
+    assert not hidden
+
+
+def test_nothing_is_imported_from_the_root() -> None:
+    assert not [name(module) for module in MODULES if "ramax" in imports(parsed(module), module)]
+
+
+def test_importing_ramax_does_not_import_what_only_some_use() -> None:
+    script = (
+        "import ramax, sys; ramax.connect; print(*{name.split('.')[0] for name in sys.modules})"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert {"ramax", "sqlalchemy"} <= set(loaded)
+    assert not ONLY_ON_DEMAND & set(loaded)
+
+
+def parsed(module: Path) -> ast.Module:
+    return ast.parse(module.read_text(encoding="utf-8"))
+
+
+def imports(tree: ast.AST, module: Path) -> Iterator[str]:
+    """Absolute names of the modules that are imported from anywhere in ``tree``."""
+    package = ".".join(["ramax", *module.relative_to(SOURCE).parent.parts])
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield resolve_name("." * node.level + (node.module or ""), package)
