@@ -30,7 +30,7 @@ PYTHON = str(BIN / "python")
 JOBS = {
     "demo": ["python examples/crm.py"],
     "test": ["python -m pytest"],
-    "lint": ["ruff check", "ruff format --check", "mypy", "lint-imports"],
+    "lint": ["ruff check", "ruff format --check", "mypy", "lint-imports --no-logo"],
     "docs": ["zensical build --strict"],
     "bench": ["python -m benchmarks"],
 }

@@ -86,6 +86,7 @@ class Server:
             "env": os.environ | {"HOME": str(self.folder)},
             "stdout": self._log,
             "stderr": self._log,
+            "start_new_session": True,  # Ctrl-C is for pytest, which then stops the server
         }
         atexit.register(self.stop)
         try:
@@ -122,7 +123,6 @@ class Server:
         self._guardian = subprocess.Popen(
             ["sh", "-c", GUARDIAN, "guardian", programs / "postgres", "-D", data, *flags],
             stdin=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is not for the server
             **self._spawn,
         )
         self._wait_until_ready(self._guardian, data / "postmaster.pid")
