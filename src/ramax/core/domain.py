@@ -1,0 +1,154 @@
+"""A domain: which applicator folds which event type, and which entity an event is about."""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from typing import Any, TypeVar
+
+from ramax.errors import DataError, MisuseError
+from ramax.values import Event, NewEvent
+
+State = MutableMapping[str, Any]
+Command = Callable[[Any, Any], Iterable[NewEvent]]
+Applicator = Callable[[Any, Event], None]
+EntityId = Callable[[Any], str | None]
+
+A = TypeVar("A", bound=Applicator)
+
+ALL_OTHERS = "*"
+
+
+class Domain:
+    """A named set of pure applicators, filled at import time and frozen when a space is opened.
+
+    Args:
+        name: Names the fold; a space remembers the names of the domains its pstate comes from.
+        event_applicator: One ``apply(state, event)`` for every type that nobody else handles.
+        entity_id: Takes a payload, returns the id of the entity that the event is about.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        event_applicator: Applicator | None = None,
+        entity_id: EntityId | None = None,
+    ) -> None:
+        if not isinstance(name, str) or not name:
+            raise DataError("domain name", name, "must be a non-empty str")
+        self.name = name
+        self.names = frozenset({name})
+        self._handlers: dict[str, Applicator] = {}
+        self._owners: dict[str, Domain] = {}
+        self._extractors: list[EntityId] = [entity_id] if entity_id else []
+        self._frozen = False
+        if event_applicator is not None:
+            self._register(ALL_OTHERS, event_applicator, self)
+
+    def __repr__(self) -> str:
+        return f"Domain({self.name!r}, types={sorted(self._handlers)})"
+
+    @classmethod
+    def combine(cls, *domains: "Domain") -> "Domain":
+        """Join domains into one that folds what each of them folds.
+
+        The parts are frozen: what is registered on them later would be missing here.
+
+        Raises:
+            MisuseError: A type is handled twice, or two different domains share a name.
+        """
+        if not domains:
+            raise MisuseError("Domain.combine needs at least one domain")
+        joined = cls("+".join(domain.name for domain in domains))
+        joined.names = frozenset()
+        for domain in domains:
+            if clash := joined.names & domain.names:
+                raise MisuseError(f"domains combined twice or with equal names: {sorted(clash)}")
+            domain.freeze()
+            joined.names |= domain.names
+            joined._extractors += domain._extractors
+            for event_type, handler in domain._handlers.items():
+                joined._register(event_type, handler, domain._owners[event_type])
+        joined.freeze()
+        return joined
+
+    def applicator(self, *event_types: str) -> Callable[[A], A]:
+        """Register the decorated ``apply(state, event)`` for these types; ``"*"`` = all others.
+
+        Raises:
+            MisuseError: A type has an applicator already, or the domain is in use.
+        """
+        if not event_types or not all(isinstance(t, str) and t for t in event_types):
+            raise MisuseError(
+                f"applicator takes event types, got {event_types!r}: @domain.applicator('a.b')"
+            )
+
+        def register(function: A) -> A:
+            for event_type in event_types:
+                self._register(event_type, function, self)
+            return function
+
+        return register
+
+    def _register(self, event_type: str, function: Applicator, owner: "Domain") -> None:
+        if self._frozen:
+            raise MisuseError(
+                f"domain {self.name!r} is in use; register {event_type!r} before opening a space"
+            )
+        if not callable(function) or inspect.iscoroutinefunction(function):
+            raise MisuseError(f"the applicator for {event_type!r} must be a plain function")
+        if event_type in self._handlers:
+            raise MisuseError(f"{event_type!r} is handled twice in domain {self.name!r}")
+        self._handlers[event_type] = function
+        self._owners[event_type] = owner
+
+    def freeze(self) -> None:
+        """Refuse registrations from now on; opening a space calls it."""
+        self._frozen = True
+
+    def handled_types(self, names: Iterable[str]) -> tuple[frozenset[str], bool]:
+        """Say which types the parts called ``names`` handle, and whether one takes all others."""
+        wanted = set(names)
+        types = {t for t, owner in self._owners.items() if owner.names & wanted}
+        return frozenset(types - {ALL_OTHERS}), ALL_OTHERS in types
+
+    @property
+    def event_types(self) -> frozenset[str]:
+        """The types that have an applicator of their own."""
+        return frozenset(self._handlers) - {ALL_OTHERS}
+
+    def apply(self, state: State, event: Event) -> None:
+        """Fold one event into ``state``; a type that nobody handles is skipped.
+
+        Raises:
+            MisuseError: The applicator returned something instead of changing ``state``.
+        """
+        handler = self._handlers.get(event.event_type) or self._handlers.get(ALL_OTHERS)
+        if handler is None:
+            return
+        result: object = handler(state, event)
+        if result is not None:
+            if inspect.iscoroutine(result):
+                result.close()
+            raise MisuseError(
+                f"the applicator for {event.event_type!r} returned {type(result).__name__}; "
+                "applicators change the state they are given and return nothing"
+            )
+
+    def entity_of(self, event_type: str, payload: Mapping[str, Any]) -> str | None:
+        """Extract the entity id from a payload, or None where no extractor applies.
+
+        In a combined domain the part that handles the type extracts; for a type that nobody
+        handles the extractor must be the only one.
+
+        Raises:
+            DataError: The extractor failed on this payload.
+        """
+        owner = self._owners.get(event_type) or self._owners.get(ALL_OTHERS)
+        extractors = owner._extractors if owner else self._extractors  # noqa: SLF001 - own class
+        if len(extractors) != 1:
+            return None
+        try:
+            return extractors[0](payload)
+        except Exception as error:
+            raise DataError(
+                "event", event_type, f"the domain's entity_id extractor failed: {error!r}"
+            ) from error

@@ -1,0 +1,284 @@
+"""A unit of work on one space: decides commands in memory and gathers what is to be written."""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ramax.core.codec import decode, encode_payload
+from ramax.core.domain import Command, Domain
+from ramax.core.limits import (
+    check_entity_id,
+    check_name,
+    check_optional_id,
+    check_payload_size,
+)
+from ramax.core.state import Packed, ReadState, Source, SpaceState, WriteState
+from ramax.errors import ConcurrencyError, DataError, MisuseError
+from ramax.values import Commit, Event, NewEvent, applied_event, recorded_event
+
+
+class Guard(NamedTuple):
+    """The hot row of a space as a decision was made on it, and what goes with those numbers.
+
+    ``checkpoint`` is the sequence up to which the pstate is folded; ``domains`` are the names of
+    the domains that folded it, None where nobody recorded them.
+    """
+
+    last_sequence: int
+    state_version: int
+    last_timestamp: int
+    checkpoint: int
+    domains: frozenset[str] | None
+
+
+class EventRow(NamedTuple):
+    """One event on its way into the log; the order of its columns is the INSERT's."""
+
+    sequence: int
+    entity_id: str
+    event_type: str
+    payload: bytes
+    micros: int
+    causation_id: int | None
+    correlation_id: str | None
+    metadata: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Causes:
+    """What the events of a command inherit unless they say otherwise."""
+
+    causation_id: int | None = None
+    correlation_id: str | None = None
+
+
+@dataclass(slots=True)
+class SpaceWrite:
+    """What one unit of work adds to one space; every list may be empty."""
+
+    space_id: int
+    guard: Guard
+    events: list[EventRow] = field(default_factory=list)
+    puts: dict[str, bytes] = field(default_factory=dict)
+    deletes: list[str] = field(default_factory=list)
+    last_timestamp: int = 0
+    checkpoint: int | None = None
+    checkpoint_event_id: int = 0  # for a checkpoint that moves without events of its own
+    domains: frozenset[str] | None = None
+    version_step: int = 0
+
+    @property
+    def last_sequence(self) -> int:
+        """The sequence of the space after this write."""
+        return self.guard.last_sequence + len(self.events)
+
+
+class SpaceUnit:
+    """Runs commands of one space one after another; each contributes wholly or not at all."""
+
+    def __init__(
+        self,
+        space_id: int,
+        space_name: str,
+        guard: Guard,
+        source: Source,
+        known: dict[str, Packed | None] | None = None,
+    ) -> None:
+        self.space_id, self.space_name, self.guard = space_id, space_name, guard
+        self.state = SpaceState(source, known)
+        self.rows: list[EventRow] = []
+        self.timestamp = guard.last_timestamp
+        self.folded = guard.checkpoint
+        self.domains = guard.domains
+        self.touched = False
+
+    @property
+    def head(self) -> int:
+        """The sequence of the newest event, this unit's own included."""
+        return self.guard.last_sequence + len(self.rows)
+
+    def execute(
+        self, domain: Domain, command: Command, params: Any, causes: Causes, now: int
+    ) -> tuple[EventRow, ...]:
+        """Decide one command and fold its events.
+
+        Raises:
+            Exception: Whatever the command or an applicator raised; nothing of it stays.
+        """
+        return self._atomically(
+            lambda: self._fold(
+                domain, self._new_rows(domain, self._decide(command, params), causes, now)
+            )
+        )
+
+    def execute_many(
+        self, domain: Domain, commands: Iterable[tuple[Command, Any]], causes: Causes, now: int
+    ) -> list[tuple[EventRow, ...]]:
+        """Decide commands one after another, each on what the one before left; all or none."""
+        before = len(self.rows), dict(self.state.written), self.timestamp, self.folded
+        try:
+            return [self.execute(domain, c, params, causes, now) for c, params in commands]
+        except BaseException:
+            count, self.state.written, self.timestamp, self.folded = before
+            del self.rows[count:]
+            raise
+
+    def append(
+        self, domain: Domain | None, new_events: Iterable[NewEvent], causes: Causes, now: int
+    ) -> tuple[EventRow, ...]:
+        """Add facts as they are; the pstate, and with it the checkpoint, stays behind."""
+        return self._atomically(
+            lambda: self._new_rows(domain, _checked_events(new_events, "append"), causes, now)
+        )
+
+    def expect(self, expected_sequence: int | None) -> None:
+        """Compare the head with what the caller saw.
+
+        Raises:
+            ConcurrencyError: The space has moved, or is not as far.
+        """
+        if expected_sequence is not None and expected_sequence != self.head:
+            raise ConcurrencyError(self.space_name, expected_sequence, self.head)
+
+    def _atomically(self, work: Callable[[], list[EventRow]]) -> tuple[EventRow, ...]:
+        before = self.timestamp, self.folded
+        try:
+            rows = work()
+            if self.state.failure is not None:  # the domain caught what was not for it
+                raise self.state.failure
+        except BaseException:
+            self.timestamp, self.folded = before
+            self.state.discard()
+            raise
+        self.state.keep()
+        self.rows += rows
+        return tuple(rows)
+
+    def _decide(self, command: Command, params: Any) -> list[NewEvent]:
+        result = command(ReadState(self.state), params)
+        return _checked_events(result, getattr(command, "__qualname__", repr(command)))
+
+    def _new_rows(
+        self, domain: Domain | None, new_events: list[NewEvent], causes: Causes, now: int
+    ) -> list[EventRow]:
+        self.timestamp = max(self.timestamp, now)  # a clock that goes back must not show
+        head = self.head
+        return [
+            encode_event(domain, new, causes, head + offset, self.timestamp)
+            for offset, new in enumerate(new_events, start=1)
+        ]
+
+    def _fold(self, domain: Domain, rows: list[EventRow]) -> list[EventRow]:
+        state = WriteState(self.state)
+        for row in rows:
+            domain.apply(state, as_applied(row))
+            state.settle()
+        self.folded = self.head + len(rows)
+        return rows
+
+    def write(self) -> SpaceWrite | None:
+        """Return what is to be written, or None if nothing is."""
+        written = self.state.written
+        if not (self.rows or written or self.touched):
+            return None
+        known = self.state.known
+        unknown = b""  # set without a read, then deleted: it may be there
+        return SpaceWrite(
+            self.space_id,
+            self.guard,
+            events=self.rows,
+            puts={key: value for key, value in written.items() if value is not None},
+            deletes=[
+                k for k, v in written.items() if v is None and known.get(k, unknown) is not None
+            ],
+            last_timestamp=self.timestamp,
+            checkpoint=self.folded if self.folded != self.guard.checkpoint else None,
+            domains=self.domains if self.domains != self.guard.domains else None,
+        )
+
+
+def _checked_events(result: object, source: str) -> list[NewEvent]:
+    if inspect.iscoroutine(result):
+        result.close()
+        raise MisuseError(f"{source} is async; commands are plain functions without I/O")
+    if isinstance(result, (str, bytes, Mapping)) or not isinstance(result, Iterable):
+        raise MisuseError(
+            f"{source} must give a list of NewEvent, got {type(result).__name__}: {result!r:.80}"
+        )
+    events = list(result)
+    for event in events:
+        if not isinstance(event, NewEvent):
+            raise MisuseError(
+                f"{source} must give NewEvent items, got {type(event).__name__}: {event!r:.80}"
+            )
+    return events
+
+
+def encode_event(
+    domain: Domain | None, new: NewEvent, causes: Causes, sequence: int, micros: int
+) -> EventRow:
+    """Check one new event against every rule and pack it.
+
+    Raises:
+        DataError: A field breaks a rule; the message names it. CodecError for its payload.
+    """
+    check_name(new.event_type, "event type")
+    payload = encode_payload(new.payload, f"payload of {new.event_type}")
+    check_payload_size(payload, f"payload of {new.event_type}")
+    entity_id = new.entity_id
+    if entity_id is None and domain is not None:
+        entity_id = domain.entity_of(new.event_type, new.payload)
+    if entity_id is None:
+        raise DataError(
+            "event",
+            new.event_type,
+            "has no entity id; give NewEvent(entity_id=…) or Domain(entity_id=…)",
+        )
+    check_entity_id(entity_id, f"entity id of {new.event_type}")
+    causation_id = causes.causation_id if new.causation_id is None else new.causation_id
+    correlation_id = causes.correlation_id if new.correlation_id is None else new.correlation_id
+    check_optional_id(causation_id, correlation_id)
+    metadata = None
+    if new.metadata is not None:
+        metadata = encode_payload(new.metadata, f"metadata of {new.event_type}")
+        check_payload_size(metadata, f"metadata of {new.event_type}")
+    return EventRow(
+        sequence, entity_id, new.event_type, payload, micros, causation_id, correlation_id, metadata
+    )
+
+
+def as_applied(row: EventRow) -> Event:
+    """Make the event that an applicator sees; its values are its own."""
+    return applied_event(
+        row.sequence,
+        row.entity_id,
+        row.event_type,
+        decode(row.payload),
+        row.micros,
+        row.causation_id,
+        row.correlation_id,
+        None if row.metadata is None else decode(row.metadata),
+    )
+
+
+def as_commit(
+    space_id: int, rows: Iterable[EventRow], event_ids: Mapping[int, int], head: int
+) -> Commit:
+    """Make the answer to a command; ``event_ids`` maps sequences to the ids that were given."""
+    events = tuple(
+        recorded_event(
+            event_ids[row.sequence],
+            space_id,
+            row.sequence,
+            row.entity_id,
+            row.event_type,
+            decode(row.payload),
+            row.micros,
+            row.causation_id,
+            row.correlation_id,
+            None if row.metadata is None else decode(row.metadata),
+        )
+        for row in rows
+    )
+    return Commit(events, head)

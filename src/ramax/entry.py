@@ -1,0 +1,190 @@
+"""The composition root: ``connect`` opens a database and puts its parts together."""
+
+import os
+from collections.abc import Generator
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from ramax.errors import DataError, MisuseError, SchemaOutOfDateError
+from ramax.runtime.core import Core, Options
+from ramax.runtime.database import Database
+from ramax.runtime.writer import Limits
+from ramax.storage import migrate
+from ramax.storage.backend_postgres import PostgresBackend
+from ramax.storage.backend_sqlite import SqliteBackend
+from ramax.storage.create import create as create_schema
+from ramax.storage.engine import Synchronous, dialect_of, is_memory, make_engine
+from ramax.storage.faults import translated
+from ramax.storage.schema import SchemaState, schema_state
+from ramax.storage.tables import HEAD, build_tables
+
+Target = str | os.PathLike[str] | URL | AsyncEngine | None
+
+
+class Connecting:
+    """What `connect` returns: ``async with`` it, or await it and close the database yourself."""
+
+    def __init__(self, target: Target, options: dict[str, Any]) -> None:
+        self._target, self._options = target, options
+        self._database: Database | None = None
+
+    async def __aenter__(self) -> Database:
+        self._database = await _open(self._target, **self._options)
+        return self._database
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._database is not None:
+            await self._database.close()
+
+    def __await__(self) -> Generator[Any, None, Database]:
+        return _open(self._target, **self._options).__await__()
+
+
+def connect(
+    target: Target = None,
+    *,
+    create: bool = True,
+    upgrade: bool = False,
+    read_only: bool = False,
+    cache: Literal["shared", "exclusive"] = "shared",
+    cache_bytes: int = 64 * 1024 * 1024,
+    synchronous: Synchronous = "NORMAL",
+    schema: str | None = None,
+    lock_timeout: float = 30.0,
+    rebuild_memory: int = 256 * 1024 * 1024,
+    max_batch: int = 256,
+    max_queue: int = 10_000,
+    **engine_options: Any,
+) -> Connecting:
+    """Open a database: ``async with ramax.connect("app.db") as db``.
+
+    Args:
+        target: A file path, a URL (``sqlite://``, ``postgresql://…``), an ``AsyncEngine`` of
+            yours, or nothing for a database in memory.
+        create: Create the schema in an empty database, and the SQLite file if it is missing.
+        upgrade: Bring an older schema to head first; otherwise it is refused.
+        read_only: Refuse every write; the file is opened so that it cannot change.
+        cache: ``exclusive`` says that this process is the only writer: reads come from memory.
+            A database in memory always is.
+        cache_bytes: How much packed state is kept in memory.
+        synchronous: SQLite's durability. NORMAL never corrupts, but a power cut may take the
+            last commits; FULL keeps every acknowledged one.
+        schema: PostgreSQL schema of the tables.
+        lock_timeout: Seconds that a write waits for others before `StorageBusyError`.
+        rebuild_memory: Bytes of packed state that a rebuild holds in memory; beyond, on disk.
+        max_batch: Commands that one transaction of the writer takes at most.
+        max_queue: Commands that may wait; further callers wait for room.
+        engine_options: For SQLAlchemy's ``create_async_engine``.
+
+    Raises (when it is entered):
+        DataError: The target cannot be understood.
+        StorageError: The database cannot be opened.
+        SchemaOutOfDateError: The schema is older or newer; the message says what to run.
+        ForeignSchemaError: Tables of our names that are not ramax's.
+    """
+    if cache not in ("shared", "exclusive"):
+        raise DataError("cache", cache, "is 'shared' or 'exclusive'")
+    if not isinstance(max_batch, int) or max_batch < 1:
+        raise DataError("max_batch", max_batch, "must be at least 1")
+    limits = Limits(
+        batch=max_batch,
+        per_space=max(1, max_batch // 4),
+        queue=max_queue,
+        lock_timeout=lock_timeout,
+    )
+    options = Options(
+        exclusive=cache == "exclusive",
+        cache_bytes=cache_bytes,
+        rebuild_memory=rebuild_memory,
+        limits=limits,
+    )
+    return Connecting(
+        target,
+        {
+            "options": options,
+            "create": create,
+            "upgrade": upgrade,
+            "read_only": read_only,
+            "synchronous": synchronous,
+            "schema": schema,
+            "engine_options": engine_options,
+        },
+    )
+
+
+async def _open(
+    target: Target,
+    *,
+    options: Options,
+    create: bool,
+    upgrade: bool,
+    read_only: bool,
+    synchronous: Synchronous,
+    schema: str | None,
+    engine_options: dict[str, Any],
+) -> Database:
+    owned = not isinstance(target, AsyncEngine)
+    if isinstance(target, AsyncEngine):
+        if engine_options:
+            raise MisuseError(f"engine options {sorted(engine_options)} with an engine of yours")
+        engine = target
+    else:
+        engine = make_engine(
+            target, create=create, read_only=read_only, synchronous=synchronous, **engine_options
+        )
+    try:
+        dialect = dialect_of(engine)
+        memory = dialect == "sqlite" and is_memory(engine.url)
+        await _prepare(engine, schema, create=create and not read_only, upgrade=upgrade)
+        tables = build_tables(dialect, schema)
+        backend: SqliteBackend | PostgresBackend
+        if dialect == "sqlite":
+            backend = SqliteBackend(
+                engine,
+                tables,
+                memory=memory,
+                read_only=read_only,
+                synchronous=synchronous,
+                owned=owned,
+            )
+            if memory:
+                options = Options(
+                    exclusive=True,
+                    cache_bytes=options.cache_bytes,
+                    rebuild_memory=options.rebuild_memory,
+                    limits=options.limits,
+                )
+        else:
+            backend = PostgresBackend(engine, tables, read_only=read_only)
+        await backend.open()
+    except BaseException:
+        if owned:
+            await engine.dispose()
+        raise
+    return Database(Core(backend, options), engine, owns_engine=owned)
+
+
+async def _prepare(engine: AsyncEngine, schema: str | None, *, create: bool, upgrade: bool) -> None:
+    """Bring the schema to where this code can work, or say why it cannot."""
+    state = await _state(engine, schema)
+    if state.kind == "empty" and create:
+        state = await create_schema(engine, schema)
+    if state.kind == "older" and upgrade:
+        await migrate.upgrade(engine, schema=schema)
+        state = await _state(engine, schema)
+    if state.kind == "empty":
+        raise SchemaOutOfDateError(None, HEAD, "the database is empty; open it with create=True")
+    if problem := state.problem():
+        raise problem
+
+
+async def _state(engine: AsyncEngine, schema: str | None) -> SchemaState:
+    try:
+        async with engine.connect() as connection:
+            await connection.execution_options(ramax_begin="DEFERRED")
+            return await schema_state(connection, schema)
+    except (sa.exc.SQLAlchemyError, OSError) as error:
+        raise translated(error) from error

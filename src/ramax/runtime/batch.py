@@ -1,0 +1,298 @@
+"""One batch of the writer: read what is missing, decide in memory, write everything at once.
+
+Synchronous, and the same on every database: it runs in the thread of the SQLite connection, or in
+a greenlet over asyncpg. Under a lock (SQLite's write lock, or a locked row) what is read is
+certain. Without one a decision rests on guards, and whoever loses the compare-and-set decides
+again; even a "no" is only given once the guard that it rests on is known to have held.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from ramax.core.state import KeysMissingError, Packed, StateUnavailableError
+from ramax.core.unit import Guard, SpaceUnit, SpaceWrite, as_commit
+from ramax.errors import RamaxError, SpaceNotFoundError
+from ramax.runtime.cache import StateCache
+from ramax.runtime.jobs import Groups, Job
+from ramax.storage import idempotency
+from ramax.storage.backend import write_plan
+from ramax.storage.executors import Executor
+from ramax.storage.plan import Extra, WritePlan, Written
+from ramax.storage.reads import Facts, read_all_values, read_event_types, read_facts, read_value
+from ramax.storage.spaces import domains_row
+from ramax.values import Commit
+
+
+class ReadFailedError(StateUnavailableError):
+    """The database failed behind the mapping; carries the translated error."""
+
+    def __init__(self, error: RamaxError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class _Stored:
+    """Reads misses from the cache, then from the database."""
+
+    def __init__(self, ex: Executor, space_id: int, cache: StateCache, generation: int) -> None:
+        self._ex, self._space_id = ex, space_id
+        self._cache, self._generation = cache, generation
+
+    def load(self, key: str) -> Packed | None:
+        try:
+            return self._cache.value(self._space_id, self._generation, key)
+        except LookupError:
+            pass
+        try:
+            return read_value(self._ex, self._space_id, key)
+        except RamaxError as error:
+            raise ReadFailedError(error) from error
+
+    def load_all(self) -> Mapping[str, Packed]:
+        try:
+            return read_all_values(self._ex, self._space_id)
+        except RamaxError as error:
+            raise ReadFailedError(error) from error
+
+
+class _Collector:
+    """Answers from the cache only, and notes what it could not answer."""
+
+    def __init__(self, space_id: int, cache: StateCache, generation: int) -> None:
+        self._space_id, self._cache, self._generation = space_id, cache, generation
+        self.missing: dict[str, None] = {}
+
+    def load(self, key: str) -> Packed | None:
+        try:
+            return self._cache.value(self._space_id, self._generation, key)
+        except LookupError:
+            self.missing[key] = None
+            raise KeysMissingError([key]) from None
+
+    def load_all(self) -> Mapping[str, Packed]:
+        raise KeysMissingError([])
+
+
+@dataclass(slots=True)
+class Answer:
+    """What one job came to: its commits, or an error."""
+
+    job: Job
+    commits: list[Commit] = field(default_factory=list)
+    error: BaseException | None = None
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try at a batch; kept outside so that a lost connection leaves its plan behind."""
+
+    jobs: Sequence[Job]
+    token: bytes
+    now: int
+    locked: bool
+    units: dict[int, SpaceUnit] = field(default_factory=dict)
+    groups: dict[Job, Groups | BaseException] = field(default_factory=dict)
+    heads: dict[Job, int] = field(default_factory=dict)
+    replayed: dict[Job, list[Commit]] = field(default_factory=dict)
+    keys: dict[tuple[int, str], Job] = field(default_factory=dict)
+    repeats: dict[Job, Job] = field(default_factory=dict)
+    plan: WritePlan | None = None
+    answers: list[Answer] = field(default_factory=list)
+    again: list[Job] = field(default_factory=list)
+
+    def of_space(self, space_id: int) -> list[Job]:
+        """Return the jobs of one space, in order."""
+        return [job for job in self.jobs if job.space_id == space_id]
+
+
+def run_batch(ex: Executor, attempt: Attempt, cache: StateCache) -> None:
+    """Decide and write a batch; the results are in ``attempt.answers`` and ``attempt.again``.
+
+    On SQLite nothing counts before the caller's COMMIT. ``again`` holds jobs whose space was
+    locked or lost; the caller requeues them.
+    """
+    _decide(ex, attempt, cache)
+    writes = [w for unit in attempt.units.values() if (w := unit.write()) is not None]
+    done: dict[int, Written] = {}
+    if writes:
+        attempt.plan = WritePlan(writes, attempt.token, attempt.now, _extras(attempt, writes))
+        done = write_plan(ex, attempt.plan)
+    _conclude(ex, attempt, writes, done)
+
+
+def _decide(ex: Executor, attempt: Attempt, cache: StateCache) -> None:
+    spaces = dict.fromkeys(job.space_id for job in attempt.jobs)
+    if attempt.locked:
+        facts = read_facts(ex, {space_id: () for space_id in spaces})
+    else:
+        wanted = _discover(attempt, cache)
+        if wanted is None:
+            return
+        facts = read_facts(ex, wanted)
+    for space_id in spaces:
+        _open_unit(ex, attempt, cache, space_id, facts.get(space_id))
+    _run_jobs(ex, attempt)
+
+
+def _discover(attempt: Attempt, cache: StateCache) -> dict[int, list[str]] | None:
+    """Try the batch on what is in memory; return what has to be fetched, or None if nothing.
+
+    Commands are pure, so a first pass that finds out which keys they read costs little next to a
+    round trip for each.
+    """
+    wanted: dict[int, list[str]] = {}
+    if any(job.idempotency_key for job in attempt.jobs):
+        wanted = {job.space_id: [] for job in attempt.jobs}
+    collectors: dict[int, _Collector] = {}
+    for space_id in dict.fromkeys(job.space_id for job in attempt.jobs):
+        known = cache.known(space_id)
+        guard = known.guard if known else Guard(0, 0, 0, 0, None)
+        collector = _Collector(space_id, cache, known.generation if known else -1)
+        collectors[space_id] = collector
+        name = known.space_name if known else ""
+        attempt.units[space_id] = SpaceUnit(space_id, name, guard, collector)
+        if known is None:
+            wanted[space_id] = []
+    for job in attempt.jobs:
+        unit = attempt.units[job.space_id]
+        attempt.heads[job] = unit.head
+        try:
+            attempt.groups[job] = job.work.run(unit, _unknown_types, attempt.now)
+        except KeysMissingError:
+            wanted.setdefault(job.space_id, [])
+        except Exception as error:
+            attempt.groups[job] = error
+    for space_id, collector in collectors.items():
+        if collector.missing:
+            wanted[space_id] = list(collector.missing)
+    if not wanted:
+        return None
+    attempt.units.clear()
+    attempt.groups.clear()
+    return wanted
+
+
+def _unknown_types(_upto: int) -> frozenset[str]:
+    raise KeysMissingError([])
+
+
+def _open_unit(
+    ex: Executor, attempt: Attempt, cache: StateCache, space_id: int, facts: Facts | None
+) -> None:
+    if facts is None:
+        known = cache.known(space_id)
+        if known is None or attempt.locked:
+            return
+        name, guard, generation, values = known.space_name, known.guard, known.generation, None
+    else:
+        known = cache.observe(space_id, facts.space_name, facts.guard)
+        name, guard, generation = facts.space_name, facts.guard, known.generation
+        values = dict(facts.values)
+    source = _Stored(ex, space_id, cache, generation)
+    attempt.units[space_id] = SpaceUnit(space_id, name, guard, source, values)
+
+
+def _run_jobs(ex: Executor, attempt: Attempt) -> None:
+    for job in attempt.jobs:
+        unit = attempt.units.get(job.space_id)
+        if unit is None:
+            attempt.groups[job] = SpaceNotFoundError(job.space_name)
+            continue
+        try:
+            if job.idempotency_key is not None and _repeat(ex, attempt, job, unit):
+                continue
+            attempt.heads[job] = unit.head
+            attempt.groups[job] = job.work.run(
+                unit, partial(read_event_types, ex, unit.space_id), attempt.now
+            )
+            unit.touched |= job.idempotency_key is not None
+        except ReadFailedError as failure:
+            raise failure.error from failure
+        except Exception as error:  # the command's own: it fails alone
+            attempt.groups[job] = error
+
+
+def _repeat(ex: Executor, attempt: Attempt, job: Job, unit: SpaceUnit) -> bool:
+    """Answer a repeated idempotency key: from this batch, or from the database."""
+    assert job.idempotency_key is not None
+    mark = (job.space_id, job.idempotency_key)
+    first = attempt.keys.get(mark)
+    if first is not None and not isinstance(attempt.groups.get(first), BaseException):
+        idempotency.check(unit.space_name, job.idempotency_key, first.fingerprint, job.fingerprint)
+        attempt.repeats[job] = first
+        return True
+    found = idempotency.find(ex, job.space_id, job.idempotency_key)
+    if found is None:
+        attempt.keys[mark] = job
+        return False
+    idempotency.check(unit.space_name, job.idempotency_key, found.fingerprint, job.fingerprint)
+    attempt.replayed[job] = idempotency.replay(ex, job.space_id, found)
+    return True
+
+
+def _extras(attempt: Attempt, writes: Iterable[SpaceWrite]) -> list[Extra]:
+    extras = [domains_row(w.space_id, w.domains) for w in writes if w.domains is not None]
+    rows = []
+    for (space_id, key), job in attempt.keys.items():
+        groups = attempt.groups.get(job)
+        if isinstance(groups, list):
+            head = attempt.heads[job]
+            rows.append(idempotency.row(space_id, key, job.fingerprint, groups, head, attempt.now))
+    if rows:
+        extras.append(Extra(idempotency.insert, rows))
+    return extras
+
+
+def _conclude(
+    ex: Executor, attempt: Attempt, writes: list[SpaceWrite], done: dict[int, Written]
+) -> None:
+    tried = {w.space_id for w in writes}
+    proven = set(done)
+    if not attempt.locked:
+        proven |= _still_true(ex, attempt, set(attempt.units) - tried)
+    else:
+        proven |= set(attempt.units) - tried
+    for job in attempt.jobs:
+        if job.space_id in attempt.units and job.space_id not in proven:
+            attempt.again.append(job)
+        else:
+            attempt.answers.append(_answer(attempt, job, done))
+
+
+def _still_true(ex: Executor, attempt: Attempt, spaces: set[int]) -> set[int]:
+    """Return the spaces in which nothing was written and whose guard is still what it was."""
+    if not spaces:
+        return set()
+    now = read_facts(ex, {space_id: () for space_id in spaces})
+    return {
+        space_id
+        for space_id in spaces
+        if space_id in now and now[space_id].guard[:2] == attempt.units[space_id].guard[:2]
+    }
+
+
+def _answer(attempt: Attempt, job: Job, done: dict[int, Written]) -> Answer:
+    if job in attempt.replayed:
+        return Answer(job, attempt.replayed[job])
+    first = attempt.repeats.get(job)
+    groups = attempt.groups[first or job]
+    if isinstance(groups, BaseException):
+        return Answer(job, error=groups)
+    written = done.get(job.space_id)
+    ids = written.event_ids if written else {}
+    commits = commits_of(job.space_id, groups, ids, attempt.heads[first or job])
+    if first is not None:
+        commits = [replace(commit, replayed=True) for commit in commits]
+    return Answer(job, commits)
+
+
+def commits_of(
+    space_id: int, groups: Groups, event_ids: Mapping[int, int], head: int
+) -> list[Commit]:
+    """Make the answers of a job; a command without events stands at the head before it."""
+    commits = []
+    for rows in groups:
+        head = rows[-1].sequence if rows else head
+        commits.append(as_commit(space_id, rows, event_ids, head))
+    return commits

@@ -1,0 +1,97 @@
+"""Catch-up: folding the events that the stored pstate lacks, page by page."""
+
+from ramax.core.domain import Domain
+from ramax.core.fold import check_fit, fold
+from ramax.core.state import Packed, SpaceState
+from ramax.core.unit import SpaceWrite
+from ramax.errors import SpaceNotFoundError
+from ramax.runtime.core import Core
+from ramax.storage.backend import write_plan
+from ramax.storage.events import as_applied, read_page
+from ramax.storage.executors import Executor
+from ramax.storage.plan import WritePlan
+from ramax.storage.reads import (
+    Facts,
+    read_all_values,
+    read_event_types,
+    read_facts,
+    read_value,
+)
+from ramax.storage.spaces import domains_row, take_lock
+from ramax.values import Space
+
+
+class _FromDatabase:
+    def __init__(self, ex: Executor, space_id: int) -> None:
+        self._ex, self._space_id = ex, space_id
+
+    def load(self, key: str) -> Packed | None:
+        return read_value(self._ex, self._space_id, key)
+
+    def load_all(self) -> dict[str, Packed]:
+        return read_all_values(self._ex, self._space_id)
+
+
+def facts_of(ex: Executor, space: Space) -> Facts:
+    """Read the guard of a space; raise SpaceNotFoundError where it is gone."""
+    found = read_facts(ex, {space.space_id: ()}).get(space.space_id)
+    if found is None:
+        raise SpaceNotFoundError(space.space_name)
+    return found
+
+
+async def catch_up(core: Core, space: Space, domain: Domain) -> int:
+    """Fold what the pstate lacks, a page per transaction, up to the head.
+
+    Returns:
+        How many events were folded; 0 if there was nothing to do.
+
+    Raises:
+        FoldError: An applicator failed; earlier pages stay folded.
+        DomainMismatchError: The pstate is another domain's fold.
+    """
+    folded = 0
+    while True:
+        page = await core.writer.locked(
+            f"catching up space {space.space_name!r}",
+            lambda ex: fold_gap(ex, space, domain, core.options.page, core.clock()),
+        )
+        folded += page
+        if page:
+            core.cache.forget(space.space_id)
+            core.writer.on_commit([space.space_id])
+        if page < core.options.page:
+            return folded
+
+
+def fold_gap(ex: Executor, space: Space, domain: Domain, limit: int, now: int) -> int:
+    """Fold up to ``limit`` missing events in the transaction of ``ex``; return how many."""
+    take_lock(ex, space.space_id, space.space_name)
+    guard = facts_of(ex, space).guard
+    names = check_fit(
+        domain,
+        guard.domains,
+        guard.checkpoint,
+        space.space_name,
+        lambda upto: read_event_types(ex, space.space_id, upto),
+    )
+    rows = read_page(ex, space.space_id, after=guard.checkpoint, limit=limit)
+    if not rows:
+        return 0
+    state = SpaceState(_FromDatabase(ex, space.space_id))
+    fold(domain, state, map(as_applied, rows), space.space_name)
+    written, known = state.written, state.known
+    write = SpaceWrite(
+        space.space_id,
+        guard,
+        puts={key: value for key, value in written.items() if value is not None},
+        deletes=[k for k, v in written.items() if v is None and known.get(k, b"") is not None],
+        last_timestamp=max(now, guard.last_timestamp),
+        checkpoint=rows[-1][2],
+        checkpoint_event_id=rows[-1][0],
+        domains=names if names != guard.domains else None,
+        version_step=1,
+    )
+    extras = [domains_row(space.space_id, names)] if write.domains is not None else []
+    write_plan(ex, WritePlan([write], b"", now, extras))
+    return len(rows)

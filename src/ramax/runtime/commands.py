@@ -1,0 +1,97 @@
+"""Handing commands and appends to the writer, with what must be true before."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ramax.core.domain import Command, Domain
+from ramax.core.limits import check_name, check_optional_id, check_sequence
+from ramax.core.unit import Causes
+from ramax.errors import MisuseError
+from ramax.runtime.catchup import catch_up
+from ramax.runtime.core import Core, SpaceLike
+from ramax.runtime.jobs import Append, Execute, Job, StateBehindError
+from ramax.storage import idempotency
+from ramax.values import Commit, NewEvent, Space
+
+NO_DOMAIN = Domain("none")
+NO_DOMAIN.names = frozenset()
+NO_DOMAIN.freeze()
+
+
+def causes(causation_id: int | None, correlation_id: str | None) -> Causes:
+    """Check and pack what the events of a call inherit."""
+    check_optional_id(causation_id, correlation_id)
+    return Causes(causation_id, correlation_id)
+
+
+async def execute(
+    core: Core,
+    space: Space,
+    domain: Domain | None,
+    commands: Sequence[tuple[Command, Any]],
+    *,
+    expected_sequence: int | None,
+    idempotency_key: str | None,
+    causation_id: int | None,
+    correlation_id: str | None,
+) -> list[Commit]:
+    """Decide commands as one unit and wait until they are committed."""
+    core.check_caller()
+    for command, _ in commands:
+        if not callable(command):
+            raise MisuseError(f"a command is a function (state, params), got {command!r:.80}")
+    if expected_sequence is not None:
+        check_sequence(expected_sequence, "expected_sequence")
+    work = Execute(
+        domain or NO_DOMAIN, commands, causes(causation_id, correlation_id), expected_sequence
+    )
+    fingerprint = b""
+    if idempotency_key is not None:
+        check_name(idempotency_key, "idempotency key")
+        content = [[_name(command), params] for command, params in commands]
+        fingerprint = idempotency.fingerprint("execute", content)
+    while True:
+        try:
+            return await _submit(core, space, work, idempotency_key, fingerprint)
+        except StateBehindError:
+            await catch_up(core, space, domain or NO_DOMAIN)
+
+
+async def append(
+    core: Core,
+    space: SpaceLike,
+    domain: Domain | None,
+    new_events: Iterable[NewEvent],
+    *,
+    expected_sequence: int | None = None,
+    idempotency_key: str | None = None,
+    causation_id: int | None = None,
+    correlation_id: str | None = None,
+) -> Commit:
+    """Add facts as they are and wait until they are committed."""
+    core.check_caller()
+    if expected_sequence is not None:
+        check_sequence(expected_sequence, "expected_sequence")
+    events = list(new_events)
+    work = Append(domain, events, causes(causation_id, correlation_id), expected_sequence)
+    fingerprint = b""
+    if idempotency_key is not None:
+        check_name(idempotency_key, "idempotency key")
+        content = [[e.event_type, e.entity_id, e.payload] for e in events]
+        fingerprint = idempotency.fingerprint("append", content)
+    saved = await core.saved(space)
+    return (await _submit(core, saved, work, idempotency_key, fingerprint))[0]
+
+
+async def _submit(
+    core: Core, space: Space, work: Execute | Append, key: str | None, fingerprint: bytes
+) -> list[Commit]:
+    future: asyncio.Future[list[Commit]] = asyncio.get_running_loop().create_future()
+    job = Job(space.space_id, space.space_name, work, future, key, fingerprint)
+    return await core.writer.submit(job)
+
+
+def _name(command: Command) -> str:
+    module = getattr(command, "__module__", "")
+    return f"{module}.{getattr(command, '__qualname__', type(command).__qualname__)}"

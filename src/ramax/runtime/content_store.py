@@ -1,0 +1,236 @@
+"""One space with one domain: commands in, events and read model out."""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ramax.core.domain import Command, Domain
+from ramax.errors import ClosedError, DataError, EventNotFoundError, MisuseError
+from ramax.runtime import catchup, commands, rebuild
+from ramax.runtime.checkpoints import CheckpointRepository
+from ramax.runtime.core import Core
+from ramax.runtime.event_log import BATCH, EventLog
+from ramax.runtime.pstate import SpacePState
+from ramax.runtime.transaction import Transaction
+from ramax.storage.reads import PSTATE
+from ramax.values import Commit, Event, NewEvent, Progress, Space
+
+
+class SpaceEvents:
+    """The log of one space: the verbs of `EventLog` without ``space``."""
+
+    def __init__(self, core: Core, space: Space, domain: Domain | None) -> None:
+        self._core, self._space, self._domain = core, space, domain
+        self._log = EventLog(core)
+
+    async def append(
+        self, entity_id: str, event_type: str, payload: Mapping[str, Any], **options: Any
+    ) -> Event:
+        """See `EventLog.append`."""
+        return await self._log.append(self._space, entity_id, event_type, payload, **options)
+
+    async def append_many(self, new_events: Iterable[NewEvent], **options: Any) -> list[Event]:
+        """See `EventLog.append_many`; the domain's extractor names entities."""
+        return await self._log.append_many(self._space, new_events, domain=self._domain, **options)
+
+    async def get_event(self, event_id: int) -> Event:
+        """Return an event of this space.
+
+        Raises:
+            EventNotFoundError: There is none of that id in this space.
+        """
+        event = await self._log.get_event(event_id)
+        space = await self._core.resolve(self._space)
+        if event.space_id != space.space_id:
+            raise EventNotFoundError(event_id)
+        return event
+
+    async def get_events(self, entity_id: str, **options: Any) -> list[Event]:
+        """See `EventLog.get_events`."""
+        return await self._log.get_events(self._space, entity_id, **options)
+
+    def stream_space_events(
+        self,
+        *,
+        from_sequence: int = 0,
+        to_sequence: int | None = None,
+        event_types: Sequence[str] | None = None,
+        batch_size: int = BATCH,
+    ) -> AsyncIterator[Event]:
+        """See `EventLog.stream_space_events`."""
+        return self._log.stream_space_events(
+            self._space,
+            from_sequence=from_sequence,
+            to_sequence=to_sequence,
+            event_types=event_types,
+            batch_size=batch_size,
+        )
+
+    def stream_entity_events(self, entity_id: str, **options: Any) -> AsyncIterator[Event]:
+        """See `EventLog.stream_entity_events`."""
+        return self._log.stream_entity_events(self._space, entity_id, **options)
+
+    async def get_space_latest_sequence(self) -> int:
+        """See `EventLog.get_space_latest_sequence`."""
+        return await self._log.get_space_latest_sequence(self._space)
+
+
+class ContentStore:
+    """A cheap, immutable handle on one space and the domain that folds it; share it freely."""
+
+    __slots__ = ("_core", "domain", "events", "pstate", "space")
+
+    space: Space
+    domain: Domain | None
+    events: SpaceEvents
+    pstate: SpacePState
+
+    def __init__(self, core: Core, space: Space, domain: Domain | None) -> None:
+        put = object.__setattr__
+        put(self, "_core", core)
+        put(self, "space", space)
+        put(self, "domain", domain)
+        put(self, "events", SpaceEvents(core, space, domain))
+        put(self, "pstate", SpacePState(core, space, domain))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise MisuseError(f"a store is immutable, cannot set {name}; open another one")
+
+    def __repr__(self) -> str:
+        domain = self.domain.name if self.domain else None
+        return f"<ContentStore {self.space.space_name!r} id={self.space.space_id} domain={domain}>"
+
+    async def execute(
+        self,
+        command: Command,
+        params: Any = None,
+        *,
+        expected_sequence: int | None = None,
+        idempotency_key: str | None = None,
+        causation_id: int | None = None,
+        correlation_id: str | None = None,
+    ) -> Commit:
+        """Decide a command on the current state and commit its events with the new state.
+
+        Args:
+            command: Pure ``(state, params) -> list[NewEvent]``; may run again after a conflict.
+            expected_sequence: Fail unless the space is at this sequence.
+            idempotency_key: At most 255 bytes; a repeat gets the first answer (``replayed``).
+
+        Raises:
+            Rejected: The command said no. Nothing was written, as with every error here but one:
+            CommitUnknownError: PostgreSQL's connection broke and nobody can tell.
+            ConcurrencyError: The space is not at ``expected_sequence``.
+            DomainMismatchError: The pstate of the space is the fold of another domain.
+            DataError: An event or a value breaks a rule; the message names both.
+        """
+        commits = await commands.execute(
+            self._core,
+            await self._saved(),
+            self.domain,
+            [(command, params)],
+            expected_sequence=expected_sequence,
+            idempotency_key=idempotency_key,
+            causation_id=causation_id,
+            correlation_id=correlation_id,
+        )
+        return commits[0]
+
+    async def execute_many(
+        self,
+        commands_: Iterable[tuple[Command, Any]],
+        *,
+        expected_sequence: int | None = None,
+        idempotency_key: str | None = None,
+        causation_id: int | None = None,
+        correlation_id: str | None = None,
+    ) -> list[Commit]:
+        """Decide commands one after another as one unit: all are committed, or none.
+
+        Args:
+            commands_: Pairs of command and params; each decides on what the one before left.
+
+        Returns:
+            One commit for each command, same order.
+        """
+        pairs = list(commands_)
+        for pair in pairs:
+            if not isinstance(pair, tuple) or len(pair) != 2:  # noqa: PLR2004 - a pair
+                raise DataError("execute_many", pair, "give (command, params) pairs")
+        if not pairs:
+            return []
+        return await commands.execute(
+            self._core,
+            await self._saved(),
+            self.domain,
+            pairs,
+            expected_sequence=expected_sequence,
+            idempotency_key=idempotency_key,
+            causation_id=causation_id,
+            correlation_id=correlation_id,
+        )
+
+    async def _saved(self) -> Space:
+        return self.space if self.space.space_id else await self._core.saved(self.space)
+
+    async def rebuild_pstate(self, *, progress: Callable[[Progress], object] | None = None) -> int:
+        """Replace the read model by the fold of the whole history; writes go on meanwhile.
+
+        Drops keys that ``put`` wrote and records this handle's domain as the space's.
+
+        Returns:
+            How many events were folded.
+
+        Raises:
+            FoldError: An applicator failed; the old read model stays.
+        """
+        self._core.check_caller()
+        domain = self.domain or commands.NO_DOMAIN
+        return await rebuild.rebuild(self._core, await self._saved(), domain, progress)
+
+    async def catchup_pstate(self) -> int:
+        """Fold the events that the read model lacks; return how many there were."""
+        self._core.check_caller()
+        domain = self.domain or commands.NO_DOMAIN
+        return await catchup.catch_up(self._core, await self._saved(), domain)
+
+    async def get_checkpoint(self, name: str = PSTATE) -> int:
+        """Return the last sequence that a named reader finished, 0 if none."""
+        return await CheckpointRepository(self._core).get(self.space, name)
+
+    async def update_checkpoint(self, sequence: int, *, name: str) -> None:
+        """Move the checkpoint of a reader of yours forward, never back or beyond the head.
+
+        Raises:
+            DataError: It would go back, or lie beyond the newest event.
+            MisuseError: The name is ``pstate``, which only folding moves.
+            ConcurrencyError: Somebody moved it in this moment.
+        """
+        checkpoints = CheckpointRepository(self._core)
+        current = 0 if name == PSTATE else await checkpoints.get(self.space, name)
+        await checkpoints.advance(self.space, name, sequence, expected=current)
+
+    def transaction(self) -> Transaction:
+        """Open a transaction over this space: ``async with store.transaction() as tx``."""
+        return Transaction(self._core, [self.space], self._domains())
+
+    def join(self, connection: AsyncConnection) -> Transaction:
+        """Take part in the transaction that is open on the caller's own connection.
+
+        ``async with store.join(connection) as tx``, or ``tx = await store.join(connection)``:
+        what it writes is committed, or rolled back, by the caller.
+
+        Raises:
+            MisuseError: No transaction is open on the connection.
+        """
+        if self._core.closed:
+            raise ClosedError("the database is closed")
+        if not connection.in_transaction():
+            raise MisuseError("join needs an open transaction: async with connection.begin(): …")
+        return Transaction(
+            self._core, [self.space], self._domains(), _connection=connection, _joined=True
+        )
+
+    def _domains(self) -> dict[int, Domain]:
+        return {} if self.domain is None else {self.space.space_id: self.domain}

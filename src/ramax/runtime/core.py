@@ -1,0 +1,173 @@
+"""What the handles of one open database share: backend, writer, reader, cache, clock."""
+
+import asyncio
+import os
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from ramax.core.limits import check_sequence, validate_space_name
+from ramax.errors import (
+    ClosedError,
+    DataError,
+    MisuseError,
+    NestedTransactionError,
+    SpaceNotFoundError,
+)
+from ramax.runtime.cache import StateCache
+from ramax.runtime.reader import Reader
+from ramax.runtime.writer import Limits, Writer
+from ramax.storage import spaces
+from ramax.storage.backend import Backend
+from ramax.storage.executors import Executor
+from ramax.storage.spaces import DEFAULT, UNSAVED_DEFAULT
+from ramax.values import Space
+
+T = TypeVar("T")
+SpaceLike = Space | str | int
+
+
+def utc_micros() -> int:
+    """Return the wall clock in UTC microseconds."""
+    return time.time_ns() // 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a database was opened; bytes and events."""
+
+    exclusive: bool = False
+    cache_bytes: int = 64 * 1024 * 1024
+    page: int = 2000
+    rebuild_memory: int = 256 * 1024 * 1024
+    limits: Limits = field(default_factory=Limits)
+
+
+class Core:
+    """One open database; every handle refers to it and nothing else is shared."""
+
+    def __init__(
+        self, backend: Backend, options: Options, clock: Callable[[], int] = utc_micros
+    ) -> None:
+        self.backend, self.options, self.clock = backend, options, clock
+        self.cache = StateCache(options.cache_bytes)
+        self.writer = Writer(backend, self.cache, clock, options.limits)
+        self.reader = Reader(backend, self.writer, self.cache)
+        self.transactions: weakref.WeakKeyDictionary[asyncio.Task[Any], str] = (
+            weakref.WeakKeyDictionary()
+        )
+        self._loop = asyncio.get_running_loop()
+        self._process = os.getpid()
+        self.closed = False
+
+    # -- who may call ----------------------------------------------------------------------------
+
+    def check_caller(self) -> None:
+        """Refuse what would hang or corrupt.
+
+        Raises:
+            ClosedError: The database is closed.
+            MisuseError: Another event loop or a forked child calls.
+            NestedTransactionError: This task has a transaction open.
+        """
+        if self.closed:
+            raise ClosedError("the database is closed")
+        if os.getpid() != self._process:
+            raise MisuseError(
+                "the database was opened before a fork; open it again in the child process"
+            )
+        try:
+            task = asyncio.current_task()
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise MisuseError("ramax is async only: call it from a running event loop") from None
+        if loop is not self._loop:
+            raise MisuseError(
+                "the database was opened in another event loop; open one in each loop"
+            )
+        if task in self.transactions:
+            raise NestedTransactionError(
+                f"this task is inside {self.transactions[task]}; use the transaction (tx.execute, "
+                "tx.append, tx.pstate, tx.at) or end it first"
+            )
+
+    # -- running work ----------------------------------------------------------------------------
+
+    async def read(self, work: Callable[[Executor], T]) -> T:
+        """Run a read; see `Reader.run`."""
+        self.check_caller()
+        return await self.reader.run(work)
+
+    async def locked(self, holder: str, work: Callable[[Executor], T]) -> T:
+        """Run work in a transaction of its own; see `Writer.locked`."""
+        self.check_caller()
+        return await self.writer.locked(holder, work)
+
+    # -- which space -----------------------------------------------------------------------------
+
+    async def resolve(self, space: SpaceLike) -> Space:
+        """Return the space that a caller means; the unsaved `default` has id 0.
+
+        Raises:
+            SpaceNotFoundError: There is none of that name or id.
+            DataError: It is not a space, a name or an id.
+        """
+        if isinstance(space, Space) and space.space_id:
+            return space
+        found = await self.find(space.space_name if isinstance(space, Space) else space)
+        if found is None:
+            raise SpaceNotFoundError(space.space_name if isinstance(space, Space) else space)
+        return found
+
+    async def find(self, name_or_id: str | int) -> Space | None:
+        """Return the space of that name or id, or None."""
+        if isinstance(name_or_id, bool) or not isinstance(name_or_id, (str, int)):
+            raise DataError("space", name_or_id, "give a Space, its name or its id")
+        if isinstance(name_or_id, int):
+            check_sequence(name_or_id, "space id")
+            return await self.read(lambda ex: spaces.find_by_id(ex, name_or_id))
+        if not _findable(name_or_id):
+            return None
+        found = await self.read(lambda ex: spaces.find_by_name(ex, name_or_id))
+        return UNSAVED_DEFAULT if found is None and name_or_id == DEFAULT else found
+
+    async def saved(self, space: SpaceLike) -> Space:
+        """Return the space with a row: the unsaved `default` gets its own now."""
+        found = await self.resolve(space)
+        return found if found.space_id else await self.create(DEFAULT, None)
+
+    async def create(self, name: str, metadata: Mapping[str, Any] | None) -> Space:
+        """Return the space of that name, made if it was not there; stored metadata wins."""
+        validate_space_name(name)
+        now = self.clock()
+
+        def work(ex: Executor) -> Space:
+            found = spaces.find_by_name(ex, name) or spaces.create(ex, name, metadata, now)
+            # none of both: another process created it in between and its row is visible now
+            return found or spaces.find_by_name(ex, name) or _vanished(name)
+
+        return await self.locked(f"creating space {name!r}", work)
+
+    def saved_spaces(self, found: Sequence[Space]) -> list[Space]:
+        """Put the unsaved `default` in front of stored spaces if it is not among them."""
+        if any(space.space_name == DEFAULT for space in found):
+            return list(found)
+        return [UNSAVED_DEFAULT, *found]
+
+    async def close(self) -> None:
+        """Wait for what was accepted, then give every connection back."""
+        self.closed = True
+        await self.writer.close()
+        await self.reader.close()
+        await self.backend.close()
+
+
+def _findable(name: str) -> bool:
+    # PostgreSQL refuses these characters, so no space can have them
+    return "\x00" not in name and not any("\ud800" <= c <= "\udfff" for c in name)
+
+
+def _vanished(name: str) -> Space:
+    raise SpaceNotFoundError(name)

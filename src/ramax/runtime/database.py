@@ -1,0 +1,165 @@
+"""One open database: its repositories, and the way to stores and transactions."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from ramax.core.domain import Domain
+from ramax.errors import ClosedError, ConflictError, MisuseError, StorageBusyError
+from ramax.runtime.checkpoints import CheckpointRepository
+from ramax.runtime.content_store import ContentStore
+from ramax.runtime.core import Core, SpaceLike
+from ramax.runtime.event_log import EventLog
+from ramax.runtime.pstate import PStateRepository
+from ramax.runtime.spaces import SpaceRegistry
+from ramax.runtime.transaction import Transaction
+from ramax.storage import migrate
+from ramax.storage.schema import schema_state
+from ramax.values import Space
+
+T = TypeVar("T")
+
+
+class Database:
+    """One database with its spaces; open it once per process and share it.
+
+    ``engine`` is yours for your own tables. In memory there is one connection: lend it with
+    `connection`.
+    """
+
+    def __init__(self, core: Core, engine: AsyncEngine, *, owns_engine: bool) -> None:
+        self._core, self._owns_engine = core, owns_engine
+        self.engine = engine
+        self.spaces = SpaceRegistry(core)
+        self.events = EventLog(core)
+        self.pstate = PStateRepository(core)
+        self.checkpoints = CheckpointRepository(core)
+
+    async def content_store(
+        self,
+        space: SpaceLike = "default",
+        domain: Domain | None = None,
+        *,
+        create: bool = True,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> ContentStore:
+        """Open a space with the domain that folds it.
+
+        Args:
+            space: A `Space`, a name or an id; a name that does not exist is created.
+            create: Off: a missing space raises instead.
+            metadata: For a new space; stored metadata wins.
+
+        Raises:
+            SpaceNotFoundError: ``create`` is off, or an id was given, and there is no such space.
+            SpaceNameError: A new space may not have this name.
+        """
+        if domain is not None:
+            if not isinstance(domain, Domain):
+                raise MisuseError(f"domain must be a Domain, got {type(domain).__name__}")
+            domain.freeze()
+        found = await self._open(space, metadata, create=create)
+        return ContentStore(self._core, found, domain)
+
+    async def _open(
+        self, space: SpaceLike, metadata: Mapping[str, Any] | None, *, create: bool
+    ) -> Space:
+        if not create or not isinstance(space, str):
+            return await self._core.resolve(space)
+        found = await self._core.find(space)
+        if found is not None and (found.space_id or not metadata):
+            return found
+        return await self._core.create(space, metadata)
+
+    def transaction(self, *spaces: Any) -> Transaction:
+        """Open a transaction over several spaces: ``async with db.transaction("a", "b") as tx``.
+
+        Args:
+            spaces: Each a `Space`, name, id or store; locked in id order when the block begins.
+        """
+        if not spaces:
+            raise MisuseError('name the spaces of the transaction: db.transaction("a", "b")')
+        domains = {
+            each.space.space_id: each.domain
+            for each in spaces
+            if getattr(each, "domain", None) is not None
+        }
+        return Transaction(self._core, [getattr(each, "space", each) for each in spaces], domains)
+
+    async def run_transaction(
+        self,
+        work: Callable[[Transaction], Awaitable[T]],
+        *spaces: Any,
+        attempts: int = 10,
+    ) -> T:
+        """Run ``work(tx)`` in a transaction, again from the start where a conflict is retryable.
+
+        Raises:
+            ConflictError, StorageBusyError: It still failed at the last attempt.
+        """
+        for _ in range(attempts - 1):
+            try:
+                async with self.transaction(*spaces) as tx:
+                    return await work(tx)
+            except (ConflictError, StorageBusyError) as error:
+                if not error.retryable:
+                    raise
+        async with self.transaction(*spaces) as tx:
+            return await work(tx)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection for statements of your own and for `ContentStore.join`.
+
+        In memory it is the only one, and nothing else runs until the block ends.
+        """
+        self._core.check_caller()
+        if not self._core.backend.one_connection:
+            async with self.engine.connect() as connection:
+                yield connection
+            return
+        async with self._core.writer.turn("db.connection()"):
+            connection = await self._core.backend.connection()
+            try:
+                yield connection
+            finally:
+                await self._core.backend.release(connection)
+
+    async def upgrade(self) -> None:
+        """Bring the schema to head; does nothing where it is there."""
+        self._core.check_caller()
+        if not self._core.backend.one_connection:  # a database in memory was made at head
+            await migrate.upgrade(self.engine, schema=self._core.backend.tables.metadata.schema)
+
+    async def current_revision(self) -> str | None:
+        """Return the revision that the database is stamped with, None without a stamp."""
+        async with self.connection() as connection:
+            state = await schema_state(connection, self._core.backend.tables.metadata.schema)
+        return state.revision
+
+    async def close(self) -> None:
+        """Wait for what was accepted, refuse what comes later, close every connection."""
+        if self._core.closed:
+            return
+        await self._core.close()
+        if self._owns_engine:
+            await self.engine.dispose()
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._core.closed
+
+    def __repr__(self) -> str:
+        url = self.engine.url.render_as_string(hide_password=True)
+        return f"<Database {url}{' closed' if self.closed else ''}>"
+
+    async def __aenter__(self) -> "Database":
+        if self._core.closed:
+            raise ClosedError("the database is closed; connect again")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()

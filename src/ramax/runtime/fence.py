@@ -1,0 +1,101 @@
+"""A lost connection is fenced before it is judged: did the batch happen or not?
+
+Moving the state version of the batch's spaces waits for the old backend, or defeats it: after
+that, an append that has not landed never will (FINE_PRINT 12).
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+from ramax.core.unit import SpaceWrite
+from ramax.errors import CommitUnknownError, SpaceNotFoundError, StorageError
+from ramax.runtime.batch import Answer, Attempt, commits_of
+from ramax.storage.backend import Backend
+from ramax.storage.events import read_page
+from ramax.storage.executors import Executor
+from ramax.storage.faults import ConnectionLostError
+from ramax.storage.spaces import move_state_version
+
+Verdict = dict[int, tuple[str, Mapping[int, int]]]
+
+
+async def settle_lost(
+    backend: Backend, attempt: Attempt, lost: ConnectionLostError, patience: float
+) -> None:
+    """Sort the jobs of an attempt whose connection broke into answers and retries.
+
+    A job fails with `CommitUnknownError` only where the space has moved on and nothing tells
+    whether its events are among those of others. Gives up on a server that stays away for
+    ``patience`` seconds: then every job that was being written is unknown.
+    """
+    writes = {w.space_id: w for w in attempt.plan.spaces} if attempt.plan else {}
+    attempt.answers.clear()
+    attempt.again.clear()
+    deadline = time.monotonic() + patience
+    delay = 0.01
+    while True:
+        try:
+            verdict: Verdict = await backend.locked(lambda ex: _judge(ex, attempt, writes))
+            break
+        except StorageError as error:
+            if time.monotonic() > deadline:
+                _give_up(attempt, writes, error)
+                return
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 1.0)
+    for job in attempt.jobs:
+        outcome, ids = verdict.get(job.space_id, ("retry", {}))
+        groups = attempt.groups.get(job)
+        if outcome == "done" and isinstance(groups, list):
+            commits = commits_of(job.space_id, groups, ids, attempt.heads[job])
+            attempt.answers.append(Answer(job, commits))
+        elif outcome == "gone":
+            attempt.answers.append(Answer(job, error=SpaceNotFoundError(job.space_name)))
+        elif outcome == "unknown" and isinstance(groups, list) and not job.idempotency_key:
+            attempt.answers.append(Answer(job, error=_unknown(job.space_name, lost)))
+        else:
+            attempt.again.append(job)
+
+
+def _judge(ex: Executor, attempt: Attempt, writes: Mapping[int, SpaceWrite]) -> Verdict:
+    verdict: Verdict = {}
+    for space_id in sorted(writes):  # locks are taken in id order
+        write = writes[space_id]
+        now = move_state_version(ex, space_id)
+        if now is None:
+            verdict[space_id] = ("gone", {})
+        elif now[2] == attempt.token:
+            verdict[space_id] = ("done", _ids(ex, write))
+        elif now[0] == write.guard.last_sequence:
+            verdict[space_id] = ("retry", {})
+        else:
+            verdict[space_id] = ("unknown", {})
+    return verdict
+
+
+def _ids(ex: Executor, write: SpaceWrite) -> dict[int, int]:
+    rows = read_page(
+        ex,
+        write.space_id,
+        after=write.guard.last_sequence,
+        upto=write.last_sequence,
+        limit=max(len(write.events), 1),
+    )
+    return {row[2]: row[0] for row in rows}
+
+
+def _give_up(attempt: Attempt, writes: Mapping[int, SpaceWrite], error: StorageError) -> None:
+    for job in attempt.jobs:
+        sent = job.space_id in writes and isinstance(attempt.groups.get(job), list)
+        failure = _unknown(job.space_name, error) if sent else error
+        attempt.answers.append(Answer(job, error=failure))
+
+
+def _unknown(space_name: str, cause: Exception) -> CommitUnknownError:
+    error = CommitUnknownError(
+        f"the connection broke while writing to space {space_name!r}, and others have written "
+        f"since: look whether the command happened, or repeat it with an idempotency_key ({cause})"
+    )
+    error.__cause__ = cause
+    return error

@@ -1,0 +1,81 @@
+"""What callers hand to the writer: commands and raw appends, each wholly or not at all."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ramax.core.domain import Command, Domain
+from ramax.core.fold import check_fit
+from ramax.core.unit import Causes, EventRow, SpaceUnit
+from ramax.values import Commit, NewEvent
+
+Groups = list[tuple[EventRow, ...]]
+TypesUpTo = Callable[[int], frozenset[str]]
+"""Which event types the space of the unit has up to a sequence; asked rarely."""
+
+
+class StateBehindError(Exception):
+    """The pstate does not cover every event yet; the runtime folds the gap and asks again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execute:
+    """Commands of one domain, decided one after another as one unit."""
+
+    domain: Domain
+    commands: Sequence[tuple[Command, Any]]
+    causes: Causes
+    expected_sequence: int | None = None
+
+    def run(self, unit: SpaceUnit, types_up_to: TypesUpTo, now: int) -> Groups:
+        """Decide and fold; whatever is raised leaves the unit as it was."""
+        unit.expect(self.expected_sequence)
+        if unit.folded != unit.head:
+            raise StateBehindError
+        unit.domains = check_fit(
+            self.domain, unit.domains, unit.folded, unit.space_name, types_up_to
+        )
+        if len(self.commands) == 1:
+            command, params = self.commands[0]
+            return [unit.execute(self.domain, command, params, self.causes, now)]
+        return unit.execute_many(self.domain, self.commands, self.causes, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Facts to be added as they are."""
+
+    domain: Domain | None
+    new_events: Sequence[NewEvent]
+    causes: Causes
+    expected_sequence: int | None = None
+
+    def run(self, unit: SpaceUnit, types_up_to: TypesUpTo, now: int) -> Groups:  # noqa: ARG002 - the form of Execute.run
+        """Check and pack; whatever is raised leaves the unit as it was."""
+        unit.expect(self.expected_sequence)
+        return [unit.append(self.domain, self.new_events, self.causes, now)]
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """One waiting caller: its work, and the future that answers it."""
+
+    space_id: int
+    space_name: str
+    work: Execute | Append
+    future: "asyncio.Future[list[Commit]]"
+    idempotency_key: str | None = None
+    fingerprint: bytes = b""
+    attempts: int = 0
+    deadline: float = field(default=0.0)
+
+    def answer(self, commits: list[Commit]) -> None:
+        """Give the caller its result, unless it has left."""
+        if not self.future.done():
+            self.future.set_result(commits)
+
+    def fail(self, error: BaseException) -> None:
+        """Give the caller an error, unless it has left."""
+        if not self.future.done():
+            self.future.set_exception(error)

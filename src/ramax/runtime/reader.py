@@ -1,0 +1,75 @@
+"""Reads of keys: all that wait are answered together, from one snapshot."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ramax.runtime.cache import StateCache
+from ramax.runtime.writer import Writer
+from ramax.storage.backend import Backend
+from ramax.storage.executors import Executor
+from ramax.storage.reads import Facts, read_facts
+
+T = TypeVar("T")
+
+
+@dataclass(eq=False, slots=True)
+class _Request:
+    space_id: int
+    keys: Sequence[str]
+    future: "asyncio.Future[Facts | None]"
+
+
+class Reader:
+    """Runs reads, and gathers key reads that come while one is on its way."""
+
+    def __init__(self, backend: Backend, writer: Writer, cache: StateCache) -> None:
+        self._backend, self._writer, self._cache = backend, writer, cache
+        self._waiting: list[_Request] = []
+        self._draining: asyncio.Task[None] | None = None
+
+    async def run(self, work: Callable[[Executor], T]) -> T:
+        """Run any read; in memory it takes its turn with the writes."""
+        if self._backend.one_connection:
+            return await self._writer.read(work)
+        return await self._backend.read(work)
+
+    async def facts(self, space_id: int, keys: Sequence[str]) -> Facts | None:
+        """Read a guard and keys as of one moment; None if there is no such space."""
+        future: asyncio.Future[Facts | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Request(space_id, keys, future))
+        if self._draining is None:
+            self._draining = asyncio.create_task(self._drain(), name="ramax reader")
+        return await future
+
+    async def _drain(self) -> None:
+        while self._waiting:
+            requests, self._waiting = self._waiting, []
+            wanted: dict[int, dict[str, None]] = {}
+            for request in requests:
+                wanted.setdefault(request.space_id, {}).update(dict.fromkeys(request.keys))
+            try:
+                found = await self.run(lambda ex, w=wanted: read_facts(ex, w))  # type: ignore[misc]
+            except BaseException as error:
+                for request in requests:
+                    if not request.future.done():
+                        request.future.set_exception(error)
+                if not isinstance(error, Exception):
+                    raise
+            else:
+                for request in requests:
+                    self._answer(request, found.get(request.space_id))
+        self._draining = None
+
+    def _answer(self, request: _Request, facts: Facts | None) -> None:
+        if request.future.done():
+            return
+        if facts is None:
+            self._cache.forget(request.space_id)
+        request.future.set_result(facts)
+
+    async def close(self) -> None:
+        """Wait for the reads that are on their way."""
+        while self._draining is not None:
+            await asyncio.wait([self._draining])

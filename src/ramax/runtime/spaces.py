@@ -1,0 +1,180 @@
+"""The registry of spaces as users see it: ``db.spaces``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ramax.core.limits import validate_space_name
+from ramax.errors import MisuseError, SpaceExistsError, SpaceNotFoundError
+from ramax.runtime.core import Core, SpaceLike
+from ramax.storage import spaces
+from ramax.storage.executors import Executor
+from ramax.storage.faults import UniqueViolationError
+from ramax.storage.spaces import DEFAULT, SYSTEM_PREFIX, UNSAVED_DEFAULT
+from ramax.values import Space, SpaceStats
+
+
+class SpaceRegistry:
+    """Creates, finds, lists, renames and deletes spaces.
+
+    `default` always exists: it is reported from the start, gets its row (and id) at the first
+    write, and cannot be renamed or deleted. Names that begin with `_system_` are hidden.
+    """
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def get_or_create(self, name: str, metadata: Mapping[str, Any] | None = None) -> Space:
+        """Return the space of that name, made if it was not there; stored metadata wins.
+
+        Raises:
+            SpaceNameError: There is no such space and a new one may not have this name.
+        """
+        found = await self._core.find(name) if isinstance(name, str) else None
+        if found is not None and found.space_id:
+            return found
+        return await self._core.create(name, metadata)
+
+    async def create(self, name: str, metadata: Mapping[str, Any] | None = None) -> Space:
+        """Make a new space.
+
+        Raises:
+            SpaceExistsError: The name is taken.
+            SpaceNameError: A new space may not have this name.
+        """
+        validate_space_name(name)
+        now = self._core.clock()
+
+        def work(ex: Executor) -> Space:
+            made = spaces.create(ex, name, metadata, now)
+            if made is None:
+                raise SpaceExistsError(name)
+            return made
+
+        return await self._core.locked(f"creating space {name!r}", work)
+
+    async def find_by_name(self, name: str) -> Space | None:
+        """Return the space of that name, whatever today's rule for names is, or None."""
+        return await self._core.find(name)
+
+    async def find_by_id(self, space_id: int) -> Space | None:
+        """Return the space of that id, or None."""
+        return await self._core.find(space_id)
+
+    async def get(self, name_or_id: SpaceLike) -> Space:
+        """Return a space.
+
+        Raises:
+            SpaceNotFoundError: There is none of that name or id.
+        """
+        wanted = name_or_id.space_id if isinstance(name_or_id, Space) else name_or_id
+        if wanted == 0:
+            wanted = DEFAULT
+        return await self._core.resolve(wanted)
+
+    async def exists(self, name_or_id: str | int) -> bool:
+        """Say whether there is a space of that name or id."""
+        return await self._core.find(name_or_id) is not None
+
+    async def list_all(self, prefix: str | None = None) -> list[Space]:
+        """Return the spaces by id, `default` first while it has no row.
+
+        Args:
+            prefix: Only names that begin with it.
+        """
+        found = await self._core.read(lambda ex: spaces.list_all(ex, prefix))
+        visible = [space for space in found if not space.space_name.startswith(SYSTEM_PREFIX)]
+        if DEFAULT.startswith(prefix or "") and all(s.space_name != DEFAULT for s in visible):
+            return [UNSAVED_DEFAULT, *visible]
+        return visible
+
+    async def rename(self, space: SpaceLike, name: str) -> Space:
+        """Give a space another name; its id, events and handles stay.
+
+        Raises:
+            SpaceExistsError: The name is taken.
+            SpaceNameError: The name is not allowed.
+            SpaceNotFoundError: There is no such space.
+        """
+        validate_space_name(name)
+        found = await self._core.resolve(space)
+        if DEFAULT in (found.space_name, name):
+            raise MisuseError(f"cannot rename {found.space_name!r} to {name!r}: 'default' is fixed")
+
+        def work(ex: Executor) -> Space:
+            spaces.take_lock(ex, found.space_id, found.space_name)
+            other = spaces.find_by_name(ex, name)
+            if other is not None and other.space_id != found.space_id:
+                raise SpaceExistsError(name)
+            spaces.rename(ex, found.space_id, name)
+            spaces.move_state_version(ex, found.space_id)  # cached names are stale now
+            return _stored(ex, found)
+
+        try:
+            return await self._core.locked(f"renaming space {found.space_name!r}", work)
+        except UniqueViolationError as error:
+            raise SpaceExistsError(name) from error
+
+    async def update_metadata(self, space: SpaceLike, metadata: Mapping[str, Any]) -> Space:
+        """Replace the metadata of a space.
+
+        Raises:
+            SpaceNotFoundError: There is no such space.
+            CodecError: The metadata cannot be stored.
+        """
+        found = await self._core.saved(space)
+
+        def work(ex: Executor) -> Space:
+            spaces.take_lock(ex, found.space_id, found.space_name)
+            spaces.set_metadata(ex, found.space_id, found.space_name, metadata)
+            return _stored(ex, found)
+
+        return await self._core.locked(f"metadata of space {found.space_name!r}", work)
+
+    async def stats(self, space: SpaceLike | None = None) -> Any:
+        """Count what a space holds, or what each space holds (a list by id), in one query.
+
+        Raises:
+            SpaceNotFoundError: There is no such space.
+        """
+        if space is None:
+            found = await self._core.read(spaces.read_stats)
+            visible = [s for s in found if not s.space.space_name.startswith(SYSTEM_PREFIX)]
+            if all(s.space.space_name != DEFAULT for s in visible):
+                visible.insert(0, _NOTHING)
+            return visible
+        wanted = await self._core.resolve(space)
+        if not wanted.space_id:
+            return _NOTHING
+        counted = await self._core.read(lambda ex: spaces.read_stats(ex, wanted.space_id))
+        if not counted:
+            raise SpaceNotFoundError(wanted.space_name)
+        return counted[0]
+
+    async def delete(self, space: SpaceLike, *, force: bool = False) -> None:
+        """Delete a space; with ``force`` everything in it goes, for good, in one transaction.
+
+        Raises:
+            SpaceNotEmptyError: It ever had an event or has a key, and ``force`` is not given.
+            SpaceNotFoundError: There is no such space.
+            MisuseError: It is `default`.
+        """
+        found = await self._core.resolve(space)
+        if found.space_name == DEFAULT:
+            raise MisuseError("the space 'default' cannot be deleted")
+
+        def work(ex: Executor) -> None:
+            spaces.take_lock(ex, found.space_id, found.space_name)
+            spaces.delete(ex, found, force=force)
+
+        await self._core.locked(f"deleting space {found.space_name!r}", work)
+        self._core.cache.forget(found.space_id)
+
+
+def _stored(ex: Executor, space: Space) -> Space:
+    found = spaces.find_by_id(ex, space.space_id)
+    if found is None:
+        raise SpaceNotFoundError(space.space_name)
+    return found
+
+
+_NOTHING = SpaceStats(UNSAVED_DEFAULT, 0, 0, {"pstate": 0}, None, 0)

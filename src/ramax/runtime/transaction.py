@@ -1,0 +1,413 @@
+"""An explicit transaction: several steps, possibly in several spaces, all or nothing."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any, Self, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ramax.core.domain import Command, Domain
+from ramax.core.limits import check_key, check_sequence
+from ramax.core.state import Packed, unpack
+from ramax.errors import (
+    ClosedError,
+    CommitUnknownError,
+    ConflictError,
+    MisuseError,
+    NestedTransactionError,
+    SpaceNotFoundError,
+    StorageBusyError,
+    StorageError,
+    TransactionFailedError,
+)
+from ramax.runtime.batch import Attempt, run_batch
+from ramax.runtime.cache import StateCache
+from ramax.runtime.catchup import fold_gap
+from ramax.runtime.commands import NO_DOMAIN, causes
+from ramax.runtime.core import Core, SpaceLike
+from ramax.runtime.jobs import Append, Execute, Job, StateBehindError
+from ramax.storage import spaces
+from ramax.storage.executors import CoreExecutor, Executor
+from ramax.storage.faults import ConnectionLostError, translated
+from ramax.storage.reads import read_facts
+from ramax.storage.spaces import take_lock
+from ramax.values import Commit, Event, NewEvent, Space
+
+T = TypeVar("T")
+
+
+def _is(space: Space, target: SpaceLike) -> bool:
+    if isinstance(target, Space):
+        return target.space_id == space.space_id
+    return target in (space.space_id, space.space_name)
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionPState:
+    """The pstate of one space as the transaction sees it: its own writes included."""
+
+    _scope: "TransactionScope"
+
+    async def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of a key, or ``default``."""
+        return (await self.get_many([key])).get(key, default)
+
+    async def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
+        """Return the values of those keys that exist."""
+        wanted = list(dict.fromkeys(keys))
+        for key in wanted:
+            check_key(key, "pstate key")
+        found = await self._scope.read(wanted)
+        return {key: unpack(value) for key, value in found.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionScope:
+    """One space inside a transaction; locked by its first step if it was not named before."""
+
+    _tx: "Transaction"
+    _target: SpaceLike
+    domain: Domain | None
+
+    @property
+    def pstate(self) -> TransactionPState:
+        """The read model of the space, with what this transaction wrote."""
+        return TransactionPState(self)
+
+    async def execute(
+        self,
+        command: Command,
+        params: Any = None,
+        *,
+        expected_sequence: int | None = None,
+        causation_id: int | None = None,
+        correlation_id: str | None = None,
+    ) -> Commit:
+        """Run a command; `Rejected`, or what the command raises, leaves the transaction usable."""
+        if not callable(command):
+            raise MisuseError(f"a command is a function (state, params), got {command!r:.80}")
+        if expected_sequence is not None:
+            check_sequence(expected_sequence, "expected_sequence")
+        inherited = causes(causation_id, correlation_id)
+        work = Execute(self._folder, [(command, params)], inherited, expected_sequence)
+        return await self._run(work)
+
+    async def append(
+        self,
+        entity_id: str,
+        event_type: str,
+        payload: Mapping[str, Any],
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        causation_id: int | None = None,
+        correlation_id: str | None = None,
+        expected_sequence: int | None = None,
+    ) -> Event:
+        """Record one fact as it is."""
+        new = NewEvent(event_type, payload, entity_id=entity_id, metadata=metadata)
+        if expected_sequence is not None:
+            check_sequence(expected_sequence, "expected_sequence")
+        inherited = causes(causation_id, correlation_id)
+        commit = await self._run(Append(self.domain, [new], inherited, expected_sequence))
+        return commit.events[0]
+
+    async def append_many(self, new_events: Iterable[NewEvent]) -> list[Event]:
+        """Record facts in order as they are, with one statement."""
+        commit = await self._run(Append(self.domain, list(new_events), causes(None, None)))
+        return list(commit.events)
+
+    @property
+    def _folder(self) -> Domain:
+        return self.domain or NO_DOMAIN
+
+    async def _run(self, work: Execute | Append) -> Commit:
+        space = await self._tx.enter(self._target)
+        return await self._tx.run_job(space, self._folder, work)
+
+    async def read(self, keys: Sequence[str]) -> dict[str, Packed | None]:
+        """Read packed values as of now inside the transaction; a gap is folded first."""
+        space = await self._tx.enter(self._target)
+        return await self._tx.read(space, self.domain, keys)
+
+
+@dataclass(eq=False)
+class Transaction:
+    """All or nothing, for one task and one block.
+
+    Locks its spaces when it begins, in id order. A storage error fails it for good; a command's
+    "no" does not. With one space its verbs are the transaction's own.
+    """
+
+    _core: Core
+    _targets: Sequence[SpaceLike]
+    _domains: Mapping[int, Domain] = field(default_factory=dict)
+    _connection: AsyncConnection | None = None
+    _joined: bool = False
+    _held: dict[int, Space] = field(default_factory=dict)
+    _state: str = "new"
+    _failure: BaseException | None = None
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _committed: set[int] = field(default_factory=set)
+    _task: "asyncio.Task[Any] | None" = None
+
+    # -- the block -------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        if self._state != "new":
+            raise MisuseError("a transaction is for one block; open another one")
+        self._core.check_caller()
+        self._task = asyncio.current_task()
+        named = [] if self._joined else [await self._core.saved(t) for t in self._targets]
+        name = self._name()
+        try:
+            if not self._joined:
+                await self._begin(name)
+            self._state = "open"
+            if self._joined:
+                named = [await self._find(target) for target in self._targets]
+            for space in sorted(named, key=lambda each: each.space_id):
+                await self._lock(space)
+        except BaseException as error:
+            self._state = "closed"
+            await self._stack.__aexit__(type(error), error, error.__traceback__)
+            raise
+        if not self._joined and self._task is not None:
+            self._core.transactions[self._task] = name
+        return self
+
+    def __await__(self) -> Any:
+        """Start a joined transaction without a block: it ends with the caller's own."""
+        if not self._joined:
+            raise MisuseError("use `async with` for a transaction")
+        return self.__aenter__().__await__()
+
+    async def _begin(self, name: str) -> None:
+        await self._stack.__aenter__()
+        if self._core.backend.one_writer:
+            await self._stack.enter_async_context(self._core.writer.turn(name))
+        self._connection = await self._core.backend.connection()
+        self._stack.push_async_callback(self._core.backend.release, self._connection)
+        try:
+            await self._connection.begin()
+        except (sa.exc.SQLAlchemyError, OSError) as error:
+            raise translated(error) from error
+        await self.run(_ensure_begun)
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if self._task is not None:
+            self._core.transactions.pop(self._task, None)
+        failed = self._failure
+        self._state = "closed"
+        if self._joined:
+            self._forget()
+            if failed is not None and error is None:
+                raise TransactionFailedError(_BROKEN) from failed
+            return
+        ending = asyncio.ensure_future(self._end(commit=error is None and failed is None))
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            await asyncio.wait([ending])
+            raise
+        if failed is not None and error is None:
+            raise TransactionFailedError(_BROKEN) from failed
+
+    async def _end(self, *, commit: bool) -> None:
+        connection = self._connection
+        assert connection is not None
+        try:
+            if commit:
+                await connection.commit()
+            else:
+                await connection.rollback()
+        except (sa.exc.SQLAlchemyError, OSError) as error:
+            fault = translated(error)
+            if commit and isinstance(fault, ConnectionLostError):
+                raise CommitUnknownError(f"the connection broke at commit: {error}") from error
+            raise fault from error
+        finally:
+            self._forget()
+            await self._stack.__aexit__(None, None, None)
+        if commit and self._committed:
+            self._core.writer.on_commit(sorted(self._committed))
+
+    def _forget(self) -> None:
+        for space_id in self._held:
+            self._core.cache.forget(space_id)
+
+    def _name(self) -> str:
+        names = ", ".join(str(getattr(t, "space_name", t)) for t in self._targets)
+        task = asyncio.current_task()
+        return f"the transaction of task {task.get_name() if task else '?'} over {names}"
+
+    # -- the verbs -------------------------------------------------------------------------------
+
+    def at(self, space: Any, domain: Domain | None = None) -> TransactionScope:
+        """Return one space of this transaction, given as `Space`, name, id or store.
+
+        One that was not named when the transaction was opened is locked by its first step; where
+        that could deadlock and somebody holds it, the step raises a retryable `ConflictError`:
+        roll back and begin again (`Database.run_transaction` does).
+        """
+        target = getattr(space, "space", space)
+        if domain is None:
+            domain = getattr(space, "domain", None)
+        if domain is None:
+            domain = next(
+                (
+                    d
+                    for i, d in self._domains.items()
+                    if self._held.get(i) and _is(self._held[i], target)
+                ),
+                None,
+            )
+        return TransactionScope(self, target, domain)
+
+    async def enter(self, target: SpaceLike) -> Space:
+        """Return a space of this transaction, locked from here on if it was not yet."""
+        self._check()
+        for space in self._held.values():
+            if _is(space, target):
+                return space
+        space = await self._find(target)
+        if space.space_id in self._held:
+            return self._held[space.space_id]
+        nowait = any(held > space.space_id for held in self._held)
+        try:
+            await self._lock(space, nowait=nowait)
+        except StorageBusyError as error:
+            raise ConflictError(
+                f"space {space.space_name!r} is locked by another transaction; begin again"
+            ) from error
+        return space
+
+    async def _find(self, target: SpaceLike) -> Space:
+        now = self._core.clock()
+
+        def work(ex: Executor) -> Space | None:
+            if isinstance(target, Space) and target.space_id:
+                return target
+            if isinstance(target, int):
+                return spaces.find_by_id(ex, target)
+            name = target.space_name if isinstance(target, Space) else target
+            found = spaces.find_by_name(ex, name)
+            if found is None and name == spaces.DEFAULT:
+                return spaces.create(ex, name, None, now)
+            return found
+
+        space = await self.run(work)
+        if space is None:
+            raise SpaceNotFoundError(target.space_name if isinstance(target, Space) else target)
+        return space
+
+    async def _lock(self, space: Space, *, nowait: bool = False) -> None:
+        patience = self._core.options.limits.lock_timeout
+        await self.run(
+            lambda ex: take_lock(
+                ex, space.space_id, space.space_name, nowait=nowait, wait_seconds=patience
+            )
+        )
+        self._held[space.space_id] = space
+
+    def _only(self) -> TransactionScope:
+        if len(self._targets) != 1:
+            raise MisuseError(
+                f"the transaction spans {len(self._targets)} spaces; say which: tx.at(name).execute(…)"
+            )
+        return self.at(self._targets[0])
+
+    @property
+    def pstate(self) -> TransactionPState:
+        """See `TransactionScope.pstate`."""
+        return self._only().pstate
+
+    async def execute(self, command: Command, params: Any = None, **options: Any) -> Commit:
+        """See `TransactionScope.execute`."""
+        return await self._only().execute(command, params, **options)
+
+    async def append(
+        self, entity_id: str, event_type: str, payload: Mapping[str, Any], **options: Any
+    ) -> Event:
+        """See `TransactionScope.append`."""
+        return await self._only().append(entity_id, event_type, payload, **options)
+
+    async def append_many(self, new_events: Iterable[NewEvent]) -> list[Event]:
+        """See `TransactionScope.append_many`."""
+        return await self._only().append_many(new_events)
+
+    # -- running on the connection ---------------------------------------------------------------
+
+    async def run(self, work: Callable[[Executor], T]) -> T:
+        """Run work on the transaction's connection; a storage error fails the transaction."""
+        self._check()
+        assert self._connection is not None
+        tables = self._core.backend.tables
+        try:
+            return await self._connection.run_sync(lambda c: work(CoreExecutor(c, tables)))
+        except (StorageError, ConnectionLostError, asyncio.CancelledError) as error:
+            self._failure = error
+            raise
+
+    async def run_job(self, space: Space, domain: Domain, work: Execute | Append) -> Commit:
+        """Decide and write one step under the lock that is held."""
+        core = self._core
+        future: asyncio.Future[list[Commit]] = asyncio.get_running_loop().create_future()
+        job = Job(space.space_id, space.space_name, work, future)
+
+        def step(ex: Executor) -> Any:
+            attempt = Attempt([job], b"", core.clock(), locked=True)
+            run_batch(ex, attempt, StateCache(0))
+            if attempt.again:
+                raise StorageError(f"the lock of space {space.space_name!r} was lost")
+            return attempt.answers[0]
+
+        while True:
+            answer = await self.run(step)
+            if not isinstance(answer.error, StateBehindError):
+                break
+            await self._fold_gap(space, domain)
+        if answer.error is not None:
+            raise answer.error
+        self._committed.add(space.space_id)
+        return answer.commits[0]  # type: ignore[no-any-return]
+
+    async def read(
+        self, space: Space, domain: Domain | None, keys: Sequence[str]
+    ) -> dict[str, Packed | None]:
+        """Read packed values under the lock, with the gap folded where the domain is known."""
+        while True:
+            facts = (await self.run(lambda ex: read_facts(ex, {space.space_id: keys})))[
+                space.space_id
+            ]
+            if domain is None or facts.guard.checkpoint == facts.guard.last_sequence:
+                return facts.values
+            await self._fold_gap(space, domain)
+
+    async def _fold_gap(self, space: Space, domain: Domain) -> None:
+        core = self._core
+        page = core.options.page
+        while await self.run(lambda ex: fold_gap(ex, space, domain, page, core.clock())) == page:
+            pass
+
+    def _check(self) -> None:
+        if self._state == "closed":
+            raise ClosedError("the transaction has ended")
+        if self._failure is not None:
+            raise TransactionFailedError(_BROKEN) from self._failure
+        if self._state == "open" and asyncio.current_task() is not self._task:
+            raise NestedTransactionError(
+                "a transaction belongs to the task that opened it; let that task do its steps"
+            )
+
+
+_BROKEN = "an earlier step failed in the database; the transaction can only be rolled back"
+
+
+def _ensure_begun(ex: Executor) -> None:
+    """Begin for real where a handed-in engine leaves BEGIN to the driver."""
+    begin = getattr(ex, "begin_immediate", None)
+    if ex.tables.dialect == "sqlite" and begin is not None:
+        begin()

@@ -1,0 +1,60 @@
+"""What the runtime needs of a database: units of work, reads, and connections for transactions."""
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ramax.storage.append_postgres import write_postgres
+from ramax.storage.append_sqlite import write_sqlite
+from ramax.storage.executors import Executor
+from ramax.storage.plan import WritePlan, Written
+from ramax.storage.tables import Tables
+
+T = TypeVar("T")
+
+
+class Backend(Protocol):
+    """One database, opened; connections are the backend's own, work comes as functions."""
+
+    tables: Tables
+
+    one_writer: bool
+    """Writes need the only writing connection: explicit transactions must take turns with it."""
+
+    one_connection: bool
+    """Reads need it as well (in memory)."""
+
+    optimistic: bool
+    """Decisions are made without a lock and guarded by compare-and-set when they are written."""
+
+    async def write(self, work: Callable[[Executor], T]) -> T:
+        """Run a unit of work on the writer's connection; one at a time, the caller's duty."""
+        ...
+
+    async def read(self, work: Callable[[Executor], T]) -> T:
+        """Run reads of one snapshot (SQLite) or of autocommit statements (PostgreSQL)."""
+        ...
+
+    async def locked(self, work: Callable[[Executor], T]) -> T:
+        """Run work in a transaction of its own that may lock rows and write anything."""
+        ...
+
+    async def connection(self) -> AsyncConnection:
+        """Return a connection for an explicit transaction; give it back with `release`."""
+        ...
+
+    async def release(self, connection: AsyncConnection) -> None:
+        """Take back what `connection` gave."""
+        ...
+
+    async def close(self) -> None:
+        """Close every connection the backend holds."""
+        ...
+
+
+def write_plan(ex: Executor, plan: WritePlan) -> dict[int, Written]:
+    """Write a plan the way that the database does it best; see the two modules."""
+    if ex.tables.dialect == "postgresql":
+        return write_postgres(ex, plan)
+    return write_sqlite(ex, plan)

@@ -1,0 +1,155 @@
+"""PostgreSQL: held asyncpg connections in autocommit for the writer and a few readers."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.util import greenlet_spawn
+
+from ramax.errors import ClosedError, StorageError
+from ramax.storage.executors import AsyncpgExecutor, CoreExecutor, Executor
+from ramax.storage.faults import ConnectionLostError, translated
+from ramax.storage.tables import Tables
+
+T = TypeVar("T")
+
+READERS = 3
+"""Held connections for reads; each answers one request at a time, and waiting ones coalesce."""
+
+
+class _Held:
+    """A connection taken out of the pool for good."""
+
+    def __init__(self, connection: AsyncConnection, driver: Any, tables: Tables) -> None:
+        self.connection = connection
+        self._driver = driver
+        self._executor = AsyncpgExecutor(driver, tables)
+
+    @property
+    def lost(self) -> bool:
+        """The server or the network ended it."""
+        return bool(self._driver.is_closed())
+
+    async def run(self, work: Callable[[Executor], T]) -> T:
+        """Run synchronous code that waits for the database in a greenlet."""
+        return await greenlet_spawn(work, self._executor)
+
+    async def close(self) -> None:
+        """Close it, whatever state it is in."""
+        if not self.lost:
+            await self._driver.close(timeout=5)
+        await self.connection.close()
+
+
+class PostgresBackend:
+    """One PostgreSQL database."""
+
+    one_writer = False
+    one_connection = False
+    optimistic = True
+
+    def __init__(self, engine: AsyncEngine, tables: Tables, *, read_only: bool) -> None:
+        self.tables = tables
+        self._engine, self._read_only = engine, read_only
+        self._writer: _Held | None = None
+        self._free: asyncio.LifoQueue[_Held | None] = asyncio.LifoQueue()
+        self._readers: set[_Held] = set()
+        self._closed = False
+        for _ in range(READERS):
+            self._free.put_nowait(None)
+
+    async def _hold(self) -> _Held:
+        try:
+            connection = await self._engine.connect()
+            raw = await connection.get_raw_connection()
+            driver = raw.driver_connection
+            await connection.run_sync(lambda c: c.detach())
+        except (sa.exc.SQLAlchemyError, OSError) as error:
+            raise translated(error) from error
+        return _Held(connection, driver, self.tables)
+
+    async def open(self) -> None:
+        """Connect once; a server that cannot be reached fails here."""
+        held = await self._hold()
+        self._readers.add(held)
+        await self._free.get()
+        self._free.put_nowait(held)
+
+    async def write(self, work: Callable[[Executor], T]) -> T:
+        """See `Backend.write`: autocommit, each statement is a transaction."""
+        self._check(writing=True)
+        if self._writer is None or self._writer.lost:
+            await self._drop(self._writer)
+            self._writer = None
+            self._writer = await self._hold()
+        return await self._writer.run(work)
+
+    async def read(self, work: Callable[[Executor], T]) -> T:
+        """See `Backend.read`; a broken connection is replaced and the read made once more."""
+        self._check()
+        held = await self._free.get()
+        try:
+            for attempt in (1, 2):
+                if held is None or held.lost:
+                    await self._drop(held)
+                    held = None
+                    held = await self._hold()
+                    self._readers.add(held)
+                try:
+                    return await held.run(work)
+                except ConnectionLostError:
+                    if attempt == 2:  # noqa: PLR2004 - the second and last
+                        raise
+                except asyncio.CancelledError:
+                    # the protocol may be in the middle of an answer: not for reuse
+                    await self._drop(held)
+                    held = None
+                    raise
+            raise AssertionError
+        finally:
+            self._free.put_nowait(held)
+
+    async def locked(self, work: Callable[[Executor], T]) -> T:
+        """See `Backend.locked`: a transaction on a connection of the pool."""
+        self._check(writing=True)
+        try:
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(lambda c: work(CoreExecutor(c, self.tables)))
+        except (sa.exc.SQLAlchemyError, OSError) as error:
+            raise translated(error) from error
+
+    async def connection(self) -> AsyncConnection:
+        """See `Backend.connection`: one of the pool's."""
+        self._check(writing=True)
+        try:
+            return await self._engine.connect()
+        except (sa.exc.SQLAlchemyError, OSError) as error:
+            raise translated(error) from error
+
+    async def release(self, connection: AsyncConnection) -> None:
+        """See `Backend.release`: back to the pool; what is open is rolled back."""
+        await connection.close()
+
+    def _check(self, *, writing: bool = False) -> None:
+        if self._closed:
+            raise ClosedError("the database is closed")
+        if writing and self._read_only:
+            raise StorageError("the database was opened read-only; nothing was written")
+
+    async def _drop(self, held: _Held | None) -> None:
+        if held is not None:
+            self._readers.discard(held)
+            try:
+                await held.close()
+            except (sa.exc.SQLAlchemyError, OSError, TimeoutError):
+                return  # it was broken already; nothing is lost with it
+
+    async def close(self) -> None:
+        """See `Backend.close`."""
+        self._closed = True
+        writer, self._writer = self._writer, None
+        await self._drop(writer)
+        for held in list(self._readers):
+            await self._drop(held)

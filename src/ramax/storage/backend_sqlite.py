@@ -1,0 +1,143 @@
+"""SQLite: a whole unit of work in one hop to the thread of a held aiosqlite connection."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from ramax.errors import ClosedError, StorageError
+from ramax.storage.engine import Synchronous, prepare_sqlite
+from ramax.storage.executors import Executor, SqliteExecutor
+from ramax.storage.faults import translated
+from ramax.storage.tables import Tables
+
+T = TypeVar("T")
+
+
+class _Held:
+    """A connection taken out of the pool for good, and the way into its thread."""
+
+    def __init__(self, connection: AsyncConnection, driver: Any, tables: Tables) -> None:
+        self.connection = connection
+        self._driver = driver
+        self._tables = tables
+
+    async def hop(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``work`` in the connection's thread, from begin to end even if the waiter leaves."""
+        driver = self._driver
+        try:
+            # aiosqlite has no public call for "run this function on the connection's thread"
+            result: T = await driver._execute(lambda: work(driver._conn))  # noqa: SLF001
+        except ValueError as error:
+            if driver._connection is None:  # noqa: SLF001 - aiosqlite's word for closed
+                raise ClosedError("the database is closed") from error
+            raise
+        return result
+
+    async def unit(self, begin: str, work: Callable[[Executor], T]) -> T:
+        """Run ``work`` between ``begin`` and COMMIT; whatever it raises rolls back."""
+        return await self.hop(lambda connection: self._run(connection, begin, work))
+
+    def _run(self, connection: sqlite3.Connection, begin: str, work: Callable[[Executor], T]) -> T:
+        try:
+            connection.execute(begin)
+            try:
+                result = work(SqliteExecutor(connection, self._tables))
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise translated(error) from error
+        return result
+
+
+class SqliteBackend:
+    """One file, or one database in memory."""
+
+    one_writer = True
+    optimistic = False
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        tables: Tables,
+        *,
+        memory: bool,
+        read_only: bool,
+        synchronous: Synchronous,
+        owned: bool,
+    ) -> None:
+        self.tables = tables
+        self.one_connection = memory
+        self._engine, self._owned = engine, owned
+        self._read_only, self._synchronous = read_only, synchronous
+        self._writer: _Held | None = None
+        self._reader: _Held | None = None
+        self._opening = asyncio.Lock()
+
+    async def _hold(self) -> _Held:
+        try:
+            connection = await self._engine.connect()
+            raw = await connection.get_raw_connection()
+            driver: Any = raw.driver_connection
+            if not self.one_connection:
+                await connection.run_sync(lambda c: c.detach())
+            if not self._owned:  # a handed-in engine does not set up its connections for us
+                await driver._execute(  # noqa: SLF001 - see _Held.hop
+                    lambda: prepare_sqlite(driver._conn, self._synchronous)  # noqa: SLF001
+                )
+        except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
+            raise translated(error) from error
+        return _Held(connection, driver, self.tables)
+
+    async def open(self) -> None:
+        """Take the connections; a database that cannot be opened fails here."""
+        async with self._opening:
+            if self._reader is None:
+                self._reader = await self._hold()
+            if self._writer is None:
+                shared = self._read_only or self.one_connection
+                self._writer = self._reader if shared else await self._hold()
+
+    async def write(self, work: Callable[[Executor], T]) -> T:
+        """See `Backend.write`: BEGIN IMMEDIATE, so every read in it is of the newest state."""
+        if self._read_only:
+            raise StorageError("the database was opened read-only; nothing was written")
+        return await self._open(self._writer).unit("BEGIN IMMEDIATE", work)
+
+    async def read(self, work: Callable[[Executor], T]) -> T:
+        """See `Backend.read`: one snapshot for all reads of ``work``."""
+        return await self._open(self._reader).unit("BEGIN", work)
+
+    async def locked(self, work: Callable[[Executor], T]) -> T:
+        """See `Backend.locked`: the same as `write`, there is but one writer."""
+        return await self.write(work)
+
+    async def connection(self) -> AsyncConnection:
+        """See `Backend.connection`: the writer's, so the caller must have its turn."""
+        if self._read_only:
+            raise StorageError("the database was opened read-only; nothing was written")
+        return self._open(self._writer).connection
+
+    async def release(self, connection: AsyncConnection) -> None:
+        """See `Backend.release`: it stays the writer's; only a transaction left open is ended."""
+        if connection.in_transaction():
+            await connection.rollback()
+
+    @staticmethod
+    def _open(held: _Held | None) -> _Held:
+        if held is None:
+            raise ClosedError("the database is closed")
+        return held
+
+    async def close(self) -> None:
+        """See `Backend.close`."""
+        held = {id(h): h for h in (self._writer, self._reader) if h is not None}
+        self._writer = self._reader = None
+        for each in held.values():
+            await each.connection.close()

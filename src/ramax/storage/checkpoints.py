@@ -1,0 +1,131 @@
+"""Checkpoints: how far each named reader of a space has come."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam as p
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ramax.storage.executors import Executor
+from ramax.storage.sql import Statement
+from ramax.storage.tables import Tables
+
+
+@Statement
+def _get(t: Tables) -> sa.Select[Any]:
+    c = t.checkpoints.c
+    return sa.select(c.last_space_sequence).where(c.space_id == p("space_id"), c.name == p("name"))
+
+
+@Statement
+def _list(t: Tables) -> sa.Select[Any]:
+    c = t.checkpoints.c
+    return (
+        sa.select(c.name, c.last_space_sequence).where(c.space_id == p("space_id")).order_by(c.name)
+    )
+
+
+@Statement
+def upsert_checkpoint(t: Tables) -> sa.Insert:
+    """Set the checkpoint of the built-in projection; the space's guard covers it."""
+    insert = postgresql.insert if t.dialect == "postgresql" else sqlite.insert
+    statement = insert(t.checkpoints).values(
+        space_id=p("space_id"),
+        name=p("name"),
+        last_event_id=p("event_id"),
+        last_space_sequence=p("sequence"),
+        updated_at=p("now"),
+    )
+    moved = ("last_event_id", "last_space_sequence", "updated_at")
+    return statement.on_conflict_do_update(
+        index_elements=["space_id", "name"], set_={k: statement.excluded[k] for k in moved}
+    )
+
+
+@Statement
+def _start(t: Tables) -> sa.Insert:
+    insert = postgresql.insert if t.dialect == "postgresql" else sqlite.insert
+    return (
+        insert(t.checkpoints)
+        .values(
+            space_id=p("space_id"),
+            name=p("name"),
+            last_event_id=p("event_id"),
+            last_space_sequence=p("sequence"),
+            updated_at=p("now"),
+        )
+        .on_conflict_do_nothing(index_elements=["space_id", "name"])
+    )
+
+
+@Statement
+def _move(t: Tables) -> sa.Update:
+    c = t.checkpoints.c
+    return (
+        sa.update(t.checkpoints)
+        .where(
+            c.space_id == p("space"), c.name == p("reader"), c.last_space_sequence == p("expected")
+        )
+        .values(last_event_id=p("event_id"), last_space_sequence=p("sequence"), updated_at=p("now"))
+    )
+
+
+@Statement
+def _event_id_at(t: Tables) -> sa.Select[Any]:
+    e = t.events.c
+    return sa.select(e.event_id).where(
+        e.space_id == p("space_id"), e.space_sequence == p("sequence")
+    )
+
+
+def read(ex: Executor, space_id: int, name: str) -> int:
+    """Return the last sequence that a reader finished, 0 if it never finished one."""
+    rows = ex.rows(_get, {"space_id": space_id, "name": name})
+    return int(rows[0][0]) if rows else 0
+
+
+def read_all(ex: Executor, space_id: int) -> dict[str, int]:
+    """Return name to last finished sequence, by name."""
+    return {name: sequence for name, sequence in ex.rows(_list, {"space_id": space_id})}
+
+
+def event_id_at(ex: Executor, space_id: int, sequence: int) -> int:
+    """Return the id of the event at a sequence, 0 for sequence 0 or one that is not there."""
+    rows = ex.rows(_event_id_at, {"space_id": space_id, "sequence": sequence}) if sequence else []
+    return int(rows[0][0]) if rows else 0
+
+
+def advance(
+    ex: Executor, space_id: int, name: str, sequence: int, *, expected: int, now: int
+) -> bool:
+    """Move a checkpoint by compare-and-set, in the caller's transaction.
+
+    Returns:
+        False if it was not at ``expected`` (0 where there is none yet); nothing has changed then.
+    """
+    event_id = event_id_at(ex, space_id, sequence)
+    if expected == 0:
+        started = ex.run(
+            _start,
+            {
+                "space_id": space_id,
+                "name": name,
+                "event_id": event_id,
+                "sequence": sequence,
+                "now": now,
+            },
+        )
+        if started:
+            return True
+    moved = ex.run(
+        _move,
+        {
+            "space": space_id,
+            "reader": name,
+            "expected": expected,
+            "event_id": event_id,
+            "sequence": sequence,
+            "now": now,
+        },
+    )
+    return bool(moved)

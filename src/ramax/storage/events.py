@@ -1,0 +1,210 @@
+"""Reading the log: keyset pages of one space, of one entity, of everything."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam as p
+
+from ramax.core.codec import FORMAT_MSGPACK, decode, decode_tagged
+from ramax.storage.executors import Executor, Row
+from ramax.storage.sql import Statement
+from ramax.storage.tables import EVENT_ID_SEQUENCE, Tables
+from ramax.values import Event, applied_event, recorded_event
+
+FOREVER = 2**63 - 1
+"""A sequence above every event."""
+
+
+def _columns(t: Tables) -> list[sa.ColumnElement[Any]]:
+    e = t.events.c
+    return [
+        e.event_id,
+        e.space_id,
+        e.space_sequence,
+        e.entity_id,
+        e.event_type,
+        e.payload,
+        e.format,
+        e.timestamp,
+        e.causation_id,
+        e.correlation_id,
+        e.metadata,
+    ]
+
+
+def _space_page(t: Tables) -> sa.Select[Any]:
+    e = t.events.c
+    return (
+        sa.select(*_columns(t))
+        .where(
+            e.space_id == p("space_id"),
+            e.space_sequence > p("after"),
+            e.space_sequence <= p("upto"),
+        )
+        .order_by(e.space_sequence)
+        .limit(p("limit", type_=sa.Integer()))
+    )
+
+
+@Statement
+def space_page(t: Tables) -> sa.Select[Any]:
+    """A page of a space by sequence."""
+    return _space_page(t)
+
+
+@Statement
+def _space_page_of_types(t: Tables) -> sa.Select[Any]:
+    return _space_page(t).where(_in_types(t))
+
+
+def _in_types(t: Tables) -> sa.ColumnElement[bool]:
+    column = t.events.c.event_type
+    if t.dialect == "postgresql":
+        types = sa.bindparam("types", type_=sa.dialects.postgresql.ARRAY(sa.Text()))
+        return column == sa.func.any(types)
+    listed = sa.func.json_each(p("types", type_=sa.Text())).table_valued("value")
+    return column.in_(sa.select(listed.c.value))
+
+
+@Statement
+def _entity_page(t: Tables) -> sa.Select[Any]:
+    return _space_page(t).where(t.events.c.entity_id == p("entity_id"))
+
+
+@Statement
+def _all_page(t: Tables) -> sa.Select[Any]:
+    """A page of all spaces by id; names no space on purpose."""
+    e = t.events.c
+    return (
+        sa.select(*_columns(t))
+        .where(e.event_id > p("after"), e.event_id <= p("upto"))
+        .order_by(e.event_id)
+        .limit(p("limit", type_=sa.Integer()))
+    )
+
+
+@Statement
+def _by_id(t: Tables) -> sa.Select[Any]:
+    """One event by its id; names no space on purpose."""
+    return sa.select(*_columns(t)).where(t.events.c.event_id == p("event_id"))
+
+
+@Statement
+def _head(t: Tables) -> sa.Select[Any]:
+    q = t.space_sequences.c
+    return sa.select(q.last_sequence).where(q.space_id == p("space_id"))
+
+
+@Statement
+def _last_id(t: Tables) -> sa.TextClause:
+    if t.dialect == "sqlite":
+        return sa.text("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
+    schema = f"{t.metadata.schema}." if t.metadata.schema else ""
+    return sa.text(f"SELECT last_value FROM {schema}{EVENT_ID_SEQUENCE}")
+
+
+def as_event(row: Row) -> Event:
+    """Make an event of a row of a page."""
+    (
+        event_id,
+        space_id,
+        sequence,
+        entity_id,
+        event_type,
+        payload,
+        format_,
+        micros,
+        causation_id,
+        correlation_id,
+        metadata,
+    ) = row
+    return recorded_event(
+        event_id,
+        space_id,
+        sequence,
+        entity_id,
+        event_type,
+        decode(payload) if format_ == FORMAT_MSGPACK else decode_tagged(payload, format_),
+        micros,
+        causation_id,
+        correlation_id,
+        None if metadata is None else decode(metadata),
+    )
+
+
+def as_applied(row: Row) -> Event:
+    """Make the event that an applicator sees of a row of a page."""
+    (
+        _,
+        _,
+        sequence,
+        entity_id,
+        event_type,
+        payload,
+        format_,
+        micros,
+        causation_id,
+        correlation_id,
+        metadata,
+    ) = row
+    return applied_event(
+        sequence,
+        entity_id,
+        event_type,
+        decode(payload) if format_ == FORMAT_MSGPACK else decode_tagged(payload, format_),
+        micros,
+        causation_id,
+        correlation_id,
+        None if metadata is None else decode(metadata),
+    )
+
+
+def read_page(
+    ex: Executor,
+    space_id: int,
+    *,
+    after: int,
+    upto: int = FOREVER,
+    limit: int,
+    entity_id: str | None = None,
+    event_types: Sequence[str] | None = None,
+) -> Sequence[Row]:
+    """Read up to ``limit`` rows of a space with after < sequence <= upto, in order."""
+    params: dict[str, Any] = {
+        "space_id": space_id,
+        "after": after,
+        "upto": upto,
+        "limit": limit,
+    }
+    if entity_id is not None:
+        return ex.rows(_entity_page, params | {"entity_id": entity_id})
+    if event_types is not None:
+        types = list(event_types)
+        listed = types if ex.tables.dialect == "postgresql" else json.dumps(types)
+        return ex.rows(_space_page_of_types, params | {"types": listed})
+    return ex.rows(space_page, params)
+
+
+def read_all_page(ex: Executor, *, after: int, upto: int, limit: int) -> Sequence[Row]:
+    """Read up to ``limit`` rows of all spaces with after < event_id <= upto, by id."""
+    return ex.rows(_all_page, {"after": after, "upto": upto, "limit": limit})
+
+
+def read_event(ex: Executor, event_id: int) -> Event | None:
+    """Return one event of any space, or None."""
+    rows = ex.rows(_by_id, {"event_id": event_id})
+    return as_event(rows[0]) if rows else None
+
+
+def read_head(ex: Executor, space_id: int) -> int | None:
+    """Return the newest sequence of a space, or None if there is no such space."""
+    rows = ex.rows(_head, {"space_id": space_id})
+    return rows[0][0] if rows else None
+
+
+def read_last_id(ex: Executor) -> int:
+    """Return the highest event id ever given, deleted events included; 0 before the first."""
+    rows = ex.rows(_last_id, {})
+    return rows[0][0] if rows else 0

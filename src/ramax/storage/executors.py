@@ -1,0 +1,181 @@
+"""One way to run a statement from synchronous code, over three kinds of connection.
+
+Everything above is written once against `Executor`: in the thread of an aiosqlite connection, in
+a greenlet over a held asyncpg connection, or in SQLAlchemy's `run_sync` for explicit transactions.
+"""
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.util import await_only
+
+from ramax.storage.faults import translated
+from ramax.storage.sql import Statement
+from ramax.storage.tables import Tables
+
+Row = Sequence[Any]
+T = TypeVar("T")
+
+
+class Executor(Protocol):
+    """Runs compiled statements on one connection."""
+
+    tables: Tables
+
+    def rows(self, statement: Statement, params: Mapping[str, Any]) -> Sequence[Row]:
+        """Run a statement and return its rows, to be unpacked by position."""
+        ...
+
+    def run(self, statement: Statement, params: Mapping[str, Any]) -> int:
+        """Run a statement and return how many rows it changed."""
+        ...
+
+    def run_many(self, statement: Statement, params: Sequence[Mapping[str, Any]]) -> None:
+        """Run a statement once for each set of parameters, in one call of the driver."""
+        ...
+
+    def atomically(self, work: Callable[[], T]) -> T:
+        """Run several statements as one transaction, which is there already but in autocommit."""
+        ...
+
+
+class SqliteExecutor:
+    """Over the sqlite3 connection of this thread."""
+
+    __slots__ = ("_connection", "_execute", "tables")
+
+    def __init__(self, connection: sqlite3.Connection, tables: Tables) -> None:
+        self.tables = tables
+        self._connection = connection
+        self._execute = connection.execute
+
+    def rows(self, statement: Statement, params: Mapping[str, Any]) -> Sequence[Row]:
+        """See `Executor.rows`."""
+        sql = statement.on(self.tables)
+        try:
+            return self._execute(sql.text, sql.arguments(params)).fetchall()
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+    def run(self, statement: Statement, params: Mapping[str, Any]) -> int:
+        """See `Executor.run`."""
+        sql = statement.on(self.tables)
+        try:
+            return self._execute(sql.text, sql.arguments(params)).rowcount
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+    def run_many(self, statement: Statement, params: Sequence[Mapping[str, Any]]) -> None:
+        """See `Executor.run_many`."""
+        sql = statement.on(self.tables)
+        try:
+            self._connection.executemany(sql.text, map(sql.arguments, params))
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+    def atomically(self, work: Callable[[], T]) -> T:
+        """See `Executor.atomically`; a unit of work runs in a transaction already."""
+        return work()
+
+
+class AsyncpgExecutor:
+    """Over an asyncpg connection, inside a greenlet; each statement commits by itself."""
+
+    __slots__ = ("_connection", "tables")
+
+    def __init__(self, connection: Any, tables: Tables) -> None:
+        self.tables = tables
+        self._connection = connection
+
+    def rows(self, statement: Statement, params: Mapping[str, Any]) -> Sequence[Row]:
+        """See `Executor.rows`."""
+        sql = statement.on(self.tables)
+        try:
+            found: Sequence[Row] = await_only(
+                self._connection.fetch(sql.text, *sql.arguments(params))
+            )
+        except Exception as error:
+            raise translated(error) from error
+        return found
+
+    def run(self, statement: Statement, params: Mapping[str, Any]) -> int:
+        """See `Executor.run`."""
+        sql = statement.on(self.tables)
+        try:
+            tag: str = await_only(self._connection.execute(sql.text, *sql.arguments(params)))
+        except Exception as error:
+            raise translated(error) from error
+        return int(tag.rsplit(" ", 1)[-1])
+
+    def run_many(self, statement: Statement, params: Sequence[Mapping[str, Any]]) -> None:
+        """See `Executor.run_many`."""
+        sql = statement.on(self.tables)
+        try:
+            await_only(self._connection.executemany(sql.text, list(map(sql.arguments, params))))
+        except Exception as error:
+            raise translated(error) from error
+
+    def atomically(self, work: Callable[[], T]) -> T:
+        """See `Executor.atomically`."""
+        self._control("BEGIN")
+        try:
+            result = work()
+        except BaseException:
+            if not self._connection.is_closed():
+                self._control("ROLLBACK")
+            raise
+        self._control("COMMIT")
+        return result
+
+    def _control(self, text: str) -> None:
+        try:
+            await_only(self._connection.execute(text))
+        except Exception as error:
+            raise translated(error) from error
+
+
+class CoreExecutor:
+    """Over a SQLAlchemy connection inside `run_sync`; its transaction is the caller's."""
+
+    __slots__ = ("_connection", "tables")
+
+    def __init__(self, connection: sa.Connection, tables: Tables) -> None:
+        self.tables = tables
+        self._connection = connection
+
+    def rows(self, statement: Statement, params: Mapping[str, Any]) -> Sequence[Row]:
+        """See `Executor.rows`."""
+        return self._result(statement, params).fetchall()
+
+    def run(self, statement: Statement, params: Mapping[str, Any]) -> int:
+        """See `Executor.run`."""
+        return self._result(statement, params).rowcount
+
+    def run_many(self, statement: Statement, params: Sequence[Mapping[str, Any]]) -> None:
+        """See `Executor.run_many`."""
+        sql = statement.on(self.tables)
+        try:
+            self._connection.exec_driver_sql(
+                sql.text, [tuple(sql.arguments(each)) for each in params]
+            )
+        except (sa.exc.SQLAlchemyError, OSError) as error:
+            raise translated(error) from error
+
+    def atomically(self, work: Callable[[], T]) -> T:
+        """See `Executor.atomically`; the transaction is the caller's."""
+        return work()
+
+    def begin_immediate(self) -> None:
+        """Begin for real on SQLite where the engine leaves BEGIN to the driver."""
+        adapted: Any = self._connection.connection.dbapi_connection
+        if not adapted.driver_connection.in_transaction:
+            self._connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def _result(self, statement: Statement, params: Mapping[str, Any]) -> sa.CursorResult[Any]:
+        sql = statement.on(self.tables)
+        try:
+            return self._connection.exec_driver_sql(sql.text, tuple(sql.arguments(params)))
+        except (sa.exc.SQLAlchemyError, OSError) as error:
+            raise translated(error) from error

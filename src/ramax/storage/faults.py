@@ -1,0 +1,88 @@
+"""Driver errors become ramax errors here, and nowhere else."""
+
+import sqlite3
+
+import sqlalchemy as sa
+
+from ramax.errors import (
+    RamaxError,
+    SchemaOutOfDateError,
+    StorageBusyError,
+    StorageError,
+)
+from ramax.storage.tables import HEAD
+
+_BUSY_STATES = frozenset({"40001", "40P01", "55P03", "57014"})
+_LOST_STATES = frozenset({"57P01", "57P02", "57P03", "08000", "08003", "08006", "08001", "08004"})
+_MISSING_TABLE = frozenset({"42P01", "3F000"})
+
+
+class ConnectionLostError(StorageError):
+    """The connection broke; what was sent may or may not have happened."""
+
+    code = "storage.connection_lost"
+    retryable = True
+
+
+class UniqueViolationError(StorageError):
+    """A row with this key is there already."""
+
+    code = "storage.unique"
+
+
+def translated(error: BaseException) -> RamaxError:
+    """Return the ramax error that says what a driver's error means.
+
+    The caller raises it ``from`` the original, so that ``__cause__`` keeps the driver's words.
+    """
+    if isinstance(error, RamaxError):
+        return error
+    if isinstance(error, sa.exc.DBAPIError) and error.orig is not None:
+        return translated(error.orig)
+    if isinstance(error, sqlite3.Error):
+        return _sqlite(error)
+    state = getattr(error, "sqlstate", None)
+    if isinstance(state, str):
+        return _postgres(error, state)
+    driver = error.__cause__  # SQLAlchemy's asyncpg adapter wraps once more
+    if driver is not None and isinstance(getattr(driver, "sqlstate", None), str):
+        return _postgres(driver, driver.sqlstate)  # type: ignore[attr-defined]
+    if isinstance(error, sa.exc.TimeoutError):
+        return StorageBusyError(f"no free connection in the pool: {error}")
+    if isinstance(error, (OSError, EOFError)) or "connection" in str(error).lower():
+        return ConnectionLostError(f"the connection to the database is gone: {error}")
+    return StorageError(f"{type(error).__name__}: {error}")
+
+
+def _sqlite(error: sqlite3.Error) -> RamaxError:
+    text = str(error)
+    code = getattr(error, "sqlite_errorcode", 0) or 0
+    primary = code & 0xFF
+    if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED} or "locked" in text:
+        return StorageBusyError(f"the SQLite database is locked by another writer: {text}")
+    if primary == sqlite3.SQLITE_CONSTRAINT and "UNIQUE" in text:
+        return UniqueViolationError(text)
+    if primary == sqlite3.SQLITE_FULL:
+        return StorageError(f"no space left for the SQLite database: {text}; nothing was written")
+    if primary == sqlite3.SQLITE_READONLY:
+        return StorageError(f"the SQLite database cannot be written: {text}")
+    if primary in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
+        return StorageError(f"the file is not a sound SQLite database: {text}")
+    if primary == sqlite3.SQLITE_CANTOPEN:
+        return StorageError(f"the SQLite file cannot be opened: {text}; does its folder exist?")
+    if "no such table" in text or "no such column" in text:
+        return SchemaOutOfDateError(None, HEAD, f"{text}; run `ramax db upgrade`")
+    return StorageError(text)
+
+
+def _postgres(error: BaseException, state: str) -> RamaxError:
+    text = str(error)
+    if state in _BUSY_STATES:
+        return StorageBusyError(f"PostgreSQL could not get a lock in time: {text}")
+    if state in _LOST_STATES:
+        return ConnectionLostError(f"the connection to PostgreSQL is gone: {text}")
+    if state == "23505":
+        return UniqueViolationError(text)
+    if state in _MISSING_TABLE or state == "42703":
+        return SchemaOutOfDateError(None, HEAD, f"{text}; run `ramax db upgrade`")
+    return StorageError(f"{text} (SQLSTATE {state})")

@@ -1,0 +1,106 @@
+"""Idempotency keys: which answer a key got first, so that a repeat gets it again."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam as p
+
+from ramax.core.codec import decode, encode
+from ramax.core.unit import EventRow
+from ramax.errors import IdempotencyConflictError
+from ramax.storage.events import as_event, read_page
+from ramax.storage.executors import Executor
+from ramax.storage.sql import Statement
+from ramax.storage.tables import Tables
+from ramax.values import Commit
+
+
+class Found(NamedTuple):
+    """A stored key: what it stood for, and the sequences of its first answer."""
+
+    fingerprint: bytes
+    first_sequence: int
+    count: int
+
+
+@Statement
+def _get(t: Tables) -> sa.Select[Any]:
+    k = t.idempotency_keys.c
+    return sa.select(k.fingerprint, k.first_sequence, k.count).where(
+        k.space_id == p("space_id"), k.key == p("key")
+    )
+
+
+@Statement
+def insert(t: Tables) -> sa.Insert:
+    """Record a key together with the events of its command."""
+    return sa.insert(t.idempotency_keys).values(
+        space_id=p("space_id"),
+        key=p("key"),
+        fingerprint=p("fingerprint"),
+        first_sequence=p("first_sequence"),
+        count=p("count"),
+        created_at=p("now"),
+    )
+
+
+def fingerprint(name: str, params: Any) -> bytes:
+    """Condense what a command is asked to do: its name and its parameters.
+
+    Raises:
+        CodecError: The parameters cannot be encoded, so a repeat could not be recognised.
+    """
+    packed = encode([name, params], "idempotent command")
+    return hashlib.blake2b(packed, digest_size=16).digest()
+
+
+def find(ex: Executor, space_id: int, key: str) -> Found | None:
+    """Return what is stored for a key, or None."""
+    rows = ex.rows(_get, {"space_id": space_id, "key": key})
+    return Found(*rows[0]) if rows else None
+
+
+def check(space_name: str, key: str, first: bytes, repeat: bytes) -> None:
+    """Compare a repeat with the first use of its key.
+
+    Raises:
+        IdempotencyConflictError: The content is another.
+    """
+    if first[:16] != repeat[:16]:
+        raise IdempotencyConflictError(space_name, key)
+
+
+def row(
+    space_id: int,
+    key: str,
+    fingerprint_: bytes,
+    groups: Sequence[Sequence[EventRow]],
+    head: int,
+    now: int,
+) -> dict[str, Any]:
+    """Make the row of a key; the sizes of the groups go with the fingerprint."""
+    rows = [row for group in groups for row in group]
+    sizes = encode([len(group) for group in groups], "group sizes")
+    return {
+        "space_id": space_id,
+        "key": key,
+        "fingerprint": fingerprint_ + sizes,
+        "first_sequence": rows[0].sequence if rows else head + 1,
+        "count": len(rows),
+        "now": now,
+    }
+
+
+def replay(ex: Executor, space_id: int, found: Found) -> list[Commit]:
+    """Build the first answer again from the log."""
+    after = found.first_sequence - 1
+    rows = read_page(ex, space_id, after=after, upto=after + found.count, limit=max(found.count, 1))
+    events = [as_event(row) for row in rows]
+    commits, at = [], 0
+    for size in decode(found.fingerprint[16:]):
+        part = tuple(events[at : at + size])
+        at += size
+        commits.append(Commit(part, after + at, replayed=True))
+    return commits

@@ -1,0 +1,128 @@
+"""The stored pstate: reading keys in order, and the writes that no event makes."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam as p
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ramax.core.codec import FORMAT_MSGPACK
+from ramax.core.keys import prefix_end
+from ramax.core.state import Packed
+from ramax.storage.executors import Executor
+from ramax.storage.reads import packed
+from ramax.storage.sql import Statement
+from ramax.storage.tables import Tables
+
+
+@Statement
+def _scan(t: Tables) -> sa.Select[Any]:
+    s = t.pstate.c
+    return (
+        sa.select(s.key, s.value, s.format)
+        .where(
+            s.space_id == p("space_id"), s.key >= p("low"), s.key < p("high"), s.key > p("after")
+        )
+        .order_by(s.key)
+        .limit(p("limit", type_=sa.Integer()))
+    )
+
+
+@Statement
+def _count(t: Tables) -> sa.Select[Any]:
+    s = t.pstate.c
+    return sa.select(sa.func.count()).where(
+        s.space_id == p("space_id"), s.key >= p("low"), s.key < p("high")
+    )
+
+
+@Statement
+def _owner(t: Tables) -> sa.Select[Any]:
+    s = t.pstate.c
+    return sa.select(s.direct).where(s.space_id == p("space_id"), s.key == p("key"))
+
+
+@Statement
+def upsert_value(t: Tables) -> sa.Insert:
+    """Write one packed value, whoever owns the key."""
+    insert = postgresql.insert if t.dialect == "postgresql" else sqlite.insert
+    statement = insert(t.pstate).values(
+        space_id=p("space_id"),
+        key=p("key"),
+        value=p("value"),
+        format=p("format"),
+        updated_at=p("now"),
+        direct=p("direct"),
+    )
+    return statement.on_conflict_do_update(
+        index_elements=["space_id", "key"],
+        set_={c: statement.excluded[c] for c in ("value", "format", "updated_at", "direct")},
+    )
+
+
+@Statement
+def delete_value(t: Tables) -> sa.Delete:
+    """Delete one key."""
+    s = t.pstate
+    return sa.delete(s).where(s.c.space_id == p("space_id"), s.c.key == p("key"))
+
+
+def read_scan(
+    ex: Executor, space_id: int, prefix: str, *, after: str = "", limit: int
+) -> list[tuple[str, Packed]]:
+    """Read up to ``limit`` keys that begin with ``prefix`` and lie after ``after``, in key order."""
+    rows = ex.rows(
+        _scan,
+        {
+            "space_id": space_id,
+            "low": prefix,
+            "high": prefix_end(prefix),
+            "after": after,
+            "limit": limit,
+        },
+    )
+    return [(key, packed(value, format_)) for key, value, format_ in rows]
+
+
+def read_count(ex: Executor, space_id: int, prefix: str) -> int:
+    """Count the keys that begin with ``prefix``."""
+    params = {"space_id": space_id, "low": prefix, "high": prefix_end(prefix)}
+    return int(ex.rows(_count, params)[0][0])
+
+
+def owned_by_event(ex: Executor, space_id: int, key: str) -> bool | None:
+    """Say whether an event wrote the key (True), or ``put`` (False), or nobody (None)."""
+    rows = ex.rows(_owner, {"space_id": space_id, "key": key})
+    return not rows[0][0] if rows else None
+
+
+def put(
+    ex: Executor,
+    space_id: int,
+    values: Iterable[tuple[str, bytes]],
+    *,
+    now: int,
+    direct: bool,
+) -> None:
+    """Write packed values; the caller holds the space's lock and moves its state version."""
+    rows: Sequence[dict[str, Any]] = [
+        {
+            "space_id": space_id,
+            "key": key,
+            "value": value,
+            "format": FORMAT_MSGPACK,
+            "now": now,
+            "direct": int(direct),
+        }
+        for key, value in values
+    ]
+    if rows:
+        ex.run_many(upsert_value, rows)
+
+
+def delete(ex: Executor, space_id: int, keys: Iterable[str]) -> None:
+    """Delete keys; the caller holds the space's lock and moves its state version."""
+    rows = [{"space_id": space_id, "key": key} for key in keys]
+    if rows:
+        ex.run_many(delete_value, rows)

@@ -1,0 +1,170 @@
+"""What a decision needs to know of its spaces: the guards and the values of some keys."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam as p
+
+from ramax.core.codec import FORMAT_MSGPACK, decode
+from ramax.core.state import Packed, Tagged
+from ramax.core.unit import Guard
+from ramax.storage.executors import Executor
+from ramax.storage.sql import Statement, unnest
+from ramax.storage.tables import Tables
+
+PSTATE = "pstate"
+"""The checkpoint of the built-in projection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A space as one moment saw it."""
+
+    space_name: str
+    guard: Guard
+    values: dict[str, Packed | None]
+
+
+def _guard_columns(t: Tables) -> list[sa.ColumnElement[Any]]:
+    q = t.space_sequences.c
+    return [
+        t.spaces.c.space_name,
+        q.last_sequence,
+        q.state_version,
+        q.last_timestamp,
+        t.checkpoints.c.last_space_sequence,
+        t.spaces.c.domains,
+    ]
+
+
+def _guard_from(t: Tables) -> sa.FromClause:
+    q, c = t.space_sequences, t.checkpoints
+    return q.join(t.spaces, t.spaces.c.space_id == q.c.space_id).outerjoin(
+        c, (c.c.space_id == q.c.space_id) & (c.c.name == sa.literal_column(f"'{PSTATE}'"))
+    )
+
+
+@Statement
+def _guard(t: Tables) -> sa.Select[Any]:
+    return (
+        sa.select(*_guard_columns(t))
+        .select_from(_guard_from(t))
+        .where(t.space_sequences.c.space_id == p("space_id"))
+    )
+
+
+@Statement
+def _value(t: Tables) -> sa.Select[Any]:
+    s = t.pstate.c
+    return sa.select(s.value, s.format).where(s.space_id == p("space_id"), s.key == p("key"))
+
+
+@Statement
+def _all_values(t: Tables) -> sa.Select[Any]:
+    s = t.pstate.c
+    return sa.select(s.key, s.value, s.format).where(s.space_id == p("space_id"))
+
+
+@Statement
+def _facts(t: Tables) -> sa.Select[Any]:
+    """Guards and values of many keys of many spaces, as of one snapshot (PostgreSQL)."""
+    w = unnest("w", space_id=sa.BigInteger(), key=sa.Text())
+    s, q = t.pstate, t.space_sequences
+    return sa.select(w.c.space_id, w.c.key, s.c.value, s.c.format, *_guard_columns(t)).select_from(
+        w.join(q, q.c.space_id == w.c.space_id)
+        .join(t.spaces, t.spaces.c.space_id == q.c.space_id)
+        .outerjoin(
+            t.checkpoints,
+            (t.checkpoints.c.space_id == q.c.space_id)
+            & (t.checkpoints.c.name == sa.literal_column(f"'{PSTATE}'")),
+        )
+        .outerjoin(s, (s.c.space_id == w.c.space_id) & (s.c.key == w.c.key))
+    )
+
+
+@Statement
+def _has_types(t: Tables) -> sa.Select[Any]:
+    e = t.events.c
+    return (
+        sa.select(e.event_type)
+        .where(e.space_id == p("space_id"), e.space_sequence <= p("upto"))
+        .distinct()
+    )
+
+
+def packed(value: bytes, format_: str) -> Packed:
+    """Return a stored value as the core holds it."""
+    return value if format_ == FORMAT_MSGPACK else Tagged(value, format_)
+
+
+def _as_guard(row: Sequence[Any]) -> Guard:
+    last_sequence, state_version, last_timestamp, checkpoint, domains = row
+    return Guard(
+        last_sequence,
+        state_version,
+        last_timestamp,
+        checkpoint or 0,
+        None if domains is None else frozenset(decode(domains)),
+    )
+
+
+def read_facts(ex: Executor, wanted: Mapping[int, Iterable[str]]) -> dict[int, Facts]:
+    """Read the guards of spaces and the values of some of their keys.
+
+    On PostgreSQL this is one statement, hence one snapshot; on SQLite the caller's transaction
+    is the snapshot.
+
+    Returns:
+        Space id to facts; a space that does not exist is absent, a missing key maps to None.
+    """
+    if ex.tables.dialect == "postgresql":
+        return _read_facts_at_once(ex, wanted)
+    found: dict[int, Facts] = {}
+    for space_id, keys in wanted.items():
+        rows = ex.rows(_guard, {"space_id": space_id})
+        if rows:
+            name, *guard = rows[0]
+            values = {key: read_value(ex, space_id, key) for key in keys}
+            found[space_id] = Facts(name, _as_guard(guard), values)
+    return found
+
+
+def _read_facts_at_once(ex: Executor, wanted: Mapping[int, Iterable[str]]) -> dict[int, Facts]:
+    spaces: list[int] = []
+    keys: list[str | None] = []
+    for space_id, names in wanted.items():
+        names_ = list(names) or [None]
+        spaces += [space_id] * len(names_)
+        keys += names_
+    found: dict[int, Facts] = {}
+    for space_id, key, value, format_, name, *guard in ex.rows(
+        _facts, {"w_space_id": spaces, "w_key": keys}
+    ):
+        facts = found.get(space_id)
+        if facts is None:
+            facts = found[space_id] = Facts(name, _as_guard(guard), {})
+        if key is not None:
+            facts.values[key] = None if value is None else packed(value, format_)
+    return found
+
+
+def read_value(ex: Executor, space_id: int, key: str) -> Packed | None:
+    """Read one stored value, or None."""
+    rows = ex.rows(_value, {"space_id": space_id, "key": key})
+    return packed(*rows[0]) if rows else None
+
+
+def read_all_values(ex: Executor, space_id: int) -> dict[str, Packed]:
+    """Read the whole pstate of a space."""
+    return {
+        key: packed(value, format_)
+        for key, value, format_ in ex.rows(_all_values, {"space_id": space_id})
+    }
+
+
+def read_event_types(ex: Executor, space_id: int, upto: int) -> frozenset[str]:
+    """Read which event types a space has, up to and including a sequence."""
+    rows = ex.rows(_has_types, {"space_id": space_id, "upto": upto})
+    return frozenset(row[0] for row in rows)

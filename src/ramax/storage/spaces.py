@@ -1,0 +1,331 @@
+"""The registry of spaces: rows of `spaces`, each with its guard in `space_sequences`."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam as p
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ramax.core.codec import decode, encode, encode_payload
+from ramax.core.keys import prefix_end
+from ramax.errors import SpaceNotEmptyError, SpaceNotFoundError
+from ramax.storage.executors import Executor, Row
+from ramax.storage.plan import Extra
+from ramax.storage.reads import PSTATE
+from ramax.storage.sql import Statement
+from ramax.storage.tables import Tables
+from ramax.values import EPOCH, Space, SpaceStats, from_micros
+
+DEFAULT = "default"
+UNSAVED_DEFAULT = Space(0, DEFAULT, EPOCH, {})
+"""The `default` space until somebody writes to it: it exists, and has no row yet."""
+
+SYSTEM_PREFIX = "_system_"
+
+
+def _columns(t: Tables) -> list[sa.ColumnElement[Any]]:
+    c = t.spaces.c
+    return [c.space_id, c.space_name, c.created_at, c.metadata]
+
+
+@Statement
+def _by_name(t: Tables) -> sa.Select[Any]:
+    return sa.select(*_columns(t)).where(t.spaces.c.space_name == p("name"))
+
+
+@Statement
+def _by_id(t: Tables) -> sa.Select[Any]:
+    return sa.select(*_columns(t)).where(t.spaces.c.space_id == p("space_id"))
+
+
+@Statement
+def _all(t: Tables) -> sa.Select[Any]:
+    return sa.select(*_columns(t)).order_by(t.spaces.c.space_id)
+
+
+@Statement
+def _prefixed(t: Tables) -> sa.Select[Any]:
+    c = t.spaces.c
+    return (
+        sa.select(*_columns(t))
+        .where(c.space_name >= p("low"), c.space_name < p("high"))
+        .order_by(c.space_id)
+    )
+
+
+@Statement
+def _insert(t: Tables) -> sa.Insert:
+    insert = postgresql.insert if t.dialect == "postgresql" else sqlite.insert
+    return (
+        insert(t.spaces)
+        .values(space_name=p("name"), created_at=p("now"), metadata=p("meta"))
+        .on_conflict_do_nothing(index_elements=["space_name"])
+        .returning(t.spaces.c.space_id)
+    )
+
+
+@Statement
+def _insert_guard(t: Tables) -> sa.Insert:
+    return sa.insert(t.space_sequences).values(
+        space_id=p("space_id"), last_sequence=0, state_version=0, last_timestamp=0
+    )
+
+
+@Statement
+def _rename(t: Tables) -> sa.Update:
+    c = t.spaces.c
+    return sa.update(t.spaces).where(c.space_id == p("id")).values(space_name=p("name"))
+
+
+@Statement
+def _set_metadata(t: Tables) -> sa.Update:
+    c = t.spaces.c
+    return sa.update(t.spaces).where(c.space_id == p("id")).values(metadata=p("meta"))
+
+
+@Statement
+def _set_domains(t: Tables) -> sa.Update:
+    c = t.spaces.c
+    return sa.update(t.spaces).where(c.space_id == p("space_id")).values(domains=p("names"))
+
+
+@Statement
+def lock(t: Tables) -> sa.UpdateBase | sa.Select[Any]:
+    """Lock the hot row of a space until the transaction ends, and return its numbers."""
+    q = t.space_sequences
+    columns = (q.c.last_sequence, q.c.state_version, q.c.last_timestamp)
+    if t.dialect == "postgresql":
+        return sa.select(*columns).where(q.c.space_id == p("space_id")).with_for_update()
+    # a write that changes nothing takes SQLite's write lock, whatever BEGIN the caller used
+    return (
+        sa.update(q)
+        .where(q.c.space_id == p("space_id"))
+        .values(state_version=q.c.state_version)
+        .returning(*columns)
+    )
+
+
+@Statement
+def lock_nowait(t: Tables) -> sa.Select[Any]:
+    """Like `lock`, but fails at once where somebody holds the row (PostgreSQL)."""
+    q = t.space_sequences
+    return (
+        sa.select(q.c.last_sequence, q.c.state_version, q.c.last_timestamp)
+        .where(q.c.space_id == p("space_id"))
+        .with_for_update(nowait=True)
+    )
+
+
+@Statement
+def _lock_timeout(t: Tables) -> sa.Select[Any]:
+    return sa.select(
+        sa.func.set_config("lock_timeout", p("milliseconds", type_=sa.Text()), sa.true())
+    )
+
+
+@Statement
+def _bump(t: Tables) -> sa.Update:
+    q = t.space_sequences
+    return (
+        sa.update(q)
+        .where(q.c.space_id == p("space_id"))
+        .values(state_version=q.c.state_version + 1)
+        .returning(q.c.last_sequence, q.c.state_version, q.c.writer_token)
+    )
+
+
+@Statement
+def _event_count(t: Tables) -> sa.Select[Any]:
+    return sa.select(sa.func.count()).where(t.events.c.space_id == p("space_id"))
+
+
+@Statement
+def _key_count(t: Tables) -> sa.Select[Any]:
+    return sa.select(sa.func.count()).where(t.pstate.c.space_id == p("space_id"))
+
+
+def _as_space(row: Row) -> Space:
+    space_id, name, created_at, metadata = row
+    return Space(space_id, name, from_micros(created_at), decode(metadata) if metadata else {})
+
+
+def find_by_name(ex: Executor, name: str) -> Space | None:
+    """Return the stored space of that name, or None."""
+    rows = ex.rows(_by_name, {"name": name})
+    return _as_space(rows[0]) if rows else None
+
+
+def find_by_id(ex: Executor, space_id: int) -> Space | None:
+    """Return the stored space of that id, or None."""
+    rows = ex.rows(_by_id, {"space_id": space_id})
+    return _as_space(rows[0]) if rows else None
+
+
+def list_all(ex: Executor, prefix: str | None = None) -> list[Space]:
+    """Return stored spaces by id, those whose names begin with ``prefix`` if it is given."""
+    if not prefix:
+        return [_as_space(row) for row in ex.rows(_all, {})]
+    return [
+        _as_space(row) for row in ex.rows(_prefixed, {"low": prefix, "high": prefix_end(prefix)})
+    ]
+
+
+def create(ex: Executor, name: str, metadata: Mapping[str, Any] | None, now: int) -> Space | None:
+    """Insert a space and its guard; None if the name is taken."""
+    meta = encode_payload(metadata, f"metadata of space {name!r}") if metadata else None
+    rows = ex.rows(_insert, {"name": name, "now": now, "meta": meta})
+    if not rows:
+        return None
+    space_id = rows[0][0]
+    ex.run(_insert_guard, {"space_id": space_id})
+    return Space(space_id, name, from_micros(now), decode(meta) if meta else {})
+
+
+def rename(ex: Executor, space_id: int, name: str) -> None:
+    """Give a space another name; the caller has checked that it is free under the lock."""
+    ex.run(_rename, {"id": space_id, "name": name})
+
+
+def set_metadata(ex: Executor, space_id: int, name: str, metadata: Mapping[str, Any]) -> None:
+    """Replace the metadata of a space."""
+    meta = encode_payload(metadata, f"metadata of space {name!r}") if metadata else None
+    ex.run(_set_metadata, {"id": space_id, "meta": meta})
+
+
+def domains_row(space_id: int, names: Iterable[str]) -> Extra:
+    """Record whose fold the pstate of a space is, as part of a write plan."""
+    packed = encode(sorted(names), "domain names")
+    return Extra(_set_domains, [{"space_id": space_id, "names": packed}])
+
+
+def take_lock(
+    ex: Executor,
+    space_id: int,
+    space: str | int,
+    *,
+    nowait: bool = False,
+    wait_seconds: float | None = None,
+) -> None:
+    """Lock a space for the transaction of ``ex``.
+
+    Args:
+        nowait: Fail at once where somebody holds it (PostgreSQL; SQLite has one lock for all).
+        wait_seconds: How long to wait on PostgreSQL; SQLite waits by its busy timeout.
+
+    Raises:
+        SpaceNotFoundError: It was deleted.
+        StorageBusyError: Somebody holds it.
+    """
+    postgres = ex.tables.dialect == "postgresql"
+    if postgres and wait_seconds is not None:
+        ex.rows(_lock_timeout, {"milliseconds": str(int(wait_seconds * 1000))})
+    if not ex.rows(lock_nowait if nowait and postgres else lock, {"space_id": space_id}):
+        raise SpaceNotFoundError(space)
+
+
+def move_state_version(ex: Executor, space_id: int) -> tuple[int, int, bytes | None] | None:
+    """Make every cached guard of a space stale; return sequence, version, token, or None."""
+    rows = ex.rows(_bump, {"space_id": space_id})
+    return tuple(rows[0]) if rows else None  # type: ignore[return-value]
+
+
+def delete(ex: Executor, space: Space, *, force: bool) -> None:
+    """Delete a space with all its rows; the caller holds its lock.
+
+    Raises:
+        SpaceNotEmptyError: It ever had an event, or has a key, and ``force`` is not given.
+    """
+    ever = ex.rows(lock, {"space_id": space.space_id})[0][0]
+    if not force:
+        keys = ex.rows(_key_count, {"space_id": space.space_id})[0][0]
+        if ever or keys:
+            raise SpaceNotEmptyError(space.space_name, ever, keys)
+    for statement in delete_statements(ex.tables):
+        ex.run(statement, {"space_id": space.space_id})
+
+
+_DELETES: dict[Tables, list[Statement]] = {}
+
+
+def delete_statements(tables: Tables) -> list[Statement]:
+    """One DELETE for each table that has rows of spaces, the registry last."""
+    if tables not in _DELETES:
+        names = [t.name for t in (*tables.owned_by_space, tables.spaces)]
+        _DELETES[tables] = [Statement(_delete_from(name)) for name in names]
+    return _DELETES[tables]
+
+
+def _delete_from(name: str) -> Any:
+    def build(t: Tables) -> sa.Delete:
+        table = next(x for x in t.metadata.sorted_tables if x.name == name)
+        return sa.delete(table).where(table.c.space_id == p("space_id"))
+
+    return build
+
+
+@Statement
+def _stats(t: Tables) -> sa.Select[Any]:
+    """Counts of all spaces (or of one) in one statement."""
+    e, s, c = t.events.c, t.pstate.c, t.spaces.c
+    only = sa.or_(p("only", type_=sa.BigInteger()).is_(None), c.space_id == p("only"))
+    events = (
+        sa.select(
+            e.space_id,
+            sa.func.count().label("n"),
+            sa.func.max(e.timestamp).label("newest"),
+            sa.func.sum(sa.func.length(e.payload)).label("size"),
+        )
+        .group_by(e.space_id)
+        .subquery("ev")
+    )
+    keys = (
+        sa.select(
+            s.space_id,
+            sa.func.count().label("n"),
+            sa.func.sum(sa.func.length(s.value)).label("size"),
+        )
+        .group_by(s.space_id)
+        .subquery("ks")
+    )
+    return (
+        sa.select(
+            *_columns(t),
+            events.c.n,
+            events.c.newest,
+            events.c.size,
+            keys.c.n,
+            keys.c.size,
+            t.checkpoints.c.name,
+            t.checkpoints.c.last_space_sequence,
+        )
+        .select_from(
+            t.spaces.outerjoin(events, events.c.space_id == c.space_id)
+            .outerjoin(keys, keys.c.space_id == c.space_id)
+            .outerjoin(t.checkpoints, t.checkpoints.c.space_id == c.space_id)
+        )
+        .where(only)
+        .order_by(c.space_id, t.checkpoints.c.name)
+    )
+
+
+def read_stats(ex: Executor, space_id: int | None = None) -> list[SpaceStats]:
+    """Return the counts of one space, or of all, by id, with one statement."""
+    grouped: dict[int, tuple[Row, dict[str, int]]] = {}
+    for row in ex.rows(_stats, {"only": space_id}):
+        _, checkpoints = grouped.setdefault(row[0], (row, {}))
+        if row[9] is not None:
+            checkpoints[row[9]] = row[10]
+    return [_as_stats(row, checkpoints) for row, checkpoints in grouped.values()]
+
+
+def _as_stats(row: Sequence[Any], checkpoints: dict[str, int]) -> SpaceStats:
+    events, newest, event_bytes, keys, key_bytes = row[4:9]
+    return SpaceStats(
+        _as_space(row[:4]),
+        events or 0,
+        keys or 0,
+        {PSTATE: 0} | checkpoints,
+        None if newest is None else from_micros(newest),
+        int(event_bytes or 0) + int(key_bytes or 0),
+    )

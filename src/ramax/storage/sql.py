@@ -1,0 +1,61 @@
+"""Core statements as the only SQL: built once, compiled once per set of tables."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
+
+from ramax.storage.tables import Tables
+
+_DIALECTS: dict[str, sa.Dialect] = {
+    "sqlite": SQLiteDialect_aiosqlite(paramstyle="qmark"),
+    "postgresql": PGDialect_asyncpg(),
+}
+
+
+class Sql:
+    """A compiled statement: driver text and the order in which its parameters go."""
+
+    __slots__ = ("_defaults", "names", "text")
+
+    def __init__(self, statement: sa.ClauseElement, dialect: sa.Dialect) -> None:
+        compiled: Any = statement.compile(dialect=dialect)
+        self.text = str(compiled)
+        self.names: tuple[str, ...] = tuple(compiled.positiontup or ())
+        # literals of the statement itself become parameters with a value
+        self._defaults = {k: v for k, v in compiled.params.items() if v is not None}
+
+    def arguments(self, params: Mapping[str, Any]) -> list[Any]:
+        """Put named parameters into the driver's order."""
+        defaults = self._defaults
+        return [params[n] if n in params else defaults[n] for n in self.names]
+
+
+class Statement:
+    """A statement as a function of the tables; ``@Statement`` above the function that builds it."""
+
+    __slots__ = ("_build", "_compiled")
+
+    def __init__(self, build: Callable[[Tables], sa.ClauseElement]) -> None:
+        self._build = build
+        self._compiled: dict[Tables, Sql] = {}
+
+    def on(self, tables: Tables) -> Sql:
+        """Return the compiled form for these tables."""
+        found = self._compiled.get(tables)
+        if found is None:
+            found = self._compiled[tables] = Sql(self._build(tables), _DIALECTS[tables.dialect])
+        return found
+
+
+def unnest(name: str, **columns: sa.types.TypeEngine[Any]) -> sa.TableValuedAlias:
+    """Arrays as rows (PostgreSQL): parameter ``<name>_<column>`` for each column."""
+
+    return (
+        sa.func.unnest(*[sa.bindparam(f"{name}_{c}", type_=ARRAY(t)) for c, t in columns.items()])
+        .table_valued(*[sa.column(c, t) for c, t in columns.items()], name=name)
+        .render_derived()
+    )
