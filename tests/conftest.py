@@ -130,13 +130,13 @@ def durable_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def db(url: str) -> AsyncIterator["ramax.Database"]:
+async def db(url: str) -> AsyncIterator[ramax.Database]:
     async with ramax.connect(url) as database:
         yield database
 
 
 @pytest.fixture
-async def durable_db(durable_url: str) -> AsyncIterator["ramax.Database"]:
+async def durable_db(durable_url: str) -> AsyncIterator[ramax.Database]:
     async with ramax.connect(durable_url) as database:
         yield database
 

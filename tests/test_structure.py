@@ -1,14 +1,17 @@
 """Rules of the house that neither the linter nor import-linter can see."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib.util import resolve_name
 from pathlib import Path
 
 TESTS = Path(__file__).parent
-SOURCE = TESTS.parent / "src" / "ramax"
+ROOT = TESTS.parent
+SOURCE = ROOT / "src" / "ramax"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 # Modules without a test file of their own name, and where they are tested instead.
@@ -64,6 +67,16 @@ def test_importing_ramax_does_not_import_what_only_some_use() -> None:
     ).stdout.split()
     assert {"ramax", "sqlalchemy"} <= set(loaded)
     assert not ONLY_ON_DEMAND & set(loaded)
+
+
+def test_every_dependency_is_pinned_by_name_alone() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    wanted = {re.split(r"[^\w.-]", text)[0] for group in groups for text in group} - {"ramax"}
+    pins = (ROOT / "constraints.txt").read_text().splitlines()
+    assert wanted - {pin.partition("==")[0] for pin in pins} == set()
+    # No host, and no hash: with one pip would refuse the checkout itself.
+    assert [pin for pin in pins if not re.fullmatch(r"[a-z0-9.-]+==[\w.]+( ; [^@:]+)?", pin)] == []
 
 
 def parsed(module: Path) -> ast.Module:
