@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgpack
 
+from ramax.core import erlang
 from ramax.core.extensions import (
     CONTAINER_TYPES,
     CONTAINERS,
@@ -101,7 +102,8 @@ def decode(data: bytes) -> Any:
 def decode_tagged(data: bytes, format: str) -> Any:  # noqa: A002 - the column has this name
     """Decode a row by its format tag.
 
-    Raises `CodecError` for bytes that are not of the format, and for an unknown tag.
+    Raises `CodecError` for an unknown tag and for bytes that are not of the format
+    (`LegacyFormatError` for Erlang terms).
     """
     read = _FORMATS.get(format)
     if read is None:
@@ -266,5 +268,6 @@ def _json_object(found: dict[str, Any]) -> Any:
 
 _FORMATS: Final[dict[str, Callable[[bytes], Any]]] = {
     FORMAT_MSGPACK: decode,
+    FORMAT_ETF: erlang.decode,
     FORMAT_JSON: _decode_json,
 }

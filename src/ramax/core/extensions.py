@@ -16,6 +16,7 @@ something else (docs/reference/wire-format.md has the rules and examples).
     9     Decimal                      its text: exponent, zeros and NaN payload kept
     10    UUID                         16 bytes
     11    Ref                          the key, UTF-8
+    12    range                        start, stop and step as text, "0:10:2"
 """
 
 from collections.abc import Callable, Mapping
@@ -29,9 +30,8 @@ import msgpack
 from ramax.errors import CodecError
 from ramax.values import Ref, to_micros
 
-_INT, _TUPLE, _SET, _FROZENSET, _DATETIME, _DATE, _TIME, _TIMEDELTA, _DECIMAL, _UUID, _REF = range(
-    1, 12
-)
+_INT, _TUPLE, _SET, _FROZENSET, _DATETIME, _DATE, _TIME, _TIMEDELTA = range(1, 9)
+_DECIMAL, _UUID, _REF, _RANGE = range(9, 13)
 
 NATIVE: Final[frozenset[Any]] = frozenset({type(None), bool, float, str, bytes})
 """Types that MessagePack has; beside them int within 64 bits, and list and dict."""
@@ -114,6 +114,7 @@ _WRITERS: Final[dict[type, tuple[int, Callable[[Any], bytes]]]] = {
     Decimal: (_DECIMAL, lambda value: str(value).encode()),
     UUID: (_UUID, lambda value: value.bytes),
     Ref: (_REF, _write_ref),
+    range: (_RANGE, lambda value: f"{value.start}:{value.stop}:{value.step}".encode()),
 }
 
 _READERS: Final[dict[int, Callable[[bytes], Any]]] = {
@@ -125,6 +126,7 @@ _READERS: Final[dict[int, Callable[[bytes], Any]]] = {
     _DECIMAL: lambda body: Decimal(body.decode()),
     _UUID: lambda body: UUID(bytes=body),
     _REF: lambda body: Ref(body.decode()),
+    _RANGE: lambda body: range(*map(int, body.split(b":"))),
 }
 
 
