@@ -43,7 +43,7 @@ class Connecting:
         return _open(self._target, **self._options).__await__()
 
 
-def connect(
+def connect(  # noqa: PLR0913 - every option has a default and a name
     target: Target = None,
     *,
     create: bool = True,
@@ -87,7 +87,7 @@ def connect(
     """
     if cache not in ("shared", "exclusive"):
         raise DataError("cache", cache, "is 'shared' or 'exclusive'")
-    if not isinstance(max_batch, int) or max_batch < 1:
+    if max_batch < 1:
         raise DataError("max_batch", max_batch, "must be at least 1")
     limits = Limits(
         batch=max_batch,

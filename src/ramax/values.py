@@ -1,4 +1,4 @@
-"""The frozen nouns that ramax hands out: spaces, events, commits, checkpoints."""
+"""The frozen nouns that ramax hands out: spaces, events, commits, references."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -118,7 +118,7 @@ class Event(_EventSlots):
 
     __slots__ = ()
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what an event has
         self,
         event_id: int,
         space_id: int,
@@ -182,7 +182,7 @@ class Event(_EventSlots):
         return Event, self._values()
 
 
-def recorded_event(
+def recorded_event(  # noqa: PLR0913, PLR0917 - what an event has
     event_id: int,
     space_id: int,
     space_sequence: int,
@@ -210,7 +210,7 @@ def recorded_event(
     return event  # type: ignore[return-value]
 
 
-def applied_event(
+def applied_event(  # noqa: PLR0917 - what an event has
     space_sequence: int,
     entity_id: str,
     event_type: str,
@@ -250,17 +250,6 @@ class Commit:
     def event_ids(self) -> tuple[int, ...]:
         """The ids of ``events``, same order."""
         return tuple(event.event_id for event in self.events)
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """How far a named reader of a space has come; ``last_space_sequence`` is finished."""
-
-    space_id: int
-    name: str
-    last_event_id: int
-    last_space_sequence: int
-    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

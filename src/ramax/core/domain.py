@@ -64,11 +64,14 @@ class Domain:
                 raise MisuseError(f"domains combined twice or with equal names: {sorted(clash)}")
             domain.freeze()
             joined.names |= domain.names
-            joined._extractors += domain._extractors
-            for event_type, handler in domain._handlers.items():
-                joined._register(event_type, handler, domain._owners[event_type])
+            joined._absorb(domain)
         joined.freeze()
         return joined
+
+    def _absorb(self, part: "Domain") -> None:
+        self._extractors += part._extractors  # noqa: SLF001 - of its own class
+        for event_type, handler in part._handlers.items():  # noqa: SLF001
+            self._register(event_type, handler, part._owners[event_type])  # noqa: SLF001
 
     def applicator(self, *event_types: str) -> Callable[[A], A]:
         """Register the decorated ``apply(state, event)`` for these types; ``"*"`` = all others.

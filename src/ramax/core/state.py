@@ -5,7 +5,7 @@ two commands or a caller, and a nested value that was changed in place is found 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from typing import Any, NamedTuple, NoReturn, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 from ramax.core.codec import decode, decode_tagged, encode
 from ramax.core.limits import check_key
@@ -26,7 +26,7 @@ Packed = bytes | Tagged
 
 def unpack(packed: Packed) -> Any:
     """Decode a packed value; every call makes a value of its own."""
-    return decode(packed) if type(packed) is bytes else decode_tagged(*packed)  # type: ignore[misc]
+    return decode(packed) if type(packed) is bytes else decode_tagged(*packed)
 
 
 class StateUnavailableError(BaseException):
@@ -178,12 +178,13 @@ class ReadState(Mapping[str, Any]):
         return dict(other) | self.copy() if isinstance(other, Mapping) else NotImplemented
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {len(self._state.known)} keys read>"
+        count = len(self._state.known)
+        return f"<{type(self).__name__} with {count} keys read>"
 
-    def __setitem__(self, key: str, value: Any) -> NoReturn:
+    def __setitem__(self, key: str, value: Any) -> None:
         raise MisuseError(f"a command may not write its state (key {key!r}); return events instead")
 
-    def __delitem__(self, key: str) -> NoReturn:
+    def __delitem__(self, key: str) -> None:
         raise MisuseError(f"a command may not delete from its state (key {key!r})")
 
 
@@ -230,7 +231,7 @@ class WriteState(ReadState, MutableMapping[str, Any]):
         for key in self._sorted_keys():
             del self[key]
 
-    def __ior__(self, other: Any) -> "WriteState":  # type: ignore[misc]
+    def __ior__(self, other: Any) -> Self:  # type: ignore[override,misc]
         self.update(other)
         return self
 

@@ -146,7 +146,7 @@ class SpaceUnit:
         try:
             rows = work()
             if self.state.failure is not None:  # the domain caught what was not for it
-                raise self.state.failure
+                raise self.state.failure  # noqa: TRY301 - undone like any other failure
         except BaseException:
             self.timestamp, self.folded = before
             self.state.discard()

@@ -124,7 +124,7 @@ def run_batch(ex: Executor, attempt: Attempt, cache: StateCache) -> None:
 def _decide(ex: Executor, attempt: Attempt, cache: StateCache) -> None:
     spaces = dict.fromkeys(job.space_id for job in attempt.jobs)
     if attempt.locked:
-        facts = read_facts(ex, {space_id: () for space_id in spaces})
+        facts = read_facts(ex, dict.fromkeys(spaces, ()))
     else:
         wanted = _discover(attempt, cache)
         if wanted is None:
@@ -264,7 +264,7 @@ def _still_true(ex: Executor, attempt: Attempt, spaces: set[int]) -> set[int]:
     """Return the spaces in which nothing was written and whose guard is still what it was."""
     if not spaces:
         return set()
-    now = read_facts(ex, {space_id: () for space_id in spaces})
+    now = read_facts(ex, dict.fromkeys(spaces, ()))
     return {
         space_id
         for space_id in spaces

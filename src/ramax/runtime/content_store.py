@@ -81,6 +81,7 @@ class ContentStore:
 
     __slots__ = ("_core", "domain", "events", "pstate", "space")
 
+    _core: Core
     space: Space
     domain: Domain | None
     events: SpaceEvents

@@ -87,7 +87,7 @@ class Core:
             raise MisuseError(
                 "the database was opened in another event loop; open one in each loop"
             )
-        if task in self.transactions:
+        if task is not None and task in self.transactions:
             raise NestedTransactionError(
                 f"this task is inside {self.transactions[task]}; use the transaction (tx.execute, "
                 "tx.append, tx.pstate, tx.at) or end it first"

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -156,7 +156,7 @@ class Database:
         url = self.engine.url.render_as_string(hide_password=True)
         return f"<Database {url}{' closed' if self.closed else ''}>"
 
-    async def __aenter__(self) -> "Database":
+    async def __aenter__(self) -> Self:
         if self._core.closed:
             raise ClosedError("the database is closed; connect again")
         return self

@@ -24,7 +24,7 @@ class EventLog:
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    async def append(
+    async def append(  # noqa: PLR0913 - what an event has
         self,
         space: SpaceLike,
         entity_id: str,

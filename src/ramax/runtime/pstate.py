@@ -76,10 +76,10 @@ class SpacePState:
         Raises:
             KeyNotFoundError: There is no such key.
         """
-        found = await self._read([key])
-        if found[key] is None:
+        packed = (await self._read([key]))[key]
+        if packed is None:
             raise KeyNotFoundError(self._space.space_name, key)
-        return unpack(found[key])
+        return unpack(packed)
 
     async def get(self, key: str, default: Any = None) -> Any:
         """Return the value of a key, or ``default``."""
@@ -90,7 +90,7 @@ class SpacePState:
         """Return the values of those keys that exist, as of one moment, in the order asked for."""
         wanted = list(dict.fromkeys(keys))
         found = await self._read(wanted)
-        return {key: unpack(found[key]) for key in wanted if found[key] is not None}
+        return {key: unpack(value) for key in wanted if (value := found[key]) is not None}
 
     async def scan(
         self, prefix: str = "", *, limit: int | None = None, after: str = ""

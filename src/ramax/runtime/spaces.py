@@ -29,7 +29,7 @@ class SpaceRegistry:
         Raises:
             SpaceNameError: There is no such space and a new one may not have this name.
         """
-        found = await self._core.find(name) if isinstance(name, str) else None
+        found = await self._core.find(name)
         if found is not None and found.space_id:
             return found
         return await self._core.create(name, metadata)

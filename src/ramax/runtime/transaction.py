@@ -196,7 +196,7 @@ class Transaction:
             raise translated(error) from error
         await self.run(_ensure_begun)
 
-    async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if self._task is not None:
             self._core.transactions.pop(self._task, None)
         failed = self._failure
@@ -315,7 +315,7 @@ class Transaction:
     def _only(self) -> TransactionScope:
         if len(self._targets) != 1:
             raise MisuseError(
-                f"the transaction spans {len(self._targets)} spaces; say which: tx.at(name).execute(…)"
+                f"the transaction spans {len(self._targets)} spaces; say which: tx.at(name)"
             )
         return self.at(self._targets[0])
 

@@ -5,10 +5,10 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ramax.core.unit import Guard
 from ramax.errors import ClosedError, RamaxError, StorageBusyError, StorageError
@@ -118,11 +118,11 @@ class Writer:
             return await self._shielded(self._backend.read(work))
 
     @staticmethod
-    async def _shielded(running: "asyncio.Future[T] | object") -> T:
+    async def _shielded(running: Coroutine[Any, Any, T]) -> T:
         # the connection is busy until the work ends, whether or not its caller still waits
-        task = asyncio.ensure_future(running)  # type: ignore[arg-type,var-annotated]
+        task = asyncio.ensure_future(running)
         try:
-            return await asyncio.shield(task)  # type: ignore[no-any-return]
+            return await asyncio.shield(task)
         except asyncio.CancelledError:
             await asyncio.wait([task])
             raise

@@ -37,7 +37,7 @@ def _take_guard(t: Tables) -> sa.Update:
 
 
 @Statement
-def _newest_event_id(t: Tables) -> sa.TextClause:
+def _newest_event_id(_: Tables) -> sa.TextClause:
     """The highest id ever used, deleted ones included; exact under the write lock."""
     return sa.text("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
 

@@ -86,7 +86,8 @@ def read(ex: Executor, space_id: int, name: str) -> int:
 
 def read_all(ex: Executor, space_id: int) -> dict[str, int]:
     """Return name to last finished sequence, by name."""
-    return {name: sequence for name, sequence in ex.rows(_list, {"space_id": space_id})}
+    rows = ex.rows(_list, {"space_id": space_id})
+    return {row[0]: row[1] for row in rows}
 
 
 def event_id_at(ex: Executor, space_id: int, sequence: int) -> int:

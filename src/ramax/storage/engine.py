@@ -93,7 +93,7 @@ def make_engine(
     """Make the engine of a database that ramax opens by itself.
 
     Raises:
-        StorageError: The SQLite file does not exist and ``create`` is off, or its folder is missing.
+        StorageError: The file is missing and ``create`` is off, or its folder is missing.
         DataError: See `as_url`.
     """
     url = as_url(target)

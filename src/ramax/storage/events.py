@@ -98,11 +98,11 @@ def _head(t: Tables) -> sa.Select[Any]:
 
 
 @Statement
-def _last_id(t: Tables) -> sa.TextClause:
+def _last_id(t: Tables) -> sa.TextClause | sa.Select[Any]:
     if t.dialect == "sqlite":
         return sa.text("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
-    schema = f"{t.metadata.schema}." if t.metadata.schema else ""
-    return sa.text(f"SELECT last_value FROM {schema}{EVENT_ID_SEQUENCE}")
+    sequence = sa.table(EVENT_ID_SEQUENCE, schema=t.metadata.schema)
+    return sa.select(sa.column("last_value")).select_from(sequence)
 
 
 def as_event(row: Row) -> Event:

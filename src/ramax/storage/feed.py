@@ -15,9 +15,9 @@ from ramax.storage.tables import Tables
 
 
 @Statement
-def _lowest_mark(t: Tables) -> sa.TextClause:
+def _lowest_mark(_: Tables) -> sa.TextClause:
     return sa.text(
-        "SELECT min(((classid::bigint & 16777215) << 32) | objid::bigint) FROM pg_locks"
+        "SELECT min(((classid::bigint & 16777215) << 32) | objid::bigint) FROM pg_locks"  # noqa: S608 - a constant of ours
         " WHERE locktype = 'advisory' AND objsubid = 1"
         f" AND (classid::bigint >> 24) = {MARK_CLASS}"
         " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"

@@ -22,7 +22,7 @@ class Found(NamedTuple):
 
     fingerprint: bytes
     first_sequence: int
-    count: int
+    events: int
 
 
 @Statement
@@ -72,7 +72,7 @@ def check(space_name: str, key: str, first: bytes, repeat: bytes) -> None:
         raise IdempotencyConflictError(space_name, key)
 
 
-def row(
+def row(  # noqa: PLR0917 - the columns of the row
     space_id: int,
     key: str,
     fingerprint_: bytes,
@@ -96,7 +96,8 @@ def row(
 def replay(ex: Executor, space_id: int, found: Found) -> list[Commit]:
     """Build the first answer again from the log."""
     after = found.first_sequence - 1
-    rows = read_page(ex, space_id, after=after, upto=after + found.count, limit=max(found.count, 1))
+    upto, limit = after + found.events, max(found.events, 1)
+    rows = read_page(ex, space_id, after=after, upto=upto, limit=limit)
     events = [as_event(row) for row in rows]
     commits, at = [], 0
     for size in decode(found.fingerprint[16:]):

@@ -71,7 +71,7 @@ def delete_value(t: Tables) -> sa.Delete:
 def read_scan(
     ex: Executor, space_id: int, prefix: str, *, after: str = "", limit: int
 ) -> list[tuple[str, Packed]]:
-    """Read up to ``limit`` keys that begin with ``prefix`` and lie after ``after``, in key order."""
+    """Read up to ``limit`` keys that begin with ``prefix``, above ``after``, in key order."""
     rows = ex.rows(
         _scan,
         {

@@ -135,9 +135,9 @@ def _read_facts_at_once(ex: Executor, wanted: Mapping[int, Iterable[str]]) -> di
     spaces: list[int] = []
     keys: list[str | None] = []
     for space_id, names in wanted.items():
-        names_ = list(names) or [None]
-        spaces += [space_id] * len(names_)
-        keys += names_
+        asked: list[str | None] = list(names) or [None]
+        spaces += [space_id] * len(asked)
+        keys += asked
     found: dict[int, Facts] = {}
     for space_id, key, value, format_, name, *guard in ex.rows(
         _facts, {"w_space_id": spaces, "w_key": keys}

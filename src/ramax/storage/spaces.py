@@ -118,7 +118,7 @@ def lock_nowait(t: Tables) -> sa.Select[Any]:
 
 
 @Statement
-def _lock_timeout(t: Tables) -> sa.Select[Any]:
+def _lock_timeout(_: Tables) -> sa.Select[Any]:
     return sa.select(
         sa.func.set_config("lock_timeout", p("milliseconds", type_=sa.Text()), sa.true())
     )
@@ -227,7 +227,7 @@ def take_lock(
 def move_state_version(ex: Executor, space_id: int) -> tuple[int, int, bytes | None] | None:
     """Make every cached guard of a space stale; return sequence, version, token, or None."""
     rows = ex.rows(_bump, {"space_id": space_id})
-    return tuple(rows[0]) if rows else None  # type: ignore[return-value]
+    return (rows[0][0], rows[0][1], rows[0][2]) if rows else None
 
 
 def delete(ex: Executor, space: Space, *, force: bool) -> None:

@@ -12,7 +12,7 @@ from ramax.storage.tables import Tables
 
 _DIALECTS: dict[str, sa.Dialect] = {
     "sqlite": SQLiteDialect_aiosqlite(paramstyle="qmark"),
-    "postgresql": PGDialect_asyncpg(),
+    "postgresql": PGDialect_asyncpg(),  # type: ignore[no-untyped-call]
 }
 
 
@@ -53,7 +53,6 @@ class Statement:
 
 def unnest(name: str, **columns: sa.types.TypeEngine[Any]) -> sa.TableValuedAlias:
     """Arrays as rows (PostgreSQL): parameter ``<name>_<column>`` for each column."""
-
     return (
         sa.func.unnest(*[sa.bindparam(f"{name}_{c}", type_=ARRAY(t)) for c, t in columns.items()])
         .table_valued(*[sa.column(c, t) for c, t in columns.items()], name=name)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -57,7 +57,7 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
     key_text = sa.Text(collation="C") if postgres else sa.Text()
     big = sa.BigInteger() if postgres else sa.Integer()
     blob = sa.LargeBinary()
-    hot = {"postgresql_with": {"fillfactor": 50}} if postgres else {}
+    hot: dict[str, Any] = {"postgresql_with": {"fillfactor": 50}} if postgres else {}
 
     def keyed(*references: sa.ForeignKey) -> sa.Column[int]:
         return sa.Column("space_id", big, *references, primary_key=True, autoincrement=False)
