@@ -1,46 +1,91 @@
-"""Spaces: each with its own sequence, events, pstate and checkpoints."""
+"""Spaces: each with its own sequence, events, pstate and checkpoints.
+
+Tables from before spaces, and those of an Elixir database of any age, are carried over: their rows
+go to the space that they name, else to the one given by `-x space=NAME` (`default`).
+"""
+
+from collections.abc import Iterable
 
 import sqlalchemy as sa
 from alembic import context, op
+from alembic.util import CommandError
 
-from ramax.errors import StorageError
 from ramax.storage.before_spaces import before_spaces, creation
+from ramax.storage.carry_back import carry_back, refuse_losses
+from ramax.storage.carry_over import carry_over
+from ramax.storage.forms import FORMS, describe_legacy, read_shapes
+from ramax.storage.old_tables import ASIDE, set_aside
 
 revision = "ramax_0002"
 down_revision = "ramax_0001"
 branch_labels = None
 depends_on = None
 
-
-TABLES = (
-    "space_sequences",
-    "spaces",
-    "events",
-    "pstate_entities",
-    "projection_checkpoints",
-    "idempotency_keys",
-)
+BEFORE = ("events", "pstate_entities")
+TABLES = ("space_sequences", "spaces", *BEFORE, "projection_checkpoints", "idempotency_keys")
 
 
 def upgrade() -> None:
-    for name in ("events", "pstate_entities"):
-        if not context.is_offline_mode():
-            rows = op.get_bind().scalar(sa.select(sa.func.count()).select_from(sa.table(name)))
-            if rows:
-                raise StorageError(f"{name} holds {rows} rows, which cannot be carried over yet")
-        op.drop_table(name)
+    if context.is_offline_mode():
+        upgrade_empty_tables()
+        return
+    connection = op.get_bind()
+    forms = describe_legacy(read_shapes(connection, FORMS)).forms
+    put_aside(forms)
     create_tables()
+    attributes = op.get_context().config.attributes if op.get_context().config else {}
+    options = context.get_x_argument(as_dictionary=True)
+    space_name = attributes.get("space") or options.get("space") or "default"
+    carry_over(connection, forms, space_name, attributes.get("progress"))
+    drop_aside(forms)
 
 
 def downgrade() -> None:
-    for name in TABLES:
-        op.drop_table(name)
-    dialect = op.get_context().dialect.name
-    if dialect == "postgresql":
-        op.execute("DROP SEQUENCE event_id_seq")
-    for table in before_spaces(dialect):
+    if context.is_offline_mode():
+        raise CommandError("ramax_0002 moves rows: go back from it on a connection, without --sql")
+    refuse_losses(op.get_bind())
+    put_aside(TABLES)
+    for table in before_spaces(dialect()):
         for statement in creation(table):
             op.execute(statement)
+    carry_back(op.get_bind())
+    drop_aside(TABLES)
+    if dialect() == "postgresql":
+        op.execute("DROP SEQUENCE event_id_seq")
+
+
+def upgrade_empty_tables() -> None:
+    """Write a script for a new database: one that fails, changing nothing, where rows are."""
+    if dialect() == "sqlite":
+        raise CommandError("ramax_0002 moves rows: run it on a connection, without --sql")
+    for name in BEFORE:
+        op.execute(
+            f"DO $$ BEGIN IF EXISTS (SELECT FROM {name}) THEN RAISE EXCEPTION "
+            f"'{name} has rows: run ramax_0002 on a connection, without --sql'; END IF; END $$"
+        )
+    put_aside(BEFORE)
+    create_tables()
+    drop_aside(BEFORE)
+
+
+def dialect() -> str:
+    return op.get_context().dialect.name
+
+
+def put_aside(names: Iterable[str]) -> None:
+    if dialect() == "sqlite":
+        # else SQLite would rewrite the application's views so that they follow the old table
+        op.execute("PRAGMA legacy_alter_table = ON")
+    for name in names:
+        for statement in set_aside(name, dialect()):
+            op.execute(statement)
+    if dialect() == "sqlite":
+        op.execute("PRAGMA legacy_alter_table = OFF")
+
+
+def drop_aside(names: Iterable[str]) -> None:
+    for name in names:
+        op.drop_table(f"{ASIDE}{name}")
 
 
 def create_tables() -> None:
@@ -107,7 +152,7 @@ def create_events(*, postgres: bool) -> None:
     big = sa.BigInteger() if postgres else sa.Integer()
     key_text = sa.Text(collation="C") if postgres else sa.Text()
     if postgres:
-        # begins at 0, which is drawn at once: see ADR-0022
+        # begins at 0, which is drawn at once: see docs/adr/0022
         op.execute("CREATE SEQUENCE event_id_seq START WITH 0 MINVALUE 0 CACHE 1")
         op.execute("SELECT nextval('event_id_seq')")
         next_id = sa.text("nextval('event_id_seq'::regclass)")

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -46,10 +47,18 @@ async def schema_transaction(
             lend = _sqlite if connection.dialect.name == "sqlite" else _postgres
             async with lend(connection, schema, deadline):
                 yield connection
-    except (sa.exc.SQLAlchemyError, OSError) as error:
+    except Exception as error:
+        if not _is_the_databases(error):
+            raise
         raise _named(translated(error), engine) from error
     finally:
         _one_at_a_time.release()
+
+
+def _is_the_databases(error: Exception) -> bool:
+    # asyncpg's own errors are known by their SQLSTATE, without importing it for SQLite
+    known = (sa.exc.SQLAlchemyError, sqlite3.Error, OSError)
+    return isinstance(error, known) or hasattr(error, "sqlstate")
 
 
 def _named(fault: RamaxError, engine: AsyncEngine) -> RamaxError:
