@@ -1,7 +1,7 @@
 """A unit of work on one space: decides commands in memory and gathers what is to be written."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -45,8 +45,7 @@ class EventRow(NamedTuple):
     metadata: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Causes:
+class Causes(NamedTuple):
     """What the events of a command inherit unless they say otherwise."""
 
     causation_id: int | None = None
@@ -106,11 +105,22 @@ class SpaceUnit:
         Raises:
             Exception: Whatever the command or an applicator raised; nothing of it stays.
         """
-        return self._atomically(
-            lambda: self._fold(
-                domain, self._new_rows(domain, self._decide(command, params), causes, now)
-            )
-        )
+        before = self.timestamp
+        try:
+            result = command(ReadState(self.state), params)
+            new_events = _checked_events(result, command)
+            rows = self._new_rows(domain, new_events, causes, now)
+            self._fold(domain, rows)
+            if self.state.failure is not None:  # the domain caught what was not for it
+                raise self.state.failure  # noqa: TRY301 - undone like any other failure
+        except BaseException:
+            self.timestamp = before
+            self.state.discard()
+            raise
+        self.state.keep()
+        self.rows += rows
+        self.folded = self.guard.last_sequence + len(self.rows)
+        return tuple(rows)
 
     def execute_many(
         self, domain: Domain, commands: Iterable[tuple[Command, Any]], causes: Causes, now: int
@@ -128,9 +138,11 @@ class SpaceUnit:
         self, domain: Domain | None, new_events: Iterable[NewEvent], causes: Causes, now: int
     ) -> tuple[EventRow, ...]:
         """Add facts as they are; the pstate, and with it the checkpoint, stays behind."""
-        return self._atomically(
-            lambda: self._new_rows(domain, _checked_events(new_events, "append"), causes, now)
-        )
+        rows = self._new_rows(domain, _checked_events(new_events, "append"), causes, now)
+        if rows:
+            self.timestamp = rows[-1].micros
+        self.rows += rows
+        return tuple(rows)
 
     def expect(self, expected_sequence: int | None) -> None:
         """Compare the head with what the caller saw.
@@ -141,41 +153,24 @@ class SpaceUnit:
         if expected_sequence is not None and expected_sequence != self.head:
             raise ConcurrencyError(self.space_name, expected_sequence, self.head)
 
-    def _atomically(self, work: Callable[[], list[EventRow]]) -> tuple[EventRow, ...]:
-        before = self.timestamp, self.folded
-        try:
-            rows = work()
-            if self.state.failure is not None:  # the domain caught what was not for it
-                raise self.state.failure  # noqa: TRY301 - undone like any other failure
-        except BaseException:
-            self.timestamp, self.folded = before
-            self.state.discard()
-            raise
-        self.state.keep()
-        self.rows += rows
-        return tuple(rows)
-
-    def _decide(self, command: Command, params: Any) -> list[NewEvent]:
-        result = command(ReadState(self.state), params)
-        return _checked_events(result, getattr(command, "__qualname__", repr(command)))
-
     def _new_rows(
-        self, domain: Domain | None, new_events: list[NewEvent], causes: Causes, now: int
+        self, domain: Domain | None, new_events: Sequence[NewEvent], causes: Causes, now: int
     ) -> list[EventRow]:
-        self.timestamp = max(self.timestamp, now)  # a clock that goes back must not show
-        head = self.head
-        return [
-            encode_event(domain, new, causes, head + offset, self.timestamp)
-            for offset, new in enumerate(new_events, start=1)
-        ]
-
-    def _fold(self, domain: Domain, rows: list[EventRow]) -> list[EventRow]:
-        state = WriteState(self.state)
-        for row in rows:
-            domain.apply(state, as_applied(row))
-            state.settle()
-        self.folded = self.head + len(rows)
+        stamp = max(self.timestamp, now)  # a clock that goes back must not show
+        sequence = self.guard.last_sequence + len(self.rows)
+        rows = []
+        for new in new_events:
+            sequence += 1
+            rows.append(encode_event(domain, new, causes, sequence, stamp))
         return rows
+
+    def _fold(self, domain: Domain, rows: Sequence[EventRow]) -> None:
+        if rows:
+            self.timestamp = rows[-1].micros
+            state = WriteState(self.state)
+            for row in rows:
+                domain.apply(state, as_applied(row))
+                state.settle()
 
     def write(self) -> SpaceWrite | None:
         """Return what is to be written, or None if nothing is."""
@@ -198,19 +193,22 @@ class SpaceUnit:
         )
 
 
-def _checked_events(result: object, source: str) -> list[NewEvent]:
+def _checked_events(result: object, source: object) -> Sequence[NewEvent]:
+    if type(result) is list and all(type(event) is NewEvent for event in result):
+        return result
+    name = getattr(source, "__qualname__", source)
     if inspect.iscoroutine(result):
         result.close()
-        raise MisuseError(f"{source} is async; commands are plain functions without I/O")
+        raise MisuseError(f"{name} is async; commands are plain functions without I/O")
     if isinstance(result, (str, bytes, Mapping)) or not isinstance(result, Iterable):
         raise MisuseError(
-            f"{source} must give a list of NewEvent, got {type(result).__name__}: {result!r:.80}"
+            f"{name} must give a list of NewEvent, got {type(result).__name__}: {result!r:.80}"
         )
     events = list(result)
     for event in events:
         if not isinstance(event, NewEvent):
             raise MisuseError(
-                f"{source} must give NewEvent items, got {type(event).__name__}: {event!r:.80}"
+                f"{name} must give NewEvent items, got {type(event).__name__}: {event!r:.80}"
             )
     return events
 

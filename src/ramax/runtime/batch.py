@@ -9,11 +9,12 @@ again; even a "no" is only given once the guard that it rests on is known to hav
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from ramax.core.state import KeysMissingError, Packed, StateUnavailableError
 from ramax.core.unit import Guard, SpaceUnit, SpaceWrite, as_commit
 from ramax.errors import RamaxError, SpaceNotFoundError
-from ramax.runtime.cache import StateCache
+from ramax.runtime.cache import Known
 from ramax.runtime.jobs import Groups, Job
 from ramax.storage import idempotency
 from ramax.storage.backend import write_plan
@@ -33,17 +34,17 @@ class ReadFailedError(StateUnavailableError):
 
 
 class _Stored:
-    """Reads misses from the cache, then from the database."""
+    """Reads misses from what is known at this guard, then from the database."""
 
-    def __init__(self, ex: Executor, space_id: int, cache: StateCache, generation: int) -> None:
-        self._ex, self._space_id = ex, space_id
-        self._cache, self._generation = cache, generation
+    __slots__ = ("_ex", "_space_id", "_values")
+
+    def __init__(self, ex: Executor, space_id: int, values: Mapping[str, Packed | None]) -> None:
+        self._ex, self._space_id, self._values = ex, space_id, values
 
     def load(self, key: str) -> Packed | None:
-        try:
-            return self._cache.value(self._space_id, self._generation, key)
-        except LookupError:
-            pass
+        found = self._values.get(key, _ABSENT)
+        if found is not _ABSENT:
+            return found  # type: ignore[no-any-return]
         try:
             return read_value(self._ex, self._space_id, key)
         except RamaxError as error:
@@ -57,18 +58,20 @@ class _Stored:
 
 
 class _Collector:
-    """Answers from the cache only, and notes what it could not answer."""
+    """Answers from memory only, and notes what it could not answer."""
 
-    def __init__(self, space_id: int, cache: StateCache, generation: int) -> None:
-        self._space_id, self._cache, self._generation = space_id, cache, generation
+    __slots__ = ("_values", "missing")
+
+    def __init__(self, values: Mapping[str, Packed | None]) -> None:
+        self._values = values
         self.missing: dict[str, None] = {}
 
     def load(self, key: str) -> Packed | None:
-        try:
-            return self._cache.value(self._space_id, self._generation, key)
-        except LookupError:
+        found = self._values.get(key, _ABSENT)
+        if found is _ABSENT:
             self.missing[key] = None
-            raise KeysMissingError([key]) from None
+            raise KeysMissingError([key])
+        return found  # type: ignore[no-any-return]
 
     def load_all(self) -> Mapping[str, Packed]:
         raise KeysMissingError([])
@@ -91,6 +94,7 @@ class Attempt:
     token: bytes
     now: int
     locked: bool
+    known: Mapping[int, Known] = field(default_factory=dict)
     units: dict[int, SpaceUnit] = field(default_factory=dict)
     groups: dict[Job, Groups | BaseException] = field(default_factory=dict)
     heads: dict[Job, int] = field(default_factory=dict)
@@ -106,13 +110,13 @@ class Attempt:
         return [job for job in self.jobs if job.space_id == space_id]
 
 
-def run_batch(ex: Executor, attempt: Attempt, cache: StateCache) -> None:
+def run_batch(ex: Executor, attempt: Attempt) -> None:
     """Decide and write a batch; the results are in ``attempt.answers`` and ``attempt.again``.
 
     On SQLite nothing counts before the caller's COMMIT. ``again`` holds jobs whose space was
     locked or lost; the caller requeues them.
     """
-    _decide(ex, attempt, cache)
+    _decide(ex, attempt)
     writes = [w for unit in attempt.units.values() if (w := unit.write()) is not None]
     done: dict[int, Written] = {}
     if writes:
@@ -121,21 +125,21 @@ def run_batch(ex: Executor, attempt: Attempt, cache: StateCache) -> None:
     _conclude(ex, attempt, writes, done)
 
 
-def _decide(ex: Executor, attempt: Attempt, cache: StateCache) -> None:
+def _decide(ex: Executor, attempt: Attempt) -> None:
     spaces = dict.fromkeys(job.space_id for job in attempt.jobs)
     if attempt.locked:
         facts = read_facts(ex, dict.fromkeys(spaces, ()))
     else:
-        wanted = _discover(attempt, cache)
+        wanted = _discover(attempt)
         if wanted is None:
             return
         facts = read_facts(ex, wanted)
     for space_id in spaces:
-        _open_unit(ex, attempt, cache, space_id, facts.get(space_id))
+        _open_unit(ex, attempt, space_id, facts.get(space_id))
     _run_jobs(ex, attempt)
 
 
-def _discover(attempt: Attempt, cache: StateCache) -> dict[int, list[str]] | None:
+def _discover(attempt: Attempt) -> dict[int, list[str]] | None:
     """Try the batch on what is in memory; return what has to be fetched, or None if nothing.
 
     Commands are pure, so a first pass that finds out which keys they read costs little next to a
@@ -146,13 +150,10 @@ def _discover(attempt: Attempt, cache: StateCache) -> dict[int, list[str]] | Non
         wanted = {job.space_id: [] for job in attempt.jobs}
     collectors: dict[int, _Collector] = {}
     for space_id in dict.fromkeys(job.space_id for job in attempt.jobs):
-        known = cache.known(space_id)
-        guard = known.guard if known else Guard(0, 0, 0, 0, None)
-        collector = _Collector(space_id, cache, known.generation if known else -1)
-        collectors[space_id] = collector
-        name = known.space_name if known else ""
-        attempt.units[space_id] = SpaceUnit(space_id, name, guard, collector)
-        if known is None:
+        known = attempt.known.get(space_id) or _UNKNOWN
+        collector = collectors[space_id] = _Collector(known.values)
+        attempt.units[space_id] = SpaceUnit(space_id, known.space_name, known.guard, collector)
+        if known is _UNKNOWN:
             wanted[space_id] = []
     for job in attempt.jobs:
         unit = attempt.units[job.space_id]
@@ -173,24 +174,25 @@ def _discover(attempt: Attempt, cache: StateCache) -> dict[int, list[str]] | Non
     return wanted
 
 
+_ABSENT: Any = object()
+_NOTHING: Mapping[str, Packed | None] = {}
+_UNKNOWN = Known("", Guard(0, 0, 0, 0, None))
+
+
 def _unknown_types(_upto: int) -> frozenset[str]:
     raise KeysMissingError([])
 
 
-def _open_unit(
-    ex: Executor, attempt: Attempt, cache: StateCache, space_id: int, facts: Facts | None
-) -> None:
+def _open_unit(ex: Executor, attempt: Attempt, space_id: int, facts: Facts | None) -> None:
+    known = attempt.known.get(space_id)
     if facts is None:
-        known = cache.known(space_id)
         if known is None or attempt.locked:
-            return
-        name, guard, generation, values = known.space_name, known.guard, known.generation, None
-    else:
-        known = cache.observe(space_id, facts.space_name, facts.guard)
-        name, guard, generation = facts.space_name, facts.guard, known.generation
-        values = dict(facts.values)
-    source = _Stored(ex, space_id, cache, generation)
-    attempt.units[space_id] = SpaceUnit(space_id, name, guard, source, values)
+            return  # the database does not know the space
+        facts = Facts(known.space_name, known.guard, {})
+    held = known.values if known is not None and known.guard[:2] == facts.guard[:2] else _NOTHING
+    attempt.units[space_id] = SpaceUnit(
+        space_id, facts.space_name, facts.guard, _Stored(ex, space_id, held), facts.values
+    )
 
 
 def _run_jobs(ex: Executor, attempt: Attempt) -> None:

@@ -79,7 +79,6 @@ class Core:
                 "the database was opened before a fork; open it again in the child process"
             )
         try:
-            task = asyncio.current_task()
             loop = asyncio.get_running_loop()
         except RuntimeError:
             raise MisuseError("ramax is async only: call it from a running event loop") from None
@@ -87,7 +86,8 @@ class Core:
             raise MisuseError(
                 "the database was opened in another event loop; open one in each loop"
             )
-        if task is not None and task in self.transactions:
+        if self.transactions and (task := asyncio.current_task()) in self.transactions:
+            assert task is not None
             raise NestedTransactionError(
                 f"this task is inside {self.transactions[task]}; use the transaction (tx.execute, "
                 "tx.append, tx.pstate, tx.at) or end it first"

@@ -19,7 +19,7 @@ class StateBehindError(Exception):
     """The pstate does not cover every event yet; the runtime folds the gap and asks again."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Execute:
     """Commands of one domain, decided one after another as one unit."""
 
@@ -42,7 +42,7 @@ class Execute:
         return unit.execute_many(self.domain, self.commands, self.causes, now)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Append:
     """Facts to be added as they are."""
 

@@ -213,13 +213,12 @@ class SpacePState:
                 return facts.values
 
     def _from_memory(self, space: Space, keys: Sequence[str]) -> dict[str, Packed | None] | None:
-        cache = self._core.cache
-        known = cache.known(space.space_id)
+        known = self._core.cache.known(space.space_id)
         if known is None or known.guard.checkpoint != known.guard.last_sequence:
             return None
         try:
-            return {key: cache.value(space.space_id, known.generation, key) for key in keys}
-        except LookupError:
+            return {key: known.values[key] for key in keys}
+        except KeyError:
             return None
 
     async def _behind(self, space: Space, guard: Guard) -> bool:

@@ -24,7 +24,6 @@ from ramax.errors import (
     TransactionFailedError,
 )
 from ramax.runtime.batch import Attempt, run_batch
-from ramax.runtime.cache import StateCache
 from ramax.runtime.catchup import fold_gap
 from ramax.runtime.commands import NO_DOMAIN, causes
 from ramax.runtime.core import Core, SpaceLike
@@ -359,7 +358,7 @@ class Transaction:
 
         def step(ex: Executor) -> Any:
             attempt = Attempt([job], b"", core.clock(), locked=True)
-            run_batch(ex, attempt, StateCache(0))
+            run_batch(ex, attempt)
             if attempt.again:
                 raise StorageError(f"the lock of space {space.space_name!r} was lost")
             return attempt.answers[0]

@@ -56,7 +56,7 @@ class Writer:
     def __init__(self, backend: Backend, cache: StateCache, clock: Clock, limits: Limits) -> None:
         self._backend, self._cache, self._clock, self._limits = backend, cache, clock, limits
         self._queue: deque[Job | _Turn] = deque()
-        self._room = asyncio.Semaphore(limits.queue)
+        self._no_room: deque[asyncio.Future[None]] = deque()
         self._draining: asyncio.Task[None] | None = None
         self._lanes: dict[int, deque[Job]] = {}
         self._lane_tasks: set[asyncio.Task[None]] = set()
@@ -69,14 +69,14 @@ class Writer:
 
     async def submit(self, job: Job) -> list[Commit]:
         """Queue a job and wait for its answer; leaving early takes nothing back that has begun."""
-        await self._room.acquire()
-        try:
-            self._check_open()
-            job.deadline = time.monotonic() + self._limits.lock_timeout
-            self._enqueue(job)
-            return await job.future
-        finally:
-            self._room.release()
+        while len(self._queue) >= self._limits.queue and not self._closed:
+            room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._no_room.append(room)
+            await room
+        self._check_open()
+        job.deadline = time.monotonic() + self._limits.lock_timeout
+        self._enqueue(job)
+        return await job.future
 
     @asynccontextmanager
     async def turn(self, holder: str) -> AsyncIterator[None]:
@@ -215,12 +215,20 @@ class Writer:
                 shares[item.space_id] = share + 1
                 batch.append(item)
         self._queue.extendleft(reversed(aside))
+        self._let_in(self._limits.queue - len(self._queue))
         return batch
+
+    def _let_in(self, places: int) -> None:
+        while self._no_room and places > 0:
+            waiter = self._no_room.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                places -= 1
 
     async def _process(self, batch: list[Job]) -> None:
         attempt = self._attempt(batch, locked=not self._backend.optimistic)
         try:
-            await self._backend.write(lambda ex: run_batch(ex, attempt, self._cache))
+            await self._backend.write(lambda ex: run_batch(ex, attempt))
         except ConnectionLostError as error:
             await self._settle_lost(attempt, error)
         except StorageBusyError as error:
@@ -238,7 +246,11 @@ class Writer:
             self._deliver(attempt)
 
     def _attempt(self, jobs: Sequence[Job], *, locked: bool) -> Attempt:
-        return Attempt(jobs, secrets.token_bytes(8), self._clock(), locked)
+        known = {}
+        for job in jobs:
+            if job.space_id not in known and (found := self._cache.known(job.space_id)):
+                known[job.space_id] = found
+        return Attempt(jobs, secrets.token_bytes(8), self._clock(), locked, known)
 
     def _deliver(self, attempt: Attempt) -> None:
         self._learn(attempt)
@@ -255,11 +267,14 @@ class Writer:
         self._requeue(back)
 
     def _learn(self, attempt: Attempt) -> None:
-        """Take what was committed into the cache, before any caller can look."""
-        if attempt.plan is None:
-            return
+        """Take what was committed, and guards that were read, into the cache."""
         lost = {job.space_id for job in attempt.again}
         committed = []
+        for space_id, unit in attempt.units.items():
+            if space_id not in lost and not unit.rows:
+                self._cache.observe(space_id, unit.space_name, unit.guard)
+        if attempt.plan is None:
+            return
         for write in attempt.plan.spaces:
             if write.space_id in lost:
                 self._cache.forget(write.space_id)
@@ -273,7 +288,7 @@ class Writer:
                 unit.domains,
             )
             values = unit.state.known | unit.state.written
-            self._cache.commit(write.space_id, write.guard, guard, unit.space_name, values)
+            self._cache.commit(write.space_id, unit.space_name, write.guard, guard, values)
             if write.events:
                 committed.append(write.space_id)
         if committed:
@@ -341,7 +356,7 @@ class Writer:
 
         def work(ex: Executor) -> None:
             take_lock(ex, space_id, batch[0].space_name, wait_seconds=self._limits.lock_timeout)
-            run_batch(ex, attempt, self._cache)
+            run_batch(ex, attempt)
 
         try:
             await self._backend.locked(work)
@@ -362,6 +377,7 @@ class Writer:
     async def close(self) -> None:
         """Refuse new work and wait for what was accepted."""
         self._closed = True
+        self._let_in(len(self._no_room))  # they will find it closed
         while self._draining is not None or self._lane_tasks:
             waiting = {t for t in (self._draining, *self._lane_tasks) if t is not None}
             await asyncio.wait(waiting)
