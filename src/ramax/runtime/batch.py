@@ -1,8 +1,8 @@
 """One batch of the writer: read what is missing, decide in memory, write everything at once.
 
 Synchronous, and the same on every database: it runs in the thread of the SQLite connection, or in
-a greenlet over asyncpg. Under a lock (SQLite's write lock, or a locked row) what is read is
-certain. Without one a decision rests on guards, and whoever loses the compare-and-set decides
+a greenlet over asyncpg. A decision rests on the guard of its space: read under the lock where one
+is held, else the one this process knows, which the write compares and sets. Whoever loses decides
 again; even a "no" is only given once the guard that it rests on is known to have held.
 """
 
@@ -94,6 +94,14 @@ class Attempt:
     token: bytes
     now: int
     locked: bool
+    """The spaces are locked: their guards are read, and hold."""
+
+    local_reads: bool = True
+    """A read costs no round trip, so there is no need to find out first what will be read."""
+
+    fresh: set[int] = field(default_factory=set)
+    """Spaces whose guard was read under a lock that still holds."""
+
     known: Mapping[int, Known] = field(default_factory=dict)
     units: dict[int, SpaceUnit] = field(default_factory=dict)
     groups: dict[Job, Groups | BaseException] = field(default_factory=dict)
@@ -127,8 +135,10 @@ def run_batch(ex: Executor, attempt: Attempt) -> None:
 
 def _decide(ex: Executor, attempt: Attempt) -> None:
     spaces = dict.fromkeys(job.space_id for job in attempt.jobs)
-    if attempt.locked:
-        facts = read_facts(ex, dict.fromkeys(spaces, ()))
+    if attempt.locked or attempt.local_reads:
+        unknown = spaces if attempt.locked else spaces.keys() - attempt.known.keys()
+        facts = read_facts(ex, dict.fromkeys(unknown, ())) if unknown else {}
+        attempt.fresh.update(unknown)
     else:
         wanted = _discover(attempt)
         if wanted is None:
@@ -250,11 +260,9 @@ def _conclude(
     ex: Executor, attempt: Attempt, writes: list[SpaceWrite], done: dict[int, Written]
 ) -> None:
     tried = {w.space_id for w in writes}
-    proven = set(done)
-    if not attempt.locked:
-        proven |= _still_true(ex, attempt, set(attempt.units) - tried)
-    else:
-        proven |= set(attempt.units) - tried
+    proven = done.keys() | (attempt.fresh - tried)
+    if doubtful := attempt.units.keys() - tried - proven:
+        proven |= _still_true(ex, attempt, doubtful)
     for job in attempt.jobs:
         if job.space_id in attempt.units and job.space_id not in proven:
             attempt.again.append(job)
@@ -264,8 +272,6 @@ def _conclude(
 
 def _still_true(ex: Executor, attempt: Attempt, spaces: set[int]) -> set[int]:
     """Return the spaces in which nothing was written and whose guard is still what it was."""
-    if not spaces:
-        return set()
     now = read_facts(ex, dict.fromkeys(spaces, ()))
     return {
         space_id

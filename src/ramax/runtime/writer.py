@@ -226,7 +226,7 @@ class Writer:
                 places -= 1
 
     async def _process(self, batch: list[Job]) -> None:
-        attempt = self._attempt(batch, locked=not self._backend.optimistic)
+        attempt = self._attempt(batch, locked=False)
         try:
             await self._backend.write(lambda ex: run_batch(ex, attempt))
         except ConnectionLostError as error:
@@ -250,7 +250,9 @@ class Writer:
         for job in jobs:
             if job.space_id not in known and (found := self._cache.known(job.space_id)):
                 known[job.space_id] = found
-        return Attempt(jobs, secrets.token_bytes(8), self._clock(), locked, known)
+        token, now = secrets.token_bytes(8), self._clock()
+        local = locked or self._backend.local_reads
+        return Attempt(jobs, token, now, locked, local, known=known)
 
     def _deliver(self, attempt: Attempt) -> None:
         self._learn(attempt)
@@ -259,7 +261,8 @@ class Writer:
         back = []
         for job in attempt.again:
             job.attempts += 1
-            if job.attempts >= self._limits.optimistic_tries or job.space_id in self._lanes:
+            contended = job.attempts >= self._limits.optimistic_tries
+            if not self._backend.one_writer and (contended or job.space_id in self._lanes):
                 self._to_lane(job)
             else:
                 self._cache.forget(job.space_id)

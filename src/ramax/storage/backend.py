@@ -25,8 +25,8 @@ class Backend(Protocol):
     one_connection: bool
     """Reads need it as well (in memory)."""
 
-    optimistic: bool
-    """Decisions are made without a lock and guarded by compare-and-set when they are written."""
+    local_reads: bool
+    """A read costs no round trip: no need to find out first what a batch will read."""
 
     async def write(self, work: Callable[[Executor], T]) -> T:
         """Run a unit of work on the writer's connection; one at a time, the caller's duty."""

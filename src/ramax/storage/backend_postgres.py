@@ -48,7 +48,7 @@ class PostgresBackend:
 
     one_writer = False
     one_connection = False
-    optimistic = True
+    local_reads = False
 
     def __init__(self, engine: AsyncEngine, tables: Tables, *, read_only: bool) -> None:
         self.tables = tables

@@ -60,7 +60,7 @@ class SqliteBackend:
     """One file, or one database in memory."""
 
     one_writer = True
-    optimistic = False
+    local_reads = True
 
     def __init__(
         self,

@@ -5,14 +5,14 @@ a greenlet over a held asyncpg connection, or in SQLAlchemy's `run_sync` for exp
 """
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.util import await_only
 
 from ramax.storage.faults import translated
-from ramax.storage.sql import Statement
+from ramax.storage.sql import Params, Statement
 from ramax.storage.tables import Tables
 
 Row = Sequence[Any]
@@ -24,15 +24,15 @@ class Executor(Protocol):
 
     tables: Tables
 
-    def rows(self, statement: Statement, params: Mapping[str, Any]) -> Sequence[Row]:
+    def rows(self, statement: Statement, params: Params) -> Sequence[Row]:
         """Run a statement and return its rows, to be unpacked by position."""
         ...
 
-    def run(self, statement: Statement, params: Mapping[str, Any]) -> int:
+    def run(self, statement: Statement, params: Params) -> int:
         """Run a statement and return how many rows it changed."""
         ...
 
-    def run_many(self, statement: Statement, params: Sequence[Mapping[str, Any]]) -> None:
+    def run_many(self, statement: Statement, params: Sequence[Params]) -> None:
         """Run a statement once for each set of parameters, in one call of the driver."""
         ...
 
@@ -51,7 +51,7 @@ class SqliteExecutor:
         self._connection = connection
         self._execute = connection.execute
 
-    def rows(self, statement: Statement, params: Mapping[str, Any]) -> Sequence[Row]:
+    def rows(self, statement: Statement, params: Params) -> Sequence[Row]:
         """See `Executor.rows`."""
         sql = statement.on(self.tables)
         try:
@@ -59,7 +59,7 @@ class SqliteExecutor:
         except sqlite3.Error as error:
             raise translated(error) from error
 
-    def run(self, statement: Statement, params: Mapping[str, Any]) -> int:
+    def run(self, statement: Statement, params: Params) -> int:
         """See `Executor.run`."""
         sql = statement.on(self.tables)
         try:
@@ -67,7 +67,7 @@ class SqliteExecutor:
         except sqlite3.Error as error:
             raise translated(error) from error
 
-    def run_many(self, statement: Statement, params: Sequence[Mapping[str, Any]]) -> None:
+    def run_many(self, statement: Statement, params: Sequence[Params]) -> None:
         """See `Executor.run_many`."""
         sql = statement.on(self.tables)
         try:
@@ -89,7 +89,7 @@ class AsyncpgExecutor:
         self.tables = tables
         self._connection = connection
 
-    def rows(self, statement: Statement, params: Mapping[str, Any]) -> Sequence[Row]:
+    def rows(self, statement: Statement, params: Params) -> Sequence[Row]:
         """See `Executor.rows`."""
         sql = statement.on(self.tables)
         try:
@@ -100,7 +100,7 @@ class AsyncpgExecutor:
             raise translated(error) from error
         return found
 
-    def run(self, statement: Statement, params: Mapping[str, Any]) -> int:
+    def run(self, statement: Statement, params: Params) -> int:
         """See `Executor.run`."""
         sql = statement.on(self.tables)
         try:
@@ -109,7 +109,7 @@ class AsyncpgExecutor:
             raise translated(error) from error
         return int(tag.rsplit(" ", 1)[-1])
 
-    def run_many(self, statement: Statement, params: Sequence[Mapping[str, Any]]) -> None:
+    def run_many(self, statement: Statement, params: Sequence[Params]) -> None:
         """See `Executor.run_many`."""
         sql = statement.on(self.tables)
         try:
@@ -145,15 +145,15 @@ class CoreExecutor:
         self.tables = tables
         self._connection = connection
 
-    def rows(self, statement: Statement, params: Mapping[str, Any]) -> Sequence[Row]:
+    def rows(self, statement: Statement, params: Params) -> Sequence[Row]:
         """See `Executor.rows`."""
         return self._result(statement, params).fetchall()
 
-    def run(self, statement: Statement, params: Mapping[str, Any]) -> int:
+    def run(self, statement: Statement, params: Params) -> int:
         """See `Executor.run`."""
         return self._result(statement, params).rowcount
 
-    def run_many(self, statement: Statement, params: Sequence[Mapping[str, Any]]) -> None:
+    def run_many(self, statement: Statement, params: Sequence[Params]) -> None:
         """See `Executor.run_many`."""
         sql = statement.on(self.tables)
         try:
@@ -173,7 +173,7 @@ class CoreExecutor:
         if not adapted.driver_connection.in_transaction:
             self._connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    def _result(self, statement: Statement, params: Mapping[str, Any]) -> sa.CursorResult[Any]:
+    def _result(self, statement: Statement, params: Params) -> sa.CursorResult[Any]:
         sql = statement.on(self.tables)
         try:
             return self._connection.exec_driver_sql(sql.text, tuple(sql.arguments(params)))

@@ -1,6 +1,6 @@
 """Core statements as the only SQL: built once, compiled once per set of tables."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +16,10 @@ _DIALECTS: dict[str, sa.Dialect] = {
 }
 
 
+Params = Mapping[str, Any] | tuple[Any, ...]
+"""Parameters by name, or in the very order in which the compiled statement takes them."""
+
+
 class Sql:
     """A compiled statement: driver text and the order in which its parameters go."""
 
@@ -28,10 +32,12 @@ class Sql:
         # literals of the statement itself become parameters with a value
         self._defaults = {k: v for k, v in compiled.params.items() if v is not None}
 
-    def arguments(self, params: Mapping[str, Any]) -> list[Any]:
-        """Put named parameters into the driver's order."""
+    def arguments(self, params: "Params") -> Sequence[Any]:
+        """Put named parameters into the driver's order; a tuple is in that order already."""
+        if type(params) is tuple:
+            return params
         defaults = self._defaults
-        return [params[n] if n in params else defaults[n] for n in self.names]
+        return [params[n] if n in params else defaults[n] for n in self.names]  # type: ignore[call-overload,operator]
 
 
 class Statement:
