@@ -205,6 +205,15 @@ async def test_events_without_a_space_go_to_the_named_one_beside_the_registered(
     assert file.read(PSTATE) == [(2, "k")]
 
 
+async def test_a_new_space_does_not_get_the_id_of_one_that_was_deleted(old):
+    file = old(PLAIN_EVENTS, REGISTRY, PLAIN_PSTATE)
+    file.insert("spaces", space(1, "a"), space(8, "gone"))
+    file.run("DELETE FROM spaces WHERE space_id = 8")
+    file.insert("events", event(1))
+    await upgrade(file)
+    assert file.read(SPACES) == [(1, "a"), (9, "default")]
+
+
 async def test_events_without_a_space_go_to_a_registered_one_of_that_name(old):
     file = old(PLAIN_EVENTS, REGISTRY, PLAIN_PSTATE)
     file.insert("spaces", space(1, "a"), space(2, "b"))

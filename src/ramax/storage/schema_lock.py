@@ -34,7 +34,7 @@ async def schema_transaction(
     """Lend a connection in a transaction that commits at the end of the block, or rolls back.
 
     On SQLite it holds the write lock from the start, with foreign keys off and checked before the
-    commit; on PostgreSQL an advisory lock, with ``schema`` first in the search path. Raises
+    commit; on PostgreSQL an advisory lock, with ``schema`` as the search path. Raises
     `StorageBusyError` after `WAIT_SECONDS`, and the ramax error for whatever the driver raises.
     """
     deadline = time.monotonic() + WAIT_SECONDS
@@ -77,7 +77,7 @@ async def _postgres(
         await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_KEY)))
         if schema:
             quoted = connection.dialect.identifier_preparer.quote_schema(schema)
-            await connection.exec_driver_sql(f"SET LOCAL search_path TO {quoted}, public")
+            await connection.exec_driver_sql(f"SET LOCAL search_path TO {quoted}")
         yield
 
 
