@@ -11,7 +11,7 @@ from ramax.storage.tables import DialectName
 ASIDE = "ramax_old_"
 """What a table's name begins with while it is set aside; none is left when the job is done."""
 
-_ETF_TAGS = (70, 77, 80, 88, 89, 90, *range(97, 120))
+_ETF_TAGS = (70, 77, 80, 88, 89, 90, *range(97, 121))
 _JSON_BEGINNINGS = b' \t\r\n"-0123456789[{fnt'
 
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
