@@ -359,6 +359,35 @@ async def test_metadata_that_is_not_json_is_named_and_nothing_is_changed(old):
     assert file.path.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("table", "row", "named"),
+    [
+        ("events", spaced(7, 1, 1, timestamp="2025-11-17"), "timestamp of event_id 7 in events"),
+        ("events", spaced(7, 1, 1, timestamp=1.5), "timestamp of event_id 7"),
+        ("events", spaced(7, 1, 1, timestamp=253_402_300_800_000), "timestamp of event_id 7"),
+        ("events", spaced(7, 1, 1, created_at=-62_135_596_801), "created_at of event_id 7"),
+        ("pstate_entities", pstate("k", space_id=1, updated_at="now"), "updated_at of key 'k'"),
+        ("spaces", space(3, "a") | {"created_at": "now"}, "created_at of space_id 3 in spaces"),
+    ],
+)
+async def test_a_time_that_is_none_is_named_and_nothing_is_changed(old, table, row, named):
+    file = old(WITH_SPACES)
+    file.insert(table, row)
+    before = file.path.read_bytes()
+    with pytest.raises(LegacyFormatError, match=named):
+        await upgrade(file)
+    assert file.path.read_bytes() == before
+
+
+async def test_the_first_and_the_last_time_are_kept(old):
+    file = old(WITH_SPACES)
+    first, last = -62_135_596_800_000, 253_402_300_799_999
+    file.insert("events", spaced(1, 1, 1, timestamp=first), spaced(2, 1, 2, timestamp=last))
+    await upgrade(file)
+    times = file.read("SELECT timestamp FROM events ORDER BY event_id")
+    assert times == [(first * 1000,), (last * 1000,)]
+
+
 @pytest.mark.parametrize("name", ["sample_legacy", "sample_spaces"])
 async def test_what_elixir_really_wrote_is_all_there_afterwards(tmp_path, name):
     file = ElixirFile(Path(shutil.copy(DATA / f"{name}.db", tmp_path)))

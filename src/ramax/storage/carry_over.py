@@ -10,6 +10,7 @@ from ramax.storage.carry_state import carry_checkpoints, carry_pstate, set_count
 from ramax.storage.forms import dialect_of
 from ramax.storage.old_registry import Registry, decide
 from ramax.storage.old_tables import format_of, rows_of, space_of
+from ramax.storage.old_times import refuse_bad_times
 from ramax.storage.tables import DialectName
 from ramax.values import Progress
 
@@ -28,8 +29,10 @@ def carry_over(
     """Fill the new tables from those that were set aside, which have the forms ``forms``.
 
     Bytes, ids and times are kept (times as microseconds). A space's sequences are kept if they
-    grow with the event ids from 1 up, and numbered again from 1 if not.
+    grow with the event ids from 1 up, and numbered again from 1 if not. Raises `LegacyFormatError`
+    for a row that cannot be carried, naming it.
     """
+    refuse_bad_times(connection, set(forms))
     registry = decide(connection, forms, space_name, time.time_ns() // 1000)
     if registry.spaces:
         _create_spaces(connection, registry)
