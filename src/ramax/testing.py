@@ -1,10 +1,12 @@
 """For your test suite: the state that a command meets after certain events, without a database."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from ramax.core.domain import Domain
-from ramax.core.state import DictSource, ReadState
+from ramax.core.mapping import ReadState
+from ramax.core.state import Packed
 from ramax.core.unit import Causes, Guard, SpaceUnit
 from ramax.values import NewEvent, to_micros
 
@@ -26,6 +28,16 @@ def given(domain: Domain, *new_events: NewEvent, at: datetime = _SOME_TIME) -> d
         MisuseError: An applicator returned something.
         Exception: Whatever an applicator raises.
     """
-    unit = SpaceUnit(1, "given", Guard(0, 0, 0, 0, None), DictSource({}))
+    unit = SpaceUnit(1, "given", Guard(0, 0, 0, 0, None), _Nothing())
     unit.execute(domain, lambda _state, _params: new_events, None, Causes(), to_micros(at))
     return ReadState(unit.state).copy()
+
+
+class _Nothing:
+    """What is stored before the first event."""
+
+    def load(self, _key: str) -> Packed | None:
+        return None
+
+    def load_all(self) -> Mapping[str, Packed]:
+        return {}

@@ -81,7 +81,7 @@ def run(python, folder, *arguments, fails=False):
 
 def blocks():
     """Find the files that the guide shows."""
-    return dict(re.findall(r"^```\w+[^\n]* file=(\S+)\n(.*?)^```", GUIDE, re.DOTALL | re.MULTILINE))
+    return dict(re.findall(r'^```\w+ title="(\S+)"\n(.*?)^```', GUIDE, re.DOTALL | re.MULTILINE))
 
 
 @pytest.fixture
