@@ -91,7 +91,6 @@ def connect(  # noqa: PLR0913 - every option has a default and a name
         raise DataError("max_batch", max_batch, "must be at least 1")
     limits = Limits(
         batch=max_batch,
-        per_space=max(1, max_batch // 4),
         queue=max_queue,
         lock_timeout=lock_timeout,
     )

@@ -85,6 +85,13 @@ class Answer:
     commits: list[Commit] = field(default_factory=list)
     error: BaseException | None = None
 
+    def tell(self) -> None:
+        """Give the caller what came of it."""
+        if self.error is not None:
+            self.job.fail(self.error)
+        else:
+            self.job.answer(self.commits)
+
 
 @dataclass(slots=True)
 class Attempt:

@@ -16,7 +16,6 @@ from ramax.storage.reads import PSTATE
 from ramax.storage.sql import Params, Statement
 from ramax.storage.tables import Tables
 
-
 EVENT_PARAMETERS = (
     "event_id",
     "space_id",
@@ -35,9 +34,8 @@ EVENT_PARAMETERS = (
 
 @Statement
 def _take_guard(t: Tables) -> sa.Update:
-    """Move the hot row if it is as decided on; return the highest event id ever used."""
+    """Move the hot row if it is as decided on."""
     q = t.space_sequences
-    newest = sa.text("(SELECT seq FROM sqlite_sequence WHERE name = 'events') AS newest")
     return (
         sa.update(q)
         .where(
@@ -51,8 +49,13 @@ def _take_guard(t: Tables) -> sa.Update:
             last_timestamp=p("new_timestamp"),
             writer_token=p("token"),
         )
-        .returning(newest)
     )
+
+
+@Statement
+def _newest_event_id(_: Tables) -> sa.TextClause:
+    """The highest id ever used, deleted ones included; exact under the write lock."""
+    return sa.text("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
 
 
 @Statement
@@ -72,11 +75,11 @@ def write_sqlite(ex: Executor, plan: WritePlan) -> dict[int, Written]:
     written: list[SpaceWrite] = []
     newest = -1
     for write in plan.spaces:
-        taken = ex.rows(_take_guard, _guard_values(write, plan.token))
-        if not taken:
+        if not ex.run(_take_guard, _guard_values(write, plan.token)):
             continue
         if newest < 0:
-            newest = taken[0][0] or 0
+            rows = ex.rows(_newest_event_id, ())
+            newest = rows[0][0] if rows else 0
         first = newest + 1
         newest += len(write.events)
         ids = {row[0]: first + at for at, row in enumerate(write.events)}

@@ -12,6 +12,7 @@ from ramax.storage.plan import WritePlan, Written
 from ramax.storage.tables import Tables
 
 T = TypeVar("T")
+Done = Callable[[BaseException | None], None]
 
 
 class Backend(Protocol):
@@ -28,8 +29,11 @@ class Backend(Protocol):
     local_reads: bool
     """A read costs no round trip: no need to find out first what a batch will read."""
 
-    async def write(self, work: Callable[[Executor], T]) -> T:
-        """Run a unit of work on the writer's connection; one at a time, the caller's duty."""
+    def post(self, work: Callable[[Executor], object], done: Done) -> None:
+        """Start a unit of work on the writer's connection; one at a time, the caller's duty.
+
+        ``done`` is called on the event loop with the error, or None once it is committed.
+        """
         ...
 
     async def read(self, work: Callable[[Executor], T]) -> T:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
 from ramax.errors import ClosedError, StorageError
+from ramax.storage.backend import Done
 from ramax.storage.executors import AsyncpgExecutor, CoreExecutor, Executor
 from ramax.storage.faults import ConnectionLostError, translated
 from ramax.storage.tables import Tables
@@ -54,6 +55,7 @@ class PostgresBackend:
         self.tables = tables
         self._engine, self._read_only = engine, read_only
         self._writer: _Held | None = None
+        self._writing: asyncio.Task[object] | None = None
         self._free: asyncio.LifoQueue[_Held | None] = asyncio.LifoQueue()
         self._readers: set[_Held] = set()
         self._closed = False
@@ -77,8 +79,12 @@ class PostgresBackend:
         await self._free.get()
         self._free.put_nowait(held)
 
-    async def write(self, work: Callable[[Executor], T]) -> T:
-        """See `Backend.write`: autocommit, each statement is a transaction."""
+    def post(self, work: Callable[[Executor], object], done: Done) -> None:
+        """See `Backend.post`: autocommit, each statement is a transaction."""
+        self._writing = asyncio.create_task(self._write(work), name="ramax batch")
+        self._writing.add_done_callback(lambda task: done(task.exception()))
+
+    async def _write(self, work: Callable[[Executor], T]) -> T:
         self._check(writing=True)
         if self._writer is None or self._writer.lost:
             await self._drop(self._writer)

@@ -37,7 +37,7 @@ class Sql:
         if type(params) is tuple:
             return params
         defaults = self._defaults
-        return [params[n] if n in params else defaults[n] for n in self.names]  # type: ignore[call-overload,operator]
+        return [params[n] if n in params else defaults[n] for n in self.names]  # type: ignore[call-overload]
 
 
 class Statement:
