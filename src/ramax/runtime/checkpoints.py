@@ -21,12 +21,22 @@ class CheckpointRepository:
         """Return the last sequence that a reader finished, 0 if it never finished one."""
         check_name(name, "checkpoint name")
         found = await self._core.resolve(space)
-        return await self._core.read(lambda ex: checkpoints.read(ex, found.space_id, name))
+        if not found.space_id:
+            return 0
+        reached = await self._core.read(lambda ex: checkpoints.read(ex, found.space_id, name))
+        if reached is None:
+            raise SpaceNotFoundError(found.space_name)
+        return reached
 
     async def list(self, space: SpaceLike) -> dict[str, int]:
         """Return name to last finished sequence, by name."""
         found = await self._core.resolve(space)
-        return await self._core.read(lambda ex: checkpoints.read_all(ex, found.space_id))
+        if not found.space_id:
+            return {}
+        reached = await self._core.read(lambda ex: checkpoints.read_all(ex, found.space_id))
+        if reached is None:
+            raise SpaceNotFoundError(found.space_name)
+        return reached
 
     async def advance(self, space: SpaceLike, name: str, sequence: int, *, expected: int) -> None:
         """Move a checkpoint forward by compare-and-set.
@@ -43,7 +53,10 @@ class CheckpointRepository:
             raise MisuseError("the checkpoint 'pstate' moves only with the pstate itself")
         if sequence < expected:
             raise DataError("sequence", sequence, f"a checkpoint never goes back (from {expected})")
-        found = await self._core.saved(space)
+        found = await self._core.resolve(space)
+        if not found.space_id and sequence:  # `default` has no row and no event yet
+            raise DataError("sequence", sequence, "the space ends at 0")
+        found = await self._core.saved(found)
         now = self._core.clock()
 
         def work(ex: Executor) -> None:

@@ -6,8 +6,10 @@ from typing import Any
 
 from ramax.core.domain import Command, Domain
 from ramax.core.limits import check_name, check_optional_id, check_sequence
-from ramax.core.unit import Causes
+from ramax.core.state import Packed
+from ramax.core.unit import Causes, Guard, SpaceUnit
 from ramax.errors import MisuseError
+from ramax.runtime.batch import commits_of
 from ramax.runtime.catchup import catch_up
 from ramax.runtime.core import Core, SpaceLike
 from ramax.runtime.jobs import Append, Execute, Job, StateBehindError
@@ -80,16 +82,39 @@ async def append(
         check_name(idempotency_key, "idempotency key")
         content = [[e.event_type, e.entity_id, e.payload] for e in events]
         fingerprint = idempotency.fingerprint("append", content)
-    saved = await core.saved(space)
-    return (await _submit(core, saved, work, idempotency_key, fingerprint))[0]
+    found = await core.resolve(space)
+    return (await _submit(core, found, work, idempotency_key, fingerprint))[0]
 
 
 async def _submit(
     core: Core, space: Space, work: Execute | Append, key: str | None, fingerprint: bytes
 ) -> list[Commit]:
+    if not space.space_id:
+        commits = _try_empty(core, space, work)
+        if key is None and not any(commit.events for commit in commits):
+            return commits
+        space = await core.saved(space)
     future: asyncio.Future[list[Commit]] = asyncio.get_running_loop().create_future()
     job = Job(space.space_id, space.space_name, work, future, key, fingerprint)
     return await core.writer.submit(job)
+
+
+class _Nothing:
+    """The stored state of a space that has no row."""
+
+    def load(self, _key: str) -> None:
+        return None
+
+    def load_all(self) -> dict[str, Packed]:
+        return {}
+
+
+def _try_empty(core: Core, space: Space, work: Execute | Append) -> list[Commit]:
+    """Run work on an empty space: what fails, or adds nothing, must not give `default` its row."""
+    unit = SpaceUnit(space.space_id, space.space_name, Guard(0, 0, 0, 0, None), _Nothing())
+    groups = work.run(unit, lambda _upto: frozenset(), core.clock())
+    ids = {row.sequence: 0 for row in unit.rows}
+    return commits_of(space.space_id, groups, ids, 0)
 
 
 def _name(command: Command) -> str:

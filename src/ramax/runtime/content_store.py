@@ -1,6 +1,7 @@
 """One space with one domain: commands in, events and read model out."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -39,12 +40,16 @@ class SpaceEvents:
 
         Raises:
             EventNotFoundError: There is none of that id in this space.
+            SpaceNotFoundError: The space was deleted.
         """
-        event = await self._log.get_event(event_id)
+        found: Event | None = None
+        with suppress(EventNotFoundError):
+            found = await self._log.get_event(event_id)
         space = await self._core.resolve(self._space)
-        if event.space_id != space.space_id:
+        if found is None or found.space_id != space.space_id:
+            await self.get_space_latest_sequence()  # perhaps the whole space is gone
             raise EventNotFoundError(event_id)
-        return event
+        return found
 
     async def get_events(self, entity_id: str, **options: Any) -> list[Event]:
         """See `EventLog.get_events`."""
@@ -128,7 +133,7 @@ class ContentStore:
         """
         commits = await commands.execute(
             self._core,
-            await self._saved(),
+            await self._core.resolve(self.space),
             self.domain,
             [(command, params)],
             expected_sequence=expected_sequence,
@@ -163,7 +168,7 @@ class ContentStore:
             return []
         return await commands.execute(
             self._core,
-            await self._saved(),
+            await self._core.resolve(self.space),
             self.domain,
             pairs,
             expected_sequence=expected_sequence,
@@ -171,9 +176,6 @@ class ContentStore:
             causation_id=causation_id,
             correlation_id=correlation_id,
         )
-
-    async def _saved(self) -> Space:
-        return self.space if self.space.space_id else await self._core.saved(self.space)
 
     async def rebuild_pstate(self, *, progress: Callable[[Progress], object] | None = None) -> int:
         """Replace the read model by the fold of the whole history; writes go on meanwhile.
@@ -187,14 +189,18 @@ class ContentStore:
             FoldError: An applicator failed; the old read model stays.
         """
         self._core.check_caller()
-        domain = self.domain or commands.NO_DOMAIN
-        return await rebuild.rebuild(self._core, await self._saved(), domain, progress)
+        space = await self._core.resolve(self.space)
+        if not space.space_id:  # `default` before its first write
+            return 0
+        return await rebuild.rebuild(self._core, space, self.domain or commands.NO_DOMAIN, progress)
 
     async def catchup_pstate(self) -> int:
         """Fold the events that the read model lacks; return how many there were."""
         self._core.check_caller()
-        domain = self.domain or commands.NO_DOMAIN
-        return await catchup.catch_up(self._core, await self._saved(), domain)
+        space = await self._core.resolve(self.space)
+        if not space.space_id:
+            return 0
+        return await catchup.catch_up(self._core, space, self.domain or commands.NO_DOMAIN)
 
     async def get_checkpoint(self, name: str = PSTATE) -> int:
         """Return the last sequence that a named reader finished, 0 if none."""

@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -60,6 +60,7 @@ class Core:
         )
         self._loop = asyncio.get_running_loop()
         self._process = os.getpid()
+        self._default: Space | None = None
         self.closed = False
 
     # -- who may call ----------------------------------------------------------------------------
@@ -114,32 +115,69 @@ class Core:
             SpaceNotFoundError: There is none of that name or id.
             DataError: It is not a space, a name or an id.
         """
-        if isinstance(space, Space) and space.space_id:
-            return space
-        found = await self.find(space.space_name if isinstance(space, Space) else space)
+        if isinstance(space, Space):
+            if space.space_id:
+                return space
+            if self._default is not None:  # it keeps its row for good
+                return self._default
+        return await self.present(space)
+
+    async def present(self, space: SpaceLike) -> Space:
+        """Like `resolve`, but a `Space` is read again: it may have been deleted or changed.
+
+        Raises:
+            SpaceNotFoundError: There is none of that name or id.
+            DataError: It is not a space, a name or an id.
+        """
+        found = await self.find(space.space_id if isinstance(space, Space) else space)
         if found is None:
             raise SpaceNotFoundError(space.space_name if isinstance(space, Space) else space)
         return found
 
     async def find(self, name_or_id: str | int) -> Space | None:
         """Return the space of that name or id, or None."""
-        if isinstance(name_or_id, bool) or not isinstance(name_or_id, (str, int)):
+        if isinstance(name_or_id, str):
+            return await self.find_by_name(name_or_id)
+        if isinstance(name_or_id, bool) or not isinstance(name_or_id, int):
             raise DataError("space", name_or_id, "give a Space, its name or its id")
-        if isinstance(name_or_id, int):
-            check_sequence(name_or_id, "space id")
-            return await self.read(lambda ex: spaces.find_by_id(ex, name_or_id))
-        if not _findable(name_or_id):
+        return await self.find_by_id(name_or_id)
+
+    async def find_by_name(self, name: str) -> Space | None:
+        """Return the space of that name, or None; `default` is always there."""
+        if not isinstance(name, str):
+            raise DataError("space name", name, "must be a str")
+        if not spaces.is_storable_name(name):
             return None
-        found = await self.read(lambda ex: spaces.find_by_name(ex, name_or_id))
-        return UNSAVED_DEFAULT if found is None and name_or_id == DEFAULT else found
+        found = await self.read(lambda ex: spaces.find_by_name(ex, name))
+        if name != DEFAULT:
+            return found
+        self._default = found or self._default
+        return found or UNSAVED_DEFAULT
+
+    async def find_by_id(self, space_id: int) -> Space | None:
+        """Return the space of that id, or None; 0 is `default`."""
+        check_sequence(space_id, "space id")
+        if space_id == UNSAVED_DEFAULT.space_id:
+            return await self.find_by_name(DEFAULT)
+        return await self.read(lambda ex: spaces.find_by_id(ex, space_id))
 
     async def saved(self, space: SpaceLike) -> Space:
         """Return the space with a row: the unsaved `default` gets its own now."""
         found = await self.resolve(space)
         return found if found.space_id else await self.create(DEFAULT, None)
 
+    async def get_or_create(self, name: str, metadata: Mapping[str, Any] | None) -> Space:
+        """Return the space of that name, made if it was not there; stored metadata wins.
+
+        `default` is there from the start; it gets a row here only to hold ``metadata``.
+        """
+        found = await self.find_by_name(name) if isinstance(name, str) else None
+        if found is not None and (found.space_id or metadata is None):
+            return found
+        return await self.create(name, metadata)
+
     async def create(self, name: str, metadata: Mapping[str, Any] | None) -> Space:
-        """Return the space of that name, made if it was not there; stored metadata wins."""
+        """As `get_or_create`, but `default` gets its row."""
         validate_space_name(name)
         now = self.clock()
 
@@ -150,23 +188,12 @@ class Core:
 
         return await self.locked(f"creating space {name!r}", work)
 
-    def saved_spaces(self, found: Sequence[Space]) -> list[Space]:
-        """Put the unsaved `default` in front of stored spaces if it is not among them."""
-        if any(space.space_name == DEFAULT for space in found):
-            return list(found)
-        return [UNSAVED_DEFAULT, *found]
-
     async def close(self) -> None:
         """Wait for what was accepted, then give every connection back."""
         self.closed = True
         await self.writer.close()
         await self.reader.close()
         await self.backend.close()
-
-
-def _findable(name: str) -> bool:
-    # PostgreSQL refuses these characters, so no space can have them
-    return "\x00" not in name and not any("\ud800" <= c <= "\udfff" for c in name)
 
 
 def _vanished(name: str) -> Space:

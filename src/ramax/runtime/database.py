@@ -66,12 +66,9 @@ class Database:
     async def _open(
         self, space: SpaceLike, metadata: Mapping[str, Any] | None, *, create: bool
     ) -> Space:
-        if not create or not isinstance(space, str):
-            return await self._core.resolve(space)
-        found = await self._core.find(space)
-        if found is not None and (found.space_id or not metadata):
-            return found
-        return await self._core.create(space, metadata)
+        if create and isinstance(space, str):
+            return await self._core.get_or_create(space, metadata)
+        return await self._core.present(space)
 
     def transaction(self, *spaces: Any) -> Transaction:
         """Open a transaction over several spaces: ``async with db.transaction("a", "b") as tx``.

@@ -133,7 +133,10 @@ class SpacePState:
         space = await self._current()
         if not space.space_id:
             return 0
-        return await self._core.read(lambda ex: pstate.read_count(ex, space.space_id, prefix))
+        count = await self._core.read(lambda ex: pstate.read_count(ex, space.space_id, prefix))
+        if count is None:
+            raise SpaceNotFoundError(space.space_name)
+        return count
 
     async def put(self, key: str, value: Any) -> None:
         """Store a value that no event wrote. A rebuild drops it.

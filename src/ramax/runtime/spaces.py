@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ramax.core.limits import validate_space_name
-from ramax.errors import MisuseError, SpaceExistsError, SpaceNotFoundError
+from ramax.errors import DataError, MisuseError, SpaceExistsError, SpaceNotFoundError
 from ramax.runtime.core import Core, SpaceLike
 from ramax.storage import spaces
 from ramax.storage.executors import Executor
 from ramax.storage.faults import UniqueViolationError
+from ramax.storage.reads import PSTATE
 from ramax.storage.spaces import DEFAULT, SYSTEM_PREFIX, UNSAVED_DEFAULT
 from ramax.values import Space, SpaceStats
 
@@ -29,10 +30,7 @@ class SpaceRegistry:
         Raises:
             SpaceNameError: There is no such space and a new one may not have this name.
         """
-        found = await self._core.find(name)
-        if found is not None and found.space_id:
-            return found
-        return await self._core.create(name, metadata)
+        return await self._core.get_or_create(name, metadata)
 
     async def create(self, name: str, metadata: Mapping[str, Any] | None = None) -> Space:
         """Make a new space.
@@ -41,7 +39,8 @@ class SpaceRegistry:
             SpaceExistsError: The name is taken.
             SpaceNameError: A new space may not have this name.
         """
-        validate_space_name(name)
+        if validate_space_name(name) == DEFAULT:
+            raise SpaceExistsError(name)
         now = self._core.clock()
 
         def work(ex: Executor) -> Space:
@@ -54,11 +53,11 @@ class SpaceRegistry:
 
     async def find_by_name(self, name: str) -> Space | None:
         """Return the space of that name, whatever today's rule for names is, or None."""
-        return await self._core.find(name)
+        return await self._core.find_by_name(name)
 
     async def find_by_id(self, space_id: int) -> Space | None:
         """Return the space of that id, or None."""
-        return await self._core.find(space_id)
+        return await self._core.find_by_id(space_id)
 
     async def get(self, name_or_id: SpaceLike) -> Space:
         """Return a space.
@@ -66,10 +65,7 @@ class SpaceRegistry:
         Raises:
             SpaceNotFoundError: There is none of that name or id.
         """
-        wanted = name_or_id.space_id if isinstance(name_or_id, Space) else name_or_id
-        if wanted == 0:
-            wanted = DEFAULT
-        return await self._core.resolve(wanted)
+        return await self._core.present(name_or_id)
 
     async def exists(self, name_or_id: str | int) -> bool:
         """Say whether there is a space of that name or id."""
@@ -81,6 +77,10 @@ class SpaceRegistry:
         Args:
             prefix: Only names that begin with it.
         """
+        if prefix is not None and not isinstance(prefix, str):
+            raise DataError("prefix of space names", prefix, "must be a str")
+        if prefix and not spaces.is_storable_name(prefix):
+            return []
         found = await self._core.read(lambda ex: spaces.list_all(ex, prefix))
         visible = [space for space in found if not space.space_name.startswith(SYSTEM_PREFIX)]
         if DEFAULT.startswith(prefix or "") and all(s.space_name != DEFAULT for s in visible):
@@ -121,14 +121,16 @@ class SpaceRegistry:
             SpaceNotFoundError: There is no such space.
             CodecError: The metadata cannot be stored.
         """
-        found = await self._core.saved(space)
+        found = await self._core.resolve(space)
+        packed = spaces.pack_metadata(metadata, found.space_name)
+        saved = await self._core.saved(found)
 
         def work(ex: Executor) -> Space:
-            spaces.take_lock(ex, found.space_id, found.space_name)
-            spaces.set_metadata(ex, found.space_id, found.space_name, metadata)
-            return _stored(ex, found)
+            spaces.take_lock(ex, saved.space_id, saved.space_name)
+            spaces.set_metadata(ex, saved.space_id, packed)
+            return _stored(ex, saved)
 
-        return await self._core.locked(f"metadata of space {found.space_name!r}", work)
+        return await self._core.locked(f"metadata of space {saved.space_name!r}", work)
 
     async def stats(self, space: SpaceLike | None = None) -> Any:
         """Count what a space holds, or what each space holds (a list by id), in one query.
@@ -140,11 +142,11 @@ class SpaceRegistry:
             found = await self._core.read(spaces.read_stats)
             visible = [s for s in found if not s.space.space_name.startswith(SYSTEM_PREFIX)]
             if all(s.space.space_name != DEFAULT for s in visible):
-                visible.insert(0, _NOTHING)
+                visible.insert(0, _nothing())
             return visible
         wanted = await self._core.resolve(space)
         if not wanted.space_id:
-            return _NOTHING
+            return _nothing()
         counted = await self._core.read(lambda ex: spaces.read_stats(ex, wanted.space_id))
         if not counted:
             raise SpaceNotFoundError(wanted.space_name)
@@ -177,4 +179,5 @@ def _stored(ex: Executor, space: Space) -> Space:
     return found
 
 
-_NOTHING = SpaceStats(UNSAVED_DEFAULT, 0, 0, {"pstate": 0}, None, 0)
+def _nothing() -> SpaceStats:
+    return SpaceStats(UNSAVED_DEFAULT, 0, 0, {PSTATE: 0}, None, 0)

@@ -13,15 +13,23 @@ from ramax.storage.tables import Tables
 
 @Statement
 def _get(t: Tables) -> sa.Select[Any]:
-    c = t.checkpoints.c
-    return sa.select(c.last_space_sequence).where(c.space_id == p("space_id"), c.name == p("name"))
+    c, q = t.checkpoints.c, t.space_sequences.c
+    mine = (c.space_id == q.space_id) & (c.name == p("name"))
+    return (
+        sa.select(c.last_space_sequence)
+        .select_from(t.space_sequences.outerjoin(t.checkpoints, mine))
+        .where(q.space_id == p("space_id"))
+    )
 
 
 @Statement
 def _list(t: Tables) -> sa.Select[Any]:
-    c = t.checkpoints.c
+    c, q = t.checkpoints.c, t.space_sequences.c
     return (
-        sa.select(c.name, c.last_space_sequence).where(c.space_id == p("space_id")).order_by(c.name)
+        sa.select(c.name, c.last_space_sequence)
+        .select_from(t.space_sequences.outerjoin(t.checkpoints, c.space_id == q.space_id))
+        .where(q.space_id == p("space_id"))
+        .order_by(c.name)
     )
 
 
@@ -78,16 +86,16 @@ def _event_id_at(t: Tables) -> sa.Select[Any]:
     )
 
 
-def read(ex: Executor, space_id: int, name: str) -> int:
-    """Return the last sequence that a reader finished, 0 if it never finished one."""
+def read(ex: Executor, space_id: int, name: str) -> int | None:
+    """Return the last sequence that a reader finished, 0 if none; None if the space is gone."""
     rows = ex.rows(_get, {"space_id": space_id, "name": name})
-    return int(rows[0][0]) if rows else 0
+    return (rows[0][0] or 0) if rows else None
 
 
-def read_all(ex: Executor, space_id: int) -> dict[str, int]:
-    """Return name to last finished sequence, by name."""
+def read_all(ex: Executor, space_id: int) -> dict[str, int] | None:
+    """Return name to last finished sequence, by name; None if the space is gone."""
     rows = ex.rows(_list, {"space_id": space_id})
-    return {row[0]: row[1] for row in rows}
+    return {row[0]: row[1] for row in rows if row[0] is not None} if rows else None
 
 
 def event_id_at(ex: Executor, space_id: int, sequence: int) -> int:

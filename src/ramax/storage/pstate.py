@@ -31,9 +31,13 @@ def _scan(t: Tables) -> sa.Select[Any]:
 
 @Statement
 def _count(t: Tables) -> sa.Select[Any]:
-    s = t.pstate.c
-    return sa.select(sa.func.count()).where(
-        s.space_id == p("space_id"), s.key >= p("low"), s.key < p("high")
+    s, q = t.pstate.c, t.space_sequences.c
+    mine = (s.space_id == q.space_id) & (s.key >= p("low")) & (s.key < p("high"))
+    return (
+        sa.select(sa.func.count(s.key))
+        .select_from(t.space_sequences.outerjoin(t.pstate, mine))
+        .where(q.space_id == p("space_id"))
+        .group_by(q.space_id)
     )
 
 
@@ -85,10 +89,11 @@ def read_scan(
     return [(key, packed(value, format_)) for key, value, format_ in rows]
 
 
-def read_count(ex: Executor, space_id: int, prefix: str) -> int:
-    """Count the keys that begin with ``prefix``."""
+def read_count(ex: Executor, space_id: int, prefix: str) -> int | None:
+    """Count the keys that begin with ``prefix``; None if the space is gone."""
     params = {"space_id": space_id, "low": prefix, "high": prefix_end(prefix)}
-    return int(ex.rows(_count, params)[0][0])
+    rows = ex.rows(_count, params)
+    return rows[0][0] if rows else None
 
 
 def owned_by_event(ex: Executor, space_id: int, key: str) -> bool | None:

@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ramax.core.codec import decode, encode, encode_payload
 from ramax.core.keys import prefix_end
+from ramax.core.limits import check_payload_size
 from ramax.errors import SpaceNotEmptyError, SpaceNotFoundError
 from ramax.storage.executors import Executor, Row
 from ramax.storage.plan import Extra
@@ -145,6 +146,11 @@ def _key_count(t: Tables) -> sa.Select[Any]:
     return sa.select(sa.func.count()).where(t.pstate.c.space_id == p("space_id"))
 
 
+def is_storable_name(name: str) -> bool:
+    """Say whether any space could have this name: PostgreSQL refuses NUL and lone surrogates."""
+    return "\x00" not in name and not any("\ud800" <= c <= "\udfff" for c in name)
+
+
 def _as_space(row: Row) -> Space:
     space_id, name, created_at, metadata = row
     return Space(space_id, name, from_micros(created_at), decode(metadata) if metadata else {})
@@ -173,7 +179,7 @@ def list_all(ex: Executor, prefix: str | None = None) -> list[Space]:
 
 def create(ex: Executor, name: str, metadata: Mapping[str, Any] | None, now: int) -> Space | None:
     """Insert a space and its guard; None if the name is taken."""
-    meta = encode_payload(metadata, f"metadata of space {name!r}") if metadata else None
+    meta = None if metadata is None else pack_metadata(metadata, name)
     rows = ex.rows(_insert, {"name": name, "now": now, "meta": meta})
     if not rows:
         return None
@@ -187,10 +193,21 @@ def rename(ex: Executor, space_id: int, name: str) -> None:
     ex.run(_rename, {"id": space_id, "name": name})
 
 
-def set_metadata(ex: Executor, space_id: int, name: str, metadata: Mapping[str, Any]) -> None:
-    """Replace the metadata of a space."""
-    meta = encode_payload(metadata, f"metadata of space {name!r}") if metadata else None
-    ex.run(_set_metadata, {"id": space_id, "meta": meta})
+def pack_metadata(metadata: Mapping[str, Any], name: str) -> bytes | None:
+    """Encode the metadata of a space; None stands for an empty mapping.
+
+    Raises:
+        CodecError: It is not a mapping, or holds what cannot be stored, or is over 16 MiB.
+    """
+    what = f"metadata of space {name!r}"
+    packed = encode_payload(metadata, what)
+    check_payload_size(packed, what)
+    return packed if metadata else None
+
+
+def set_metadata(ex: Executor, space_id: int, packed: bytes | None) -> None:
+    """Replace the metadata of a space by what `pack_metadata` gave."""
+    ex.run(_set_metadata, {"id": space_id, "meta": packed})
 
 
 def domains_row(space_id: int, names: Iterable[str]) -> Extra:
@@ -264,11 +281,13 @@ def _delete_from(name: str) -> Any:
     return build
 
 
-@Statement
-def _stats(t: Tables) -> sa.Select[Any]:
-    """Counts of all spaces (or of one) in one statement."""
+def _select_stats(t: Tables, only: sa.ColumnElement[int] | None) -> sa.Select[Any]:
+    """Counts of all spaces, or of one, in one statement; each part looks only at what it needs."""
     e, s, c = t.events.c, t.pstate.c, t.spaces.c
-    only = sa.or_(p("only", type_=sa.BigInteger()).is_(None), c.space_id == p("only"))
+
+    def part(column: Any) -> sa.ColumnElement[bool]:
+        return sa.true() if only is None else column == only
+
     events = (
         sa.select(
             e.space_id,
@@ -276,6 +295,7 @@ def _stats(t: Tables) -> sa.Select[Any]:
             sa.func.max(e.timestamp).label("newest"),
             sa.func.sum(sa.func.length(e.payload)).label("size"),
         )
+        .where(part(e.space_id))
         .group_by(e.space_id)
         .subquery("ev")
     )
@@ -285,6 +305,7 @@ def _stats(t: Tables) -> sa.Select[Any]:
             sa.func.count().label("n"),
             sa.func.sum(sa.func.length(s.value)).label("size"),
         )
+        .where(part(s.space_id))
         .group_by(s.space_id)
         .subquery("ks")
     )
@@ -304,15 +325,30 @@ def _stats(t: Tables) -> sa.Select[Any]:
             .outerjoin(keys, keys.c.space_id == c.space_id)
             .outerjoin(t.checkpoints, t.checkpoints.c.space_id == c.space_id)
         )
-        .where(only)
+        .where(part(c.space_id))
         .order_by(c.space_id, t.checkpoints.c.name)
     )
+
+
+@Statement
+def _stats_of_all(t: Tables) -> sa.Select[Any]:
+    return _select_stats(t, None)
+
+
+@Statement
+def _stats_of_one(t: Tables) -> sa.Select[Any]:
+    return _select_stats(t, p("space_id", type_=sa.BigInteger()))
 
 
 def read_stats(ex: Executor, space_id: int | None = None) -> list[SpaceStats]:
     """Return the counts of one space, or of all, by id, with one statement."""
     grouped: dict[int, tuple[Row, dict[str, int]]] = {}
-    for row in ex.rows(_stats, {"only": space_id}):
+    rows = (
+        ex.rows(_stats_of_all, {})
+        if space_id is None
+        else ex.rows(_stats_of_one, {"space_id": space_id})
+    )
+    for row in rows:
         _, checkpoints = grouped.setdefault(row[0], (row, {}))
         if row[9] is not None:
             checkpoints[row[9]] = row[10]

@@ -1,0 +1,71 @@
+"""Counts what really reaches the driver: statements on every connection of a database."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import ramax
+
+CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
+
+
+@dataclass
+class Calls:
+    """What was counted: texts in order, BEGIN and COMMIT apart."""
+
+    texts: list[str] = field(default_factory=list)
+
+    def add(self, text: str) -> None:
+        self.texts.append(text)
+
+    @property
+    def statements(self) -> int:
+        """How many statements, without those that begin and end transactions.
+
+        On SQLite the driver reports each row of an `executemany`: rows in a row count once.
+        """
+        shapes = [shape for shape in map(_shape, self.texts) if shape not in CONTROL]
+        return sum(one != before for one, before in zip(shapes, ["", *shapes], strict=False))
+
+
+def _shape(text: str) -> str:
+    words = text.split()
+    if words[0] in CONTROL:
+        return words[0]
+    return text.partition(" VALUES ")[0] if words[0] == "INSERT" else text
+
+
+@asynccontextmanager
+async def counted(database: ramax.Database) -> AsyncIterator[Calls]:
+    """Count the statements of the held connections while the block runs."""
+    calls = Calls()
+    drivers = [held._driver for held in _held(database)]
+    sqlite = isinstance(getattr(drivers[0], "_conn", None), sqlite3.Connection)
+
+    def query(record: Any) -> None:
+        calls.add(record.query)
+
+    for driver in drivers:
+        if sqlite:
+            await driver.set_trace_callback(calls.add)
+        else:
+            driver.add_query_logger(query)
+    try:
+        yield calls
+        await asyncio.sleep(0)  # asyncpg reports a query in the next round of the loop
+    finally:
+        for driver in drivers:
+            if sqlite:
+                await driver.set_trace_callback(None)
+            else:
+                driver.remove_query_logger(query)
+
+
+def _held(database: ramax.Database) -> list[Any]:
+    backend: Any = database._core.backend
+    if database._core.backend.tables.dialect == "sqlite":
+        return list({id(h): h for h in (backend._writer, backend._reader)}.values())
+    return [h for h in (backend._writer, *backend._readers) if h is not None]
