@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
-import time
 
 import pytest
 import sqlalchemy as sa
@@ -20,18 +19,19 @@ from ramax.storage.tables import HEAD, build_tables
 from tests._racers import START, race
 from tests.migrations.elixir import BEFORE_SPACES, ElixirFile, event, pstate
 
-EVENTS = 6_000
+EVENTS, BATCH = 6_000, 250
 
 UPGRADE = f"""
     import asyncio, sys
     from sqlalchemy.ext.asyncio import create_async_engine
     from ramax.storage import carry_over, migrate
-    carry_over.BATCH = 250
+    carry_over.BATCH = {BATCH}
     async def main():
         engine = create_async_engine(sys.argv[1])
         migrate.history()  # imports what the upgrade needs
         {START}
-        await migrate.upgrade(engine)
+        tell = lambda _: print("batch", flush=True)
+        await migrate.upgrade(engine, progress=tell)
         print(await migrate.current_revision(engine))
         await engine.dispose()
     asyncio.run(main())
@@ -133,7 +133,9 @@ async def test_four_calls_at_once_in_memory_share_its_one_connection():
 
 
 async def test_six_processes_at_once_make_one_upgrade(old_url):
-    assert race(UPGRADE, old_url) == [f"{HEAD}\n"] * 6
+    said = race(UPGRADE, old_url)
+    assert [each.splitlines()[-1] for each in said] == [HEAD] * 6
+    assert sum(each.count("batch") for each in said) == EVENTS // BATCH
     assert await count(old_url, "events") == EVENTS
 
 
@@ -152,44 +154,35 @@ async def test_an_upgrade_waits_for_a_writer_that_is_longer_than_the_drivers_pat
     await engine.dispose()
 
 
-class Killed:
-    """An upgrade in a process of its own that is killed at some instant after its start."""
-
-    def __init__(self, url):
-        command = [sys.executable, "-W", "error", "-c", textwrap.dedent(UPGRADE), url]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        self.process = subprocess.Popen(command, text=True, **pipes)
-        assert self.process.stdout.readline() == "ready\n", self.process.communicate()[1]
-
-    def kill_after(self, seconds):
-        """Say whether it was killed before its end."""
-        self.process.stdin.write("go\n")
-        self.process.stdin.flush()
-        try:
-            self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-        _, errors = self.process.communicate()
-        assert self.process.returncode in {0, -signal.SIGKILL}, errors
-        return self.process.returncode != 0
+def kill_in_batch(url, number):
+    """Upgrade in a process of its own, which is killed after that many batches of events."""
+    script = textwrap.dedent(UPGRADE)
+    command = [sys.executable, "-W", "error", "-c", script, url]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, text=True, **pipes)
+    try:
+        assert process.stdout.readline() == "ready\n", process.communicate()[1]
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        for _ in range(number):
+            assert process.stdout.readline() == "batch\n"
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == -signal.SIGKILL
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("kills", [5, pytest.param(60, marks=pytest.mark.nightly)])
-async def test_killed_at_any_instant_and_run_again_the_end_is_the_same(old_url, kills, filled):
+async def test_killed_at_any_instant_and_run_again_the_end_is_the_same(old_url, kills):
     chance = random.Random(kills)
-    started = time.monotonic()
     expected = await upgraded(old_url)
-    took = time.monotonic() - started
     engine = create_async_engine(old_url)
-    survived = 0
     for _ in range(kills):
         await migrate.downgrade(engine, "ramax_0001")
-        killed = Killed(old_url).kill_after(chance.uniform(0, 1.5 * took))
-        survived += not killed
+        kill_in_batch(old_url, chance.randint(0, EVENTS // BATCH))
         for table, rows in (("events", EVENTS), ("pstate_entities", 200)):
             assert await count(old_url, table) == rows
         assert await migrate.current_revision(engine) in {"ramax_0001", HEAD}
         assert await upgraded(old_url) == expected
     await engine.dispose()
-    assert survived < kills
