@@ -15,7 +15,7 @@ from ramax.storage.backend import Backend
 from ramax.storage.events import read_page
 from ramax.storage.executors import Executor
 from ramax.storage.faults import ConnectionLostError
-from ramax.storage.spaces import move_state_version
+from ramax.storage.spaces import limit_waiting, move_state_version
 
 Verdict = dict[int, tuple[str, Mapping[int, int]]]
 
@@ -36,7 +36,10 @@ async def settle_lost(
     delay = 0.01
     while True:
         try:
-            verdict: Verdict = await backend.locked(lambda ex: _judge(ex, attempt, writes))
+            left = max(deadline - time.monotonic(), 0.001)
+            verdict: Verdict = await backend.locked(
+                lambda ex, wait=left: _judge(ex, attempt, writes, wait)  # type: ignore[misc]
+            )
             break
         except StorageError as error:
             if time.monotonic() > deadline:
@@ -58,8 +61,11 @@ async def settle_lost(
             attempt.again.append(job)
 
 
-def _judge(ex: Executor, attempt: Attempt, writes: Mapping[int, SpaceWrite]) -> Verdict:
+def _judge(
+    ex: Executor, attempt: Attempt, writes: Mapping[int, SpaceWrite], wait: float
+) -> Verdict:
     verdict: Verdict = {}
+    limit_waiting(ex, wait)  # the old backend may hang with its locks
     for space_id in sorted(writes):  # locks are taken in id order
         write = writes[space_id]
         now = move_state_version(ex, space_id)

@@ -235,10 +235,16 @@ def take_lock(
         StorageBusyError: Somebody holds it.
     """
     postgres = ex.tables.dialect == "postgresql"
-    if postgres and wait_seconds is not None:
-        ex.rows(_lock_timeout, {"milliseconds": str(int(wait_seconds * 1000))})
+    if wait_seconds is not None:
+        limit_waiting(ex, wait_seconds)
     if not ex.rows(lock_nowait if nowait and postgres else lock, {"space_id": space_id}):
         raise SpaceNotFoundError(space)
+
+
+def limit_waiting(ex: Executor, seconds: float) -> None:
+    """Let no statement of the transaction wait longer for a lock; SQLite has its busy timeout."""
+    if ex.tables.dialect == "postgresql":
+        ex.rows(_lock_timeout, {"milliseconds": str(max(int(seconds * 1000), 1))})
 
 
 def move_state_version(ex: Executor, space_id: int) -> tuple[int, int, bytes | None] | None:
