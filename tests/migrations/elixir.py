@@ -5,6 +5,7 @@ import sqlite3
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 EVENTS = """
 CREATE TABLE events (
@@ -142,7 +143,7 @@ class ElixirFile:
         connection.commit()
         connection.close()
 
-    def read(self, query: str) -> list[tuple]:
+    def read(self, query: str) -> list[tuple[Any, ...]]:
         connection = sqlite3.connect(self.path)
         rows = connection.execute(query).fetchall()
         connection.close()

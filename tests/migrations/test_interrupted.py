@@ -6,9 +6,7 @@ import random
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
-import textwrap
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -16,7 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from ramax.storage import migrate
 from ramax.storage.tables import HEAD, build_tables
-from tests._racers import START, race
+from tests._racers import go, line, race, spawn
 from tests.migrations.elixir import BEFORE_SPACES, ElixirFile, event, pstate
 
 EVENTS, BATCH = 6_000, 250
@@ -29,7 +27,7 @@ UPGRADE = f"""
     async def main():
         engine = create_async_engine(sys.argv[1])
         migrate.history()  # imports what the upgrade needs
-        {START}
+        START
         tell = lambda _: print("batch", flush=True)
         await migrate.upgrade(engine, progress=tell)
         print(await migrate.current_revision(engine))
@@ -57,7 +55,7 @@ async def postgres_copy(filled, empty_postgres_url):
     engine = create_async_engine(empty_postgres_url)
     await migrate.upgrade(engine, "ramax_0001")
     async with engine.begin() as connection:
-        driver = (await connection.get_raw_connection()).driver_connection
+        driver: Any = (await connection.get_raw_connection()).driver_connection
         for table, columns in (
             (
                 "events",
@@ -156,16 +154,12 @@ async def test_an_upgrade_waits_for_a_writer_that_is_longer_than_the_drivers_pat
 
 def kill_in_batch(url, number):
     """Upgrade in a process of its own, which is killed after that many batches of events."""
-    script = textwrap.dedent(UPGRADE)
-    command = [sys.executable, "-W", "error", "-c", script, url]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen(command, text=True, **pipes)
+    process = spawn(UPGRADE, url)
     try:
-        assert process.stdout.readline() == "ready\n", process.communicate()[1]
-        process.stdin.write("go\n")
-        process.stdin.flush()
+        assert line(process) == "ready", process.communicate()[1]
+        go(process)
         for _ in range(number):
-            assert process.stdout.readline() == "batch\n"
+            assert line(process) == "batch"
     finally:
         process.kill()
         process.communicate()

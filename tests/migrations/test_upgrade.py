@@ -8,6 +8,7 @@ from ramax.errors import SpaceNameError, StorageError
 from ramax.storage import carry_over, migrate
 from ramax.storage.schema import schema_state
 from ramax.storage.tables import build_tables
+from ramax.values import Progress
 from tests.migrations.catalog import catalog
 from tests.migrations.elixir import BEFORE_SPACES, ElixirFile, awkward, etf, event, pstate
 
@@ -142,10 +143,10 @@ async def test_no_id_that_was_ever_used_is_used_again(old):
         "payload": b"\x80", "format": "msgpack", "timestamp": 1,
     }  # fmt: skip
     async with old.begin() as connection:
-        new = sa.insert(tables.events).values(new_event).returning(tables.events.c.event_id)
-        assert await connection.scalar(new) == 21
-        new = sa.insert(tables.spaces).values(space_name="b", created_at=1)
-        assert await connection.scalar(new.returning(tables.spaces.c.space_id)) == 2
+        events = sa.insert(tables.events).values(new_event)
+        assert await connection.scalar(events.returning(tables.events.c.event_id)) == 21
+        spaces = sa.insert(tables.spaces).values(space_name="b", created_at=1)
+        assert await connection.scalar(spaces.returning(tables.spaces.c.space_id)) == 2
 
 
 async def test_the_schema_is_the_newest_and_nothing_of_the_old_is_left(old, old_url):
@@ -185,7 +186,7 @@ async def test_a_second_upgrade_changes_nothing(old):
 
 async def test_progress_is_told_after_each_batch(old, monkeypatch):
     monkeypatch.setattr(carry_over, "BATCH", 2)
-    told = []
+    told: list[Progress] = []
     await migrate.upgrade(old, progress=told.append)
     assert [(each.done, each.total) for each in told] == [(2, 5), (4, 5), (5, 5)]
     assert all(each.seconds >= 0 for each in told)

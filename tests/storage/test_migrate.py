@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -138,7 +139,7 @@ async def test_an_engine_that_begins_by_itself_is_no_hindrance(sqlite_url):
 
     await migrate.upgrade(engine)
     async with engine.connect() as connection:
-        driver = (await connection.get_raw_connection()).driver_connection
+        driver: Any = (await connection.get_raw_connection()).driver_connection
         assert driver.isolation_level is None
     assert await migrate.check(engine) == []
     await engine.dispose()
@@ -181,7 +182,7 @@ class TestAlembicInTheCheckout:
         script = script[script.index("BEGIN;") :].partition("COMMIT;")[0].removeprefix("BEGIN;")
         engine = create_async_engine(empty_postgres_url)
         async with engine.begin() as connection:
-            driver = (await connection.get_raw_connection()).driver_connection
+            driver: Any = (await connection.get_raw_connection()).driver_connection
             await driver.execute(script)
         assert await migrate.current_revision(engine) == HEAD
         assert await migrate.check(engine) == []
@@ -198,7 +199,7 @@ class TestAlembicInTheCheckout:
         async with engine.begin() as connection:
             await connection.exec_driver_sql(insert)
         async with engine.connect() as connection:
-            driver = (await connection.get_raw_connection()).driver_connection
+            driver: Any = (await connection.get_raw_connection()).driver_connection
             with pytest.raises(Exception, match="pstate_entities has rows"):
                 await driver.execute(script)
         assert await migrate.current_revision(engine) == "ramax_0001"
