@@ -13,7 +13,8 @@ from ramax.core.limits import (
     check_optional_id,
     check_payload_size,
 )
-from ramax.core.state import Packed, ReadState, Source, SpaceState, WriteState
+from ramax.core.mapping import ReadState, WriteState
+from ramax.core.state import Packed, Source, SpaceState
 from ramax.errors import ConcurrencyError, DataError, MisuseError
 from ramax.values import Commit, Event, NewEvent, applied_event, recorded_event
 
@@ -108,7 +109,7 @@ class SpaceUnit:
         before = self.timestamp
         try:
             result = command(ReadState(self.state), params)
-            new_events = _checked_events(result, command)
+            new_events = checked_events(result, command)
             rows = self._new_rows(domain, new_events, causes, now)
             self._fold(domain, rows)
             if self.state.failure is not None:  # the domain caught what was not for it
@@ -138,7 +139,7 @@ class SpaceUnit:
         self, domain: Domain | None, new_events: Iterable[NewEvent], causes: Causes, now: int
     ) -> tuple[EventRow, ...]:
         """Add facts as they are; the pstate, and with it the checkpoint, stays behind."""
-        rows = self._new_rows(domain, _checked_events(new_events, "append"), causes, now)
+        rows = self._new_rows(domain, checked_events(new_events, "append"), causes, now)
         if rows:
             self.timestamp = rows[-1].micros
         self.rows += rows
@@ -193,7 +194,12 @@ class SpaceUnit:
         )
 
 
-def _checked_events(result: object, source: object) -> Sequence[NewEvent]:
+def checked_events(result: object, source: object) -> Sequence[NewEvent]:
+    """Return what a command gave, or a caller, if it is new events and nothing else.
+
+    Raises:
+        MisuseError: It is something else; the message names ``source``.
+    """
     if type(result) is list and all(type(event) is NewEvent for event in result):
         return result
     name = getattr(source, "__qualname__", source)

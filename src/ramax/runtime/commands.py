@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ramax.core.codec import encode_payload
 from ramax.core.domain import Command, Domain
 from ramax.core.limits import check_name, check_optional_id, check_sequence
 from ramax.core.state import Packed
-from ramax.core.unit import Causes, Guard, SpaceUnit
+from ramax.core.unit import Causes, Guard, SpaceUnit, checked_events
 from ramax.errors import MisuseError
 from ramax.runtime.batch import commits_of
 from ramax.runtime.catchup import catch_up
@@ -75,12 +76,15 @@ async def append(
     core.check_caller()
     if expected_sequence is not None:
         check_sequence(expected_sequence, "expected_sequence")
-    events = list(new_events)
+    events = list(checked_events(new_events, "append_many"))  # the caller may change his list
     work = Append(domain, events, causes(causation_id, correlation_id), expected_sequence)
     fingerprint = b""
     if idempotency_key is not None:
         check_name(idempotency_key, "idempotency key")
-        content = [[e.event_type, e.entity_id, e.payload] for e in events]
+        content = [
+            [e.event_type, e.entity_id, encode_payload(e.payload, f"payload of {e.event_type}")]
+            for e in events
+        ]
         fingerprint = idempotency.fingerprint("append", content)
     found = await core.resolve(space)
     return (await _submit(core, found, work, idempotency_key, fingerprint))[0]

@@ -44,7 +44,7 @@ def _space_page(t: Tables) -> sa.Select[Any]:
             e.space_sequence <= p("upto"),
         )
         .order_by(e.space_sequence)
-        .limit(p("limit", type_=sa.Integer()))
+        .limit(p("limit", type_=sa.BigInteger()))
     )
 
 
@@ -81,7 +81,7 @@ def _all_page(t: Tables) -> sa.Select[Any]:
         sa.select(*_columns(t))
         .where(e.event_id > p("after"), e.event_id <= p("upto"))
         .order_by(e.event_id)
-        .limit(p("limit", type_=sa.Integer()))
+        .limit(p("limit", type_=sa.BigInteger()))
     )
 
 
