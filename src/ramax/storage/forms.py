@@ -87,7 +87,7 @@ def describe_legacy(shapes: Mapping[str, Shape]) -> Legacy:
     strangers = tuple(name for name, form in forms.items() if form is None)
     if strangers:
         columns = ", ".join(sorted(shapes[strangers[0]].columns)) or "none"
-        reason = f"no form of ramax has a {strangers[0]} with the columns {columns}"
+        reason = f"no {strangers[0]} of any ramax has the columns {columns}"
         return Legacy(strangers, {}, reason=reason)
     known = {name: form for name, form in forms.items() if form is not None}
     return Legacy(tuple(known), known, _describe(known))
