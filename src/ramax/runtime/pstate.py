@@ -88,7 +88,7 @@ class SpacePState:
 
     async def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
         """Return the values of those keys that exist, as of one moment, in the order asked for."""
-        wanted = list(dict.fromkeys(keys))
+        wanted = distinct_keys(keys)
         found = await self._read(wanted)
         return {key: unpack(value) for key in wanted if (value := found[key]) is not None}
 
@@ -238,6 +238,20 @@ class SpacePState:
         )
         await catch_up(self._core, space, self._domain)
         return True
+
+
+def distinct_keys(keys: Iterable[str]) -> list[str]:
+    """Return several keys without repeats, same order.
+
+    Raises:
+        DataError: It is one text rather than several, or a key breaks a rule.
+    """
+    if isinstance(keys, str) or not isinstance(keys, Iterable):
+        raise DataError("pstate keys", keys, "give several keys, as a list")
+    wanted = list(keys)
+    for key in wanted:
+        check_key(key, "pstate key")
+    return list(dict.fromkeys(wanted))
 
 
 def check_prefix(prefix: str) -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ramax.core.domain import Command, Domain
-from ramax.core.limits import check_key, check_sequence
+from ramax.core.limits import check_sequence
 from ramax.core.state import Packed, unpack
 from ramax.errors import (
     ClosedError,
@@ -28,6 +28,7 @@ from ramax.runtime.catchup import fold_gap
 from ramax.runtime.commands import NO_DOMAIN, causes
 from ramax.runtime.core import Core, SpaceLike
 from ramax.runtime.jobs import Append, Execute, Job, StateBehindError
+from ramax.runtime.pstate import distinct_keys
 from ramax.storage import spaces
 from ramax.storage.executors import CoreExecutor, Executor
 from ramax.storage.faults import ConnectionLostError, translated
@@ -56,10 +57,7 @@ class TransactionPState:
 
     async def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
         """Return the values of those keys that exist."""
-        wanted = list(dict.fromkeys(keys))
-        for key in wanted:
-            check_key(key, "pstate key")
-        found = await self._scope.read(wanted)
+        found = await self._scope.read(distinct_keys(keys))
         return {key: unpack(value) for key, value in found.items() if value is not None}
 
 
