@@ -66,8 +66,10 @@ class PostgresBackend:
         try:
             connection = await self._engine.connect()
             raw = await connection.get_raw_connection()
-            driver = raw.driver_connection
+            driver: Any = raw.driver_connection
             await connection.run_sync(lambda c: c.detach())
+            # statements over arrays are planned once: planning anew takes longer than running
+            await driver.execute("SET plan_cache_mode = force_generic_plan; SET jit = off")
         except (sa.exc.SQLAlchemyError, OSError) as error:
             raise translated(error) from error
         return _Held(connection, driver, self.tables)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ramax.errors import ClosedError, RamaxError, StorageError
 from ramax.storage.backend import Done
-from ramax.storage.engine import Synchronous, prepare_sqlite
+from ramax.storage.engine import Synchronous, prepare_sqlite, switch_to_wal
 from ramax.storage.executors import Executor, SqliteExecutor
 from ramax.storage.faults import translated
 from ramax.storage.tables import Tables
@@ -141,6 +141,8 @@ class SqliteBackend:
             if self._writer is None:
                 shared = self._read_only or self.one_connection
                 self._writer = self._reader if shared else await self._hold()
+                if not shared:
+                    await self._writer.hop(switch_to_wal)
 
     def post(self, work: Callable[[Executor], object], done: Done) -> None:
         """See `Backend.post`: BEGIN IMMEDIATE, so every read in it is of the newest state."""

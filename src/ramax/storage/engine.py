@@ -128,7 +128,9 @@ def _checked_file(url: URL, *, create: bool, read_only: bool) -> URL:
         raise StorageError(f"there is no database file {str(path)!r}")
     if not read_only:
         return url
-    return url.set(database=f"{path.resolve().as_uri()}?mode=ro&uri=true")
+    return url.set(database=path.resolve().as_uri()).update_query_dict(
+        {"mode": "ro", "uri": "true"}
+    )
 
 
 def _begin_immediate(connection: sa.Connection) -> None:
@@ -137,11 +139,12 @@ def _begin_immediate(connection: sa.Connection) -> None:
 
 
 def prepare_sqlite(dbapi: Any, synchronous: Synchronous, read_only: bool = False) -> None:  # noqa: FBT001, FBT002 - an event listener's form
-    """Set up one SQLite connection: explicit BEGIN, WAL, foreign keys, durability."""
+    """Set up one SQLite connection: explicit BEGIN, foreign keys, durability.
+
+    Changes nothing in the file: it may turn out to be somebody else's.
+    """
     dbapi.isolation_level = None
     cursor = dbapi.cursor()
-    if not read_only:
-        _switch_to_wal(cursor)
     cursor.execute(f"PRAGMA synchronous={synchronous}")
     cursor.execute("PRAGMA foreign_keys=ON")
     if read_only:
@@ -149,13 +152,14 @@ def prepare_sqlite(dbapi: Any, synchronous: Synchronous, read_only: bool = False
     cursor.close()
 
 
-def _switch_to_wal(cursor: Any) -> None:
+def switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Make readers and the writer of a file independent; the file remembers it."""
     # the switch needs the file for itself for a moment and does not wait by the busy timeout
     deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
     while True:
         try:
-            cursor.execute("PRAGMA journal_mode=WAL")
-        except (sqlite3.OperationalError, sa.exc.OperationalError) as error:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(random.uniform(0.001, 0.02))  # noqa: S311 - jitter, not a secret

@@ -7,7 +7,7 @@ this order: what was drawn, then which marks are held, then the events.
 
 import sqlalchemy as sa
 
-from ramax.storage.append_postgres import MARK_CLASS
+from ramax.storage.append_statement import MARK_CLASS
 from ramax.storage.events import read_last_id
 from ramax.storage.executors import Executor
 from ramax.storage.sql import Statement
