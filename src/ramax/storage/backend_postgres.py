@@ -65,12 +65,17 @@ class PostgresBackend:
     async def _hold(self) -> _Held:
         try:
             connection = await self._engine.connect()
+        except (sa.exc.SQLAlchemyError, OSError) as error:
+            raise translated(error) from error
+        try:
             raw = await connection.get_raw_connection()
             driver: Any = raw.driver_connection
             await connection.run_sync(lambda c: c.detach())
             # statements over arrays are planned once: planning anew takes longer than running
             await driver.execute("SET plan_cache_mode = force_generic_plan; SET jit = off")
-        except (sa.exc.SQLAlchemyError, OSError) as error:
+        except Exception as error:  # SQLAlchemy's, or asyncpg's own
+            await connection.invalidate()
+            await connection.close()
             raise translated(error) from error
         return _Held(connection, driver, self.tables)
 
