@@ -1,0 +1,1 @@
+"""What was tried beside what the library does; each belongs to an ADR, nothing imports it."""

@@ -1,0 +1,190 @@
+"""Runs cases: every entrant prepared, then in turns, round after round."""
+
+import asyncio
+import shutil
+import statistics
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import asyncpg
+
+from benchmarks.cases import Case, Entrant
+from benchmarks.environments import NotInstalledError, python_of
+from benchmarks.programs.process import Program, ProgramError
+from benchmarks.work import Sample
+from tests._postgres import NoPostgresError, Server
+
+
+@dataclass(slots=True)
+class Measured:
+    """What an entrant came to: its samples, or why there are none."""
+
+    entrant: Entrant
+    samples: list[Sample] = field(default_factory=list)
+    error: str = ""
+
+    def median(self, value: Callable[[Sample], float]) -> float:
+        """Return the median of something over the rounds."""
+        return statistics.median(map(value, self.samples))
+
+    @property
+    def rate(self) -> float:
+        """Units a second."""
+        return self.median(lambda s: s.units / s.seconds)
+
+    @property
+    def cpu(self) -> float:
+        """CPU µs of the client's process per unit; a server's work is not in it."""
+        return self.median(lambda s: s.cpu / s.units * 1e6)
+
+
+@dataclass(slots=True)
+class Result:
+    """A case and its entrants."""
+
+    case: Case
+    measured: list[Measured]
+
+    def of(self, label: str) -> Measured | None:
+        """Return an entrant that was measured."""
+        return next((m for m in self.measured if m.entrant.label == label and m.samples), None)
+
+    def ratios(self, label: str, to: str) -> list[float]:
+        """Return rate / rate for each round, both from the same one."""
+        one, other = self.of(label), self.of(to)
+        if one is None or other is None:
+            return []
+        return [
+            (a.units / a.seconds) / (b.units / b.seconds)
+            for a, b in zip(one.samples, other.samples, strict=True)
+        ]
+
+
+class Place:
+    """Where databases are made: a folder, and a PostgreSQL server once somebody needs it."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="ramax-bench-"))
+        self._server: Server | None = None
+        self._made = 0
+
+    def target(self, database: str) -> str:
+        """Return the path of a new file, or the URL of a new database.
+
+        Raises:
+            NoPostgresError: This machine has no PostgreSQL.
+        """
+        self._made += 1
+        if database == "none":
+            return ""
+        if database == "sqlite":
+            return str(self.folder / f"{self._made}.db")
+        if self._server is None:
+            self._server = Server(durable=True)
+        name = f"bench_{self._made}"
+        asyncio.run(_run(self._server.url(), f"CREATE DATABASE {name}"))
+        return self._server.url(name)
+
+    def forget(self, target: str) -> None:
+        """Remove what `target` gave, which nobody uses any more."""
+        if "://" in target and self._server is not None:
+            name = target.rpartition("/")[2].partition("?")[0]
+            asyncio.run(_run(self._server.url(), f"DROP DATABASE {name} WITH (FORCE)"))
+        elif target:
+            for path in self.folder.glob(f"{Path(target).name}*"):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def close(self) -> None:
+        """Remove everything."""
+        if self._server is not None:
+            self._server.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+async def _run(url: str, statement: str) -> None:
+    plain = url.replace("postgresql+asyncpg:", "postgresql:").replace("ssl=", "sslmode=")
+    connection = await asyncpg.connect(plain)
+    await connection.execute(statement)
+    await connection.close()
+
+
+class Bench:
+    """The running programs, and the place where their databases are."""
+
+    def __init__(self, cases: Sequence[Case], *, quick: bool) -> None:
+        self._quick = quick
+        self._place = Place()
+        self._programs: dict[str, Program] = {}
+        wanted = dict.fromkeys(e.program for case in cases for e in case.entrants)
+        for name in wanted:
+            if not _is_rival(name):
+                self._program(name)  # all at once: starting takes a moment
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for program in self._programs.values():
+            program.close()
+        self._place.close()
+
+    def run(self, case: Case) -> Result:
+        """Prepare every entrant, warm each up, then let them take turns."""
+        result = Result(case, [Measured(entrant) for entrant in self._entrants(case)])
+        ready = []
+        for measured in result.measured:
+            try:
+                ready.append((measured, *self._prepare(case, measured.entrant)))
+            except (ProgramError, NotInstalledError, NoPostgresError) as error:
+                measured.error = str(error) or type(error).__name__
+        units = case.quick_units if self._quick else case.units
+        rounds = case.quick_rounds if self._quick else case.rounds
+        try:
+            for number in range(rounds + (case.rounds > 1)):
+                for measured, program, handle, _ in _rotated(ready, number):
+                    sample = program.round(handle, units)
+                    if number or case.rounds == 1:  # the first round warms up
+                        measured.samples.append(sample)
+        except ProgramError as error:
+            for measured in result.measured:
+                measured.samples, measured.error = [], measured.error or str(error)
+        for _, program, handle, target in ready:
+            with suppress(ProgramError):
+                program.finish(handle)
+            if not self._quick:  # dropping a database waits for a checkpoint
+                self._place.forget(target)
+        return result
+
+    def _entrants(self, case: Case) -> Sequence[Entrant]:
+        if not self._quick:
+            return case.entrants
+        # rivals are for the full run: installing them takes longer than the whole quick one
+        return [e for e in case.entrants if not (e.full_only or _is_rival(e.program))]
+
+    def _prepare(self, case: Case, entrant: Entrant) -> tuple[Program, int, str]:
+        program = self._program(entrant.program)
+        target = self._place.target(case.database)
+        options: dict[str, Any] = dict(entrant.options)
+        if self._quick:
+            options |= case.quick_options
+        return program, program.prepare(entrant.work, {"target": target} | options), target
+
+    def _program(self, name: str) -> Program:
+        if name not in self._programs:
+            module = name if "." in name else f"programs.{name}"
+            self._programs[name] = Program(f"benchmarks.{module}", python_of(name))
+        return self._programs[name]
+
+
+def _is_rival(program: str) -> bool:
+    return program.endswith("_rival")
+
+
+def _rotated(ready: list[Any], number: int) -> list[Any]:
+    """Begin each round with another entrant: who follows whom matters to a disk."""
+    first = number % len(ready) if ready else 0
+    return ready[first:] + ready[:first]

@@ -1,0 +1,108 @@
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.bars import Bar, Group, svg
+from benchmarks.cases import Case, Entrant, all_cases
+from benchmarks.report import as_json
+from benchmarks.rounds import Measured, Result
+from benchmarks.targets import Target, load, missed
+from benchmarks.work import Sample
+
+ROOT = Path(__file__).resolve().parents[2]
+CASES = {case.name: case for case in all_cases()}
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "benchmarks", "--quick", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def result(**rates: list[float]) -> Result:
+    case = CASES["sqlite-command-full-new"]
+    measured = [
+        Measured(Entrant(label, "library", "command"), [Sample(100, 100 / r, 0.1) for r in rounds])
+        for label, rounds in rates.items()
+    ]
+    return Result(case, measured)
+
+
+def test_a_quick_run_measures_ramax_against_the_raw_driver() -> None:
+    run = bench("--only", "sqlite-command-normal-new")
+    assert run.returncode == 0, run.stderr
+    found = re.search(r"^  ramax +[\d,]+/s +x +([\d.]+)", run.stdout, re.MULTILINE)
+    assert found, run.stdout
+    assert 0 < float(found[1]) < 20
+
+
+def test_a_part_of_no_name_is_an_error() -> None:
+    assert bench("--only", "no such case").returncode == 2
+
+
+def test_every_target_is_about_a_figure_that_its_case_gives() -> None:
+    targets = load()
+    assert len(targets) > 20
+    for target in targets:
+        labels = [entrant.label for entrant in CASES[target.case].entrants]
+        assert target.entrant in labels, target
+        if "ratio" in target.measure:
+            assert target.to in labels, target
+
+
+def test_names_of_cases_and_of_their_entrants_are_unique() -> None:
+    assert len(CASES) == len(all_cases())
+    for case in CASES.values():
+        labels = [entrant.label for entrant in case.entrants]
+        assert len(labels) == len(set(labels)), case.name
+
+
+def test_a_ratio_is_the_median_over_rounds_of_the_same_round() -> None:
+    # the machine was slow in the second round, for both
+    found = result(limit=[1000, 100, 1000], ramax=[500, 60, 400])
+    assert found.ratios("ramax", "limit") == pytest.approx([0.5, 0.6, 0.4])
+    target = Target("sqlite-command-full-new", "ratio", "test", at_least=0.55)
+    assert target.value({found.case.name: found}) == pytest.approx(0.5)
+
+
+def test_a_missed_target_is_named_with_what_was_measured() -> None:
+    slow = result(limit=[1000.0], ramax=[100.0])
+    (line,) = missed({slow.case.name: slow})
+    assert "sqlite-command-full-new" in line
+    assert "0.55" in line
+    assert "0.1" in line
+    fast = result(limit=[1000.0], ramax=[900.0])
+    assert missed({fast.case.name: fast}) == []
+
+
+def test_what_was_not_measured_is_not_missed_but_said() -> None:
+    found = result(limit=[1000.0])
+    found.measured.append(Measured(Entrant("ramax", "library", "command"), error="not here"))
+    assert missed({found.case.name: found}) == []
+    entrants = as_json([found], 1.0)["cases"][found.case.name]["entrants"]
+    assert entrants["ramax"] == {"not_measured": "not here"}
+
+
+def test_published_results_name_no_path_and_no_host() -> None:
+    for file in (ROOT / "benchmarks" / "results").glob("*.json"):
+        text = file.read_text()
+        assert json.loads(text)["cases"]
+        assert not re.search(r"/(home|root|work|tmp|Users)/|localhost|127\.0\.0\.1", text)
+
+
+def test_the_fastest_bar_is_the_longest() -> None:
+    picture = svg(
+        [Group("t", "n", [Bar("a", 50, "50", "ramax"), Bar("b", 100, "100", "limit")])], "t"
+    )
+    widths = [float(width) for width in re.findall(r'<rect [^>]*width="([\d.]+)"', picture)]
+    assert widths[1] == pytest.approx(2 * widths[0])
+
+
+def test_every_case_says_what_it_was_measured_on() -> None:
+    def says(case: Case) -> bool:
+        return case.database == "none" or bool(case.durability and case.start)
+
+    assert [case.name for case in CASES.values() if not says(case)] == []
