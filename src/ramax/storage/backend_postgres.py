@@ -16,6 +16,9 @@ from ramax.storage.tables import Tables
 
 T = TypeVar("T")
 
+RECONNECT_DELAYS = (0.0, 0.02, 0.1, 0.5)
+"""Seconds before a read is made again after its connection broke; then once more, the last."""
+
 READERS = 3
 """Held connections for reads; each answers one request at a time, and waiting ones coalesce."""
 
@@ -100,29 +103,33 @@ class PostgresBackend:
         return await self._writer.run(work)
 
     async def read(self, work: Callable[[Executor], T]) -> T:
-        """See `Backend.read`; a broken connection is replaced and the read made once more."""
+        """See `Backend.read`; over a broken connection it is made again on another one."""
         self._check()
         held = await self._free.get()
         try:
-            for attempt in (1, 2):
-                if held is None or held.lost:
-                    await self._drop(held)
-                    held = None
-                    held = await self._hold()
-                    self._readers.add(held)
+            for delay in RECONNECT_DELAYS:
                 try:
+                    if held is None or held.lost:
+                        held = await self._replaced(held)
                     return await held.run(work)
                 except ConnectionLostError:
-                    if attempt == 2:  # noqa: PLR2004 - the second and last
-                        raise
+                    await asyncio.sleep(delay)
                 except asyncio.CancelledError:
                     # the protocol may be in the middle of an answer: not for reuse
                     await self._drop(held)
                     held = None
                     raise
-            raise AssertionError
+            if held is None or held.lost:
+                held = await self._replaced(held)
+            return await held.run(work)
         finally:
             self._free.put_nowait(held)
+
+    async def _replaced(self, held: _Held | None) -> _Held:
+        await self._drop(held)
+        new = await self._hold()
+        self._readers.add(new)
+        return new
 
     async def locked(self, work: Callable[[Executor], T]) -> T:
         """See `Backend.locked`: a transaction on a connection of the pool."""
