@@ -79,8 +79,8 @@ def connect(  # noqa: PLR0913 - every option has a default and a name
         max_queue: Commands that may wait; further callers wait for room.
         engine_options: For SQLAlchemy's ``create_async_engine``.
 
-    Raises (when it is entered):
-        DataError: The target cannot be understood.
+    Raises:
+        DataError: The target cannot be understood; like the others, when the block is entered.
         StorageError: The database cannot be opened.
         SchemaOutOfDateError: The schema is older or newer; the message says what to run.
         ForeignSchemaError: Tables of our names that are not ramax's.
