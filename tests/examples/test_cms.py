@@ -86,8 +86,8 @@ async def test_a_promotion_that_is_refused_leaves_no_trace(db):
     assert await production.events.get_space_latest_sequence() == 1
 
 
-def test_the_program_runs(url: str):
-    shown = run("examples/cms.py", url)
+def test_the_program_runs(durable_url: str):
+    shown = run("examples/cms.py", durable_url)
 
     assert "promote hello: done\n   promote hello again: no, AlreadyPublished\n" in shown
     assert shown.endswith("   cms_staging    News, Hello\n   cms_production Hello\n")

@@ -15,8 +15,8 @@ def test_counting_adds_up():
     assert given(counting, counted, counted) == {"counter:visits": 2}
 
 
-def test_the_program_goes_through_the_life_of_a_space(url: str):
-    shown = run("examples/space_demo.py", url)
+def test_the_program_goes_through_the_life_of_a_space(durable_url: str):
+    shown = run("examples/space_demo.py", durable_url)
 
     assert "demo_acme has id 1 and metadata {'plan': 'pro'}" in shown
     assert "a space 'demo_acme' exists already" in shown
