@@ -1,7 +1,7 @@
 """A lost connection is fenced before it is judged: did the batch happen or not?
 
 Moving the state version of the batch's spaces waits for the old backend, or defeats it: after
-that, an append that has not landed never will (FINE_PRINT 12).
+that, an append that has not landed never will (ADR-0013).
 """
 
 import asyncio
