@@ -110,6 +110,7 @@ class Attempt:
     """Spaces whose guard was read under a lock that still holds."""
 
     known: Mapping[int, Known] = field(default_factory=dict)
+    ticks: Mapping[int, int] = field(default_factory=dict)
     units: dict[int, SpaceUnit] = field(default_factory=dict)
     groups: dict[Job, Groups | BaseException] = field(default_factory=dict)
     heads: dict[Job, int] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """What this process knows of the spaces: guards, and packed values that are valid at them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from cachetools import LRUCache
@@ -23,42 +23,71 @@ class Known:
     guard: Guard
     values: dict[str, Packed | None] = field(default_factory=dict)
     size: int = 0
+    live: bool = True
+    """Still what the cache knows; a handle may keep this object while it is."""
 
 
 class StateCache:
     """Guards and values by space; least recently used spaces go when the bytes are used up.
 
     Values count only while the guard of their space is the one they were stored with: a guard
-    that turns out to be another starts the space afresh. Changed on the event loop only; the
-    writer's thread reads, and a dict that grows meanwhile does no harm to it.
+    that turns out to be another starts the space afresh. Whoever reads or decides takes a `tick`
+    before he begins; what he found is stored only if nobody has written to the space since, so an
+    old answer that arrives late can never replace a newer one.
+
+    Changed on the event loop only; the writer's thread reads, and a dict that grows meanwhile
+    does no harm to it.
     """
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._spaces: LRUCache[int, Known] = LRUCache(_MAX_SPACES)
+        self._ticks: dict[int, int] = {}
+        self._elsewhere: dict[int, Callable[[], bool]] = {}
         self.bytes_used = 0
+
+    def tick(self, space_id: int) -> int:
+        """Return the state of affairs to which what is about to be read belongs."""
+        return self._ticks.get(space_id, 0)
 
     def known(self, space_id: int) -> Known | None:
         """Return what is known of a space, or None."""
+        if self._elsewhere and self._written_elsewhere(space_id):
+            return None
         return self._spaces.get(space_id)
 
-    def observe(self, space_id: int, space_name: str, guard: Guard) -> Known:
-        """Record the guard that was just read; a changed one drops the space's values."""
+    def observe(
+        self,
+        space_id: int,
+        space_name: str,
+        guard: Guard,
+        values: Mapping[str, Packed | None],
+        tick: int,
+    ) -> None:
+        """Keep a guard that was read, and values that were read with it."""
+        if tick != self.tick(space_id) or self._written_elsewhere(space_id):
+            return
         known = self._spaces.get(space_id)
         if known is not None and known.guard[:2] == guard[:2]:
             known.guard, known.space_name = guard, space_name
-            return known
-        return self._start(space_id, space_name, guard)
+        else:
+            known = self._start(space_id, space_name, guard)
+        self._keep(known, values)
 
-    def commit(
+    def commit(  # noqa: PLR0917 - what is known, and since when
         self,
         space_id: int,
         space_name: str,
         decided_on: Guard,
         guard: Guard,
         values: Mapping[str, Packed | None],
+        tick: int,
     ) -> None:
         """Take over a commit of ours: values stay if it was decided on what is known."""
+        if tick != self.tick(space_id) or self._written_elsewhere(space_id):
+            self.forget(space_id)
+            return
+        self._ticks[space_id] = tick + 1
         known = self._spaces.get(space_id)
         if known is None or known.guard[:2] != decided_on[:2]:
             known = self._start(space_id, space_name, guard)
@@ -66,20 +95,34 @@ class StateCache:
             known.guard = guard
         self._keep(known, values)
 
-    def remember(self, space_id: int, guard: Guard, values: Mapping[str, Packed | None]) -> None:
-        """Keep values that were read together with a guard, if that is still the known one."""
-        known = self._spaces.get(space_id)
-        if known is not None and known.guard[:2] == guard[:2]:
-            self._keep(known, values)
-
     def forget(self, space_id: int) -> None:
-        """Drop what is known of a space; the next use reads it again."""
+        """Somebody wrote to a space by another way than a batch: the next use reads it again."""
+        self._ticks[space_id] = self.tick(space_id) + 1
+        self._drop(space_id)
+
+    def leave(self, space_id: int, still: Callable[[], bool]) -> None:
+        """Know nothing of a space as long as ``still()``: a connection not ours writes to it."""
+        self._elsewhere[space_id] = still
+        self.forget(space_id)
+
+    def _written_elsewhere(self, space_id: int) -> bool:
+        still = self._elsewhere.get(space_id)
+        if still is None:
+            return False
+        if still():
+            return True
+        del self._elsewhere[space_id]
+        self.forget(space_id)
+        return False
+
+    def _drop(self, space_id: int) -> None:
         known = self._spaces.pop(space_id, None)
         if known is not None:
+            known.live = False
             self.bytes_used -= known.size
 
     def _start(self, space_id: int, space_name: str, guard: Guard) -> Known:
-        self.forget(space_id)
+        self._drop(space_id)
         while len(self._spaces) >= _MAX_SPACES:
             self._evict()
         known = self._spaces[space_id] = Known(space_name, guard)
@@ -107,6 +150,7 @@ class StateCache:
 
     def _evict(self) -> None:
         _, known = self._spaces.popitem()
+        known.live = False
         self.bytes_used -= known.size
 
 

@@ -16,6 +16,7 @@ from ramax.errors import (
     SpaceNotFoundError,
     StateReplacedError,
 )
+from ramax.runtime.cache import Known
 from ramax.runtime.catchup import catch_up, facts_of
 from ramax.runtime.core import Core, SpaceLike
 from ramax.storage import pstate
@@ -25,6 +26,8 @@ from ramax.storage.spaces import move_state_version, take_lock
 from ramax.values import Space
 
 PAGE = 1000
+
+_NOT_HELD: Any = object()
 
 
 class PStateRepository:
@@ -69,6 +72,7 @@ class SpacePState:
 
     def __init__(self, core: Core, space: Space, domain: Domain | None) -> None:
         self._core, self._space, self._domain = core, space, domain
+        self._known: Known | None = None
 
     async def fetch(self, key: str) -> Any:
         """Return the value of a key.
@@ -76,15 +80,32 @@ class SpacePState:
         Raises:
             KeyNotFoundError: There is no such key.
         """
-        packed = (await self._read([key]))[key]
+        packed = self._held(key)
+        if packed is _NOT_HELD:
+            packed = (await self._read([key]))[key]
         if packed is None:
             raise KeyNotFoundError(self._space.space_name, key)
         return unpack(packed)
 
     async def get(self, key: str, default: Any = None) -> Any:
         """Return the value of a key, or ``default``."""
-        packed = (await self._read([key]))[key]
+        packed = self._held(key)
+        if packed is _NOT_HELD:
+            packed = (await self._read([key]))[key]
         return default if packed is None else unpack(packed)
+
+    def _held(self, key: str) -> Any:
+        """Return the packed value from memory, where this process is the only writer."""
+        core = self._core
+        if not core.options.exclusive:
+            return _NOT_HELD
+        core.check_caller()
+        known = self._known
+        if known is None or not known.live:
+            known = self._known = core.cache.known(self._space.space_id)
+        if known is None or known.guard.checkpoint != known.guard.last_sequence:
+            return _NOT_HELD
+        return known.values.get(key, _NOT_HELD) if type(key) is str else _NOT_HELD
 
     async def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
         """Return the values of those keys that exist, as of one moment, in the order asked for."""
@@ -207,12 +228,14 @@ class SpacePState:
                 return held
         while True:
             self._core.check_caller()
+            cache = self._core.cache
+            known, tick = cache.known(space.space_id), cache.tick(space.space_id)
             facts = await self._core.reader.facts(space.space_id, keys)
             if facts is None:
                 raise SpaceNotFoundError(space.space_name)
             if not await self._behind(space, facts.guard):
-                known = self._core.cache.observe(space.space_id, facts.space_name, facts.guard)
-                self._core.cache.remember(space.space_id, known.guard, facts.values)
+                if self._core.options.exclusive or known is not None:
+                    cache.observe(space.space_id, facts.space_name, facts.guard, facts.values, tick)
                 return facts.values
 
     def _from_memory(self, space: Space, keys: Sequence[str]) -> dict[str, Packed | None] | None:

@@ -308,6 +308,11 @@ class Transaction:
             )
         )
         self._held[space.space_id] = space
+        if self._joined and self._connection is not None:
+            joined = self._connection  # when it ends is its owner's to say
+            self._core.cache.leave(
+                space.space_id, lambda: not joined.closed and joined.in_transaction()
+            )
 
     def _only(self) -> TransactionScope:
         if len(self._targets) != 1:

@@ -198,15 +198,18 @@ class Writer:
     def attempt(self, jobs: Sequence[Job], *, locked: bool) -> Attempt:
         """Prepare a try at some jobs, with what is known of their spaces."""
         known: dict[int, Known] = {}
+        ticks: dict[int, int] = {}
         for job in jobs:
-            if job.space_id not in known:
-                found = self._cache.known(job.space_id)
+            space_id = job.space_id
+            if space_id not in ticks:
+                found = self._cache.known(space_id)
+                ticks[space_id] = self._cache.tick(space_id)
                 if found is not None:
-                    known[job.space_id] = found
+                    known[space_id] = found
         self._tokens = (self._tokens + 1) % 2**64
         token = self._tokens.to_bytes(8, "big")
         local = locked or self._backend.local_reads
-        return Attempt(jobs, token, self._clock(), locked, local, known=known)
+        return Attempt(jobs, token, self._clock(), locked, local, known=known, ticks=ticks)
 
     def deliver(self, attempt: Attempt) -> None:
         """Answer the callers of a batch that is committed; requeue who lost a race."""
@@ -244,8 +247,9 @@ class Writer:
                 cache.forget(space_id)
                 continue
             write = writes.get(space_id)
+            tick = attempt.ticks[space_id]
             if write is None:
-                cache.observe(space_id, unit.space_name, unit.guard)
+                cache.observe(space_id, unit.space_name, unit.guard, unit.state.known, tick)
                 continue
             guard = Guard(
                 write.last_sequence,
@@ -255,7 +259,7 @@ class Writer:
                 unit.domains,
             )
             values = {**unit.state.known, **unit.state.written}
-            cache.commit(space_id, unit.space_name, write.guard, guard, values)
+            cache.commit(space_id, unit.space_name, write.guard, guard, values, tick)
             if write.events:
                 committed.append(space_id)
         if committed:
