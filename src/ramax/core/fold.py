@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 
 from ramax.core.domain import Domain
-from ramax.core.state import SpaceState, StateUnavailableError, WriteState
+from ramax.core.mapping import WriteState
+from ramax.core.state import SpaceState, StateUnavailableError
 from ramax.errors import DomainMismatchError, FoldError
 from ramax.values import Event
 
@@ -22,18 +23,22 @@ def fold(domain: Domain, state: SpaceState, events: Iterable[Event], space_name:
     count = 0
     for event in events:
         try:
-            domain.apply(writer, event)
-            writer.settle()
+            _apply(domain, writer, state, event)
         except StateUnavailableError:
             raise
         except Exception as error:
             state.discard()
             raise FoldError(space_name, event.space_sequence, event.event_type, error) from error
-        if state.failure is not None:  # the applicator caught what was not for it
-            raise state.failure
         count += 1
     state.keep()
     return count
+
+
+def _apply(domain: Domain, writer: WriteState, state: SpaceState, event: Event) -> None:
+    domain.apply(writer, event)
+    writer.settle()
+    if state.failure is not None:  # the applicator caught what was not for it
+        raise state.failure
 
 
 def check_fit(
@@ -43,7 +48,7 @@ def check_fit(
     space_name: str,
     types_up_to: Callable[[int], frozenset[str]],
 ) -> frozenset[str]:
-    """Compare a handle's domain with those whose fold the pstate is (DESIGN §1.11).
+    """Compare a handle's domain with those whose fold the pstate is (ADR-0012).
 
     Args:
         recorded: Names that the space remembers; None where it was never recorded.

@@ -1,17 +1,13 @@
-"""The pstate of one space during one unit of work: packed values below, a mapping above.
+"""The pstate of one space during one unit of work, packed; `mapping` has the mappings above it.
 
 Values are packed whenever an event ends, so nothing is ever shared between two keys, two events,
-two commands or a caller, and a nested value that was changed in place is found (FINE_PRINT 2).
+two commands or a caller, and a nested value that was changed in place is found (ADR-0008).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from typing import Any, NamedTuple, Protocol, Self
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, Protocol
 
-from ramax.core.codec import decode, decode_tagged, encode
-from ramax.core.limits import check_key
-from ramax.errors import DataError, MisuseError
-
-_NOT_THERE = object()
+from ramax.core.codec import decode, decode_tagged
 
 
 class Tagged(NamedTuple):
@@ -41,6 +37,14 @@ class KeysMissingError(StateUnavailableError):
         self.keys: tuple[str, ...] = tuple(keys)
 
 
+class ReadFailedError(StateUnavailableError):
+    """The database failed behind the mapping; carries the error that the caller is to get."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class Source(Protocol):
     """Where values come from that the unit of work has not seen yet."""
 
@@ -64,7 +68,8 @@ class SpaceState:
         self._complete = False
         self.written: dict[str, bytes | None] = {}
         self.pending: dict[str, bytes | None] = {}
-        self.failure: StateUnavailableError | None = None
+        self.failure: BaseException | None = None
+        """What broke behind the mapping, whether or not the domain caught it."""
 
     @property
     def known(self) -> dict[str, Packed | None]:
@@ -89,6 +94,14 @@ class SpaceState:
         self._known[key] = value
         return value
 
+    def peek(self, key: str) -> Packed | None:
+        """Return the value if it is in memory; a blind write is not worth a read."""
+        if key in self.pending:
+            return self.pending[key]
+        if key in self.written:
+            return self.written[key]
+        return self._known.get(key)
+
     def keys(self) -> list[str]:
         """Return every key that has a value now, in key order."""
         if not self._complete:
@@ -111,18 +124,3 @@ class SpaceState:
         """The running command failed: nothing of it stays."""
         self.pending.clear()
         self.failure = None
-
-
-class DictSource:
-    """A source whose stored values are all at hand; used by rebuilds and by tests."""
-
-    def __init__(self, values: Mapping[str, Packed]) -> None:
-        self._values = values
-
-    def load(self, key: str) -> Packed | None:
-        """Return the value of ``key`` or None."""
-        return self._values.get(key)
-
-    def load_all(self) -> Mapping[str, Packed]:
-        """Return everything."""
-        return self._values

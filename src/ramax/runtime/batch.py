@@ -11,50 +11,30 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from ramax.core.state import KeysMissingError, Packed, StateUnavailableError
+from ramax.core.state import KeysMissingError, Packed, ReadFailedError
 from ramax.core.unit import Guard, SpaceUnit, SpaceWrite, as_commit
-from ramax.errors import RamaxError, SpaceNotFoundError
+from ramax.errors import SpaceNotFoundError
 from ramax.runtime.cache import Known
 from ramax.runtime.jobs import Groups, Job
 from ramax.storage import idempotency
 from ramax.storage.backend import write_plan
 from ramax.storage.executors import Executor
 from ramax.storage.plan import Extra, WritePlan, Written
-from ramax.storage.reads import Facts, read_all_values, read_event_types, read_facts, read_value
+from ramax.storage.reads import Facts, StoredSource, read_event_types, read_facts, uncatchable
 from ramax.storage.spaces import domains_row
 from ramax.values import Commit
 
 
-class ReadFailedError(StateUnavailableError):
-    """The database failed behind the mapping; carries the translated error."""
-
-    def __init__(self, error: RamaxError) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
-class _Stored:
+class _Stored(StoredSource):
     """Reads misses from what is known at this guard, then from the database."""
 
-    __slots__ = ("_ex", "_space_id", "_values")
-
     def __init__(self, ex: Executor, space_id: int, values: Mapping[str, Packed | None]) -> None:
-        self._ex, self._space_id, self._values = ex, space_id, values
+        super().__init__(ex, space_id)
+        self._values = values
 
     def load(self, key: str) -> Packed | None:
         found = self._values.get(key, _ABSENT)
-        if found is not _ABSENT:
-            return found  # type: ignore[no-any-return]
-        try:
-            return read_value(self._ex, self._space_id, key)
-        except RamaxError as error:
-            raise ReadFailedError(error) from error
-
-    def load_all(self) -> Mapping[str, Packed]:
-        try:
-            return read_all_values(self._ex, self._space_id)
-        except RamaxError as error:
-            raise ReadFailedError(error) from error
+        return super().load(key) if found is _ABSENT else found
 
 
 class _Collector:
@@ -223,9 +203,8 @@ def _run_jobs(ex: Executor, attempt: Attempt) -> None:
             if job.idempotency_key is not None and _repeat(ex, attempt, job, unit):
                 continue
             attempt.heads[job] = unit.head
-            attempt.groups[job] = job.work.run(
-                unit, partial(read_event_types, ex, unit.space_id), attempt.now
-            )
+            types_up_to = partial(uncatchable, read_event_types, ex, unit.space_id)
+            attempt.groups[job] = job.work.run(unit, types_up_to, attempt.now)
             unit.touched |= job.idempotency_key is not None
         except ReadFailedError as failure:
             raise failure.error from failure
@@ -242,12 +221,12 @@ def _repeat(ex: Executor, attempt: Attempt, job: Job, unit: SpaceUnit) -> bool:
         idempotency.check(unit.space_name, job.idempotency_key, first.fingerprint, job.fingerprint)
         attempt.repeats[job] = first
         return True
-    found = idempotency.find(ex, job.space_id, job.idempotency_key)
+    found = uncatchable(idempotency.find, ex, job.space_id, job.idempotency_key)
     if found is None:
         attempt.keys[mark] = job
         return False
     idempotency.check(unit.space_name, job.idempotency_key, found.fingerprint, job.fingerprint)
-    attempt.replayed[job] = idempotency.replay(ex, job.space_id, found)
+    attempt.replayed[job] = uncatchable(idempotency.replay, ex, job.space_id, found)
     return True
 
 

@@ -2,7 +2,7 @@
 
 from ramax.core.domain import Domain
 from ramax.core.fold import check_fit, fold
-from ramax.core.state import Packed, SpaceState
+from ramax.core.state import ReadFailedError, SpaceState
 from ramax.core.unit import SpaceWrite
 from ramax.errors import SpaceNotFoundError
 from ramax.runtime.core import Core
@@ -10,26 +10,9 @@ from ramax.storage.backend import write_plan
 from ramax.storage.events import as_applied, read_page
 from ramax.storage.executors import Executor
 from ramax.storage.plan import WritePlan
-from ramax.storage.reads import (
-    Facts,
-    read_all_values,
-    read_event_types,
-    read_facts,
-    read_value,
-)
+from ramax.storage.reads import Facts, StoredSource, read_event_types, read_facts
 from ramax.storage.spaces import domains_row, take_lock
 from ramax.values import Space
-
-
-class _FromDatabase:
-    def __init__(self, ex: Executor, space_id: int) -> None:
-        self._ex, self._space_id = ex, space_id
-
-    def load(self, key: str) -> Packed | None:
-        return read_value(self._ex, self._space_id, key)
-
-    def load_all(self) -> dict[str, Packed]:
-        return read_all_values(self._ex, self._space_id)
 
 
 def facts_of(ex: Executor, space: Space) -> Facts:
@@ -78,8 +61,11 @@ def fold_gap(ex: Executor, space: Space, domain: Domain, limit: int, now: int) -
     rows = read_page(ex, space.space_id, after=guard.checkpoint, limit=limit)
     if not rows:
         return 0
-    state = SpaceState(_FromDatabase(ex, space.space_id))
-    fold(domain, state, map(as_applied, rows), space.space_name)
+    state = SpaceState(StoredSource(ex, space.space_id))
+    try:
+        fold(domain, state, map(as_applied, rows), space.space_name)
+    except ReadFailedError as failure:
+        raise failure.error from failure
     written, known = state.written, state.known
     write = SpaceWrite(
         space.space_id,

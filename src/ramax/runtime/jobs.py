@@ -33,13 +33,15 @@ class Execute:
         unit.expect(self.expected_sequence)
         if unit.folded != unit.head:
             raise StateBehindError
-        unit.domains = check_fit(
-            self.domain, unit.domains, unit.folded, unit.space_name, types_up_to
-        )
+        names = check_fit(self.domain, unit.domains, unit.folded, unit.space_name, types_up_to)
         if len(self.commands) == 1:
             command, params = self.commands[0]
-            return [unit.execute(self.domain, command, params, self.causes, now)]
-        return unit.execute_many(self.domain, self.commands, self.causes, now)
+            groups = [unit.execute(self.domain, command, params, self.causes, now)]
+        else:
+            groups = unit.execute_many(self.domain, self.commands, self.causes, now)
+        if any(groups):
+            unit.domains = names
+        return groups
 
 
 @dataclass(slots=True, eq=False)

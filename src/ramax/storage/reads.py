@@ -1,18 +1,21 @@
 """What a decision needs to know of its spaces: the guards and the values of some keys."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 
 from ramax.core.codec import FORMAT_MSGPACK, decode
-from ramax.core.state import Packed, Tagged
+from ramax.core.state import Packed, ReadFailedError, Tagged
 from ramax.core.unit import Guard
+from ramax.errors import StorageError
 from ramax.storage.executors import Executor
 from ramax.storage.sql import Statement, unnest
 from ramax.storage.tables import Tables
+
+T = TypeVar("T")
 
 PSTATE = "pstate"
 """The checkpoint of the built-in projection."""
@@ -162,6 +165,29 @@ def read_all_values(ex: Executor, space_id: int) -> dict[str, Packed]:
         key: packed(value, format_)
         for key, value, format_ in ex.rows(_all_values, {"space_id": space_id})
     }
+
+
+class StoredSource:
+    """What a state has not seen yet, from the database of ``ex``; see `Source`."""
+
+    def __init__(self, ex: Executor, space_id: int) -> None:
+        self._ex, self._space_id = ex, space_id
+
+    def load(self, key: str) -> Packed | None:
+        """Read one value."""
+        return uncatchable(read_value, self._ex, self._space_id, key)
+
+    def load_all(self) -> Mapping[str, Packed]:
+        """Read every value."""
+        return uncatchable(read_all_values, self._ex, self._space_id)
+
+
+def uncatchable(read: Callable[..., T], *arguments: Any) -> T:
+    """Read for a unit of work that is deciding: a failure is not for the domain to catch."""
+    try:
+        return read(*arguments)
+    except StorageError as error:
+        raise ReadFailedError(error) from error
 
 
 def read_event_types(ex: Executor, space_id: int, upto: int) -> frozenset[str]:

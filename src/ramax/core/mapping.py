@@ -1,0 +1,206 @@
+"""The mappings that commands and applicators see: a dict in key order over packed values."""
+
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any, NoReturn, Self
+
+from ramax.core.codec import encode
+from ramax.core.limits import check_key
+from ramax.core.state import SpaceState, Tagged, unpack
+from ramax.errors import CodecError, DataError, MisuseError
+
+_NOT_THERE: Any = object()
+_UNSEEN: Any = object()
+_READ_ONLY = "a command may not change its state (key {!r}); return events instead"
+
+
+class _Mapped(MutableMapping[str, Any]):
+    """What both share: values are decoded when they are first asked for, and then stay the same."""
+
+    __slots__ = ("_live", "_state")
+
+    def __init__(self, state: SpaceState) -> None:
+        self._state = state
+        self._live: dict[str, Any] = {}
+
+    def _find(self, key: Any) -> Any:
+        found = self._live.get(key, _UNSEEN)
+        if found is not _UNSEEN:
+            return found
+        name = _storable(key)
+        packed = None if name is None else self._state.packed(name)
+        if name is None or packed is None:
+            return _NOT_THERE
+        try:
+            value = self._live[name] = unpack(packed)
+        except Exception as error:
+            self._state.failure = error  # a damaged value is not a missing one
+            raise
+        return value
+
+    def __getitem__(self, key: str) -> Any:
+        value = self._find(key)
+        if value is _NOT_THERE:
+            raise KeyError(key)
+        return value
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of ``key``, or ``default``."""
+        value = self._find(key)
+        return default if value is _NOT_THERE else value
+
+    def __contains__(self, key: Any) -> bool:
+        found = self._live.get(key, _UNSEEN)
+        if found is not _UNSEEN:
+            return found is not _NOT_THERE
+        name = _storable(key)
+        return name is not None and self._state.packed(name) is not None
+
+    def _sorted_keys(self) -> list[str]:
+        return self._state.keys()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sorted_keys())
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(self._sorted_keys())
+
+    def __len__(self) -> int:
+        return len(self._sorted_keys())
+
+    def copy(self) -> dict[str, Any]:
+        """Return a plain dict of everything, in key order."""
+        return {key: self[key] for key in self._sorted_keys()}
+
+    def __or__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        return self.copy() | dict(other) if isinstance(other, Mapping) else NotImplemented
+
+    def __ror__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(other) | self.copy() if isinstance(other, Mapping) else NotImplemented
+
+    def __ior__(self, other: Any) -> Self:  # type: ignore[misc]
+        self.update(other)
+        return self
+
+    def __repr__(self) -> str:
+        count = len(self._state.known)
+        return f"<{type(self).__name__} with {count} keys read>"
+
+
+class ReadState(_Mapped):
+    """The state that a command sees: whatever would change a key raises `MisuseError`.
+
+    Values are the command's own: what it changes inside them goes nowhere.
+    """
+
+    __slots__ = ()
+
+    def __setitem__(self, key: str, value: Any) -> NoReturn:
+        raise MisuseError(_READ_ONLY.format(key))
+
+    def __delitem__(self, key: str) -> NoReturn:
+        raise MisuseError(_READ_ONLY.format(key))
+
+
+class WriteState(_Mapped):
+    """The state that an applicator changes; what an event did to it is found when it ends."""
+
+    __slots__ = ("_iterated", "_resized")
+
+    def __init__(self, state: SpaceState) -> None:
+        super().__init__(state)
+        self._resized = 0
+        self._iterated = False
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        check_key(key, "pstate key")
+        if self._iterated and key not in self:
+            self._resized += 1
+        self._live[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        if key not in self:
+            raise KeyError(key)
+        self._resized += 1
+        self._live[key if type(key) is str else str.__str__(key)] = _NOT_THERE
+
+    def __iter__(self) -> Iterator[str]:
+        keys = self._sorted_keys()
+        self._iterated = True
+        return self._walk(keys, self._resized)
+
+    def _walk(self, keys: list[str], resized: int) -> Iterator[str]:
+        """Fail as a dict does when keys come or go while somebody iterates."""
+        for key in keys:
+            if self._resized != resized:
+                break
+            yield key
+        if self._resized != resized:
+            raise RuntimeError("state changed size during iteration")
+
+    def _sorted_keys(self) -> list[str]:
+        live = self._live
+        keys = {*self._state.keys(), *live}
+        return sorted(key for key in keys if live.get(key) is not _NOT_THERE)
+
+    def popitem(self) -> tuple[str, Any]:
+        """Remove and return the last pair in key order.
+
+        Raises:
+            KeyError: The state is empty.
+        """
+        keys = self._sorted_keys()
+        if not keys:
+            raise KeyError("popitem(): state is empty")
+        return keys[-1], self.pop(keys[-1])
+
+    def clear(self) -> None:
+        """Remove every key."""
+        for key in self._sorted_keys():
+            del self[key]
+
+    def settle(self) -> None:
+        """End an event: pack what it read or wrote, keep what differs, forget the values.
+
+        Raises:
+            CodecError: A value cannot be stored; nothing of the command will be.
+        """
+        live, state = self._live, self._state
+        pending, peek = state.pending, state.peek
+        for key, value in live.items():
+            if value is _NOT_THERE:
+                pending[key] = None
+                continue
+            before = peek(key)
+            if type(before) is Tagged and _is_as_read(before, value):
+                continue  # rows that came from Elixir keep their bytes
+            packed = encode(value, f"pstate value of {key!r},")
+            if packed != before:
+                pending[key] = packed
+        live.clear()
+        self._iterated = False
+
+
+def _is_as_read(before: Tagged, value: Any) -> bool:
+    original = unpack(before)
+    if original != value:
+        return False
+    try:  # 1 == True, and a dict equals one in another order
+        return encode(original, "") == encode(value, "")
+    except CodecError:
+        return True  # as a naive datetime: it can be read, and was
+
+
+def _storable(key: object) -> str | None:
+    """Return the str that a key is, or None if it could not be in the database at all.
+
+    A lookup in a dict finds a str by an equal one of a subclass, and never raises.
+    """
+    if type(key) is not str:
+        if not isinstance(key, str):
+            return None
+        key = str.__str__(key)
+    try:
+        check_key(key, "pstate key")
+    except DataError:
+        return None
+    return key

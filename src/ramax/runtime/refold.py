@@ -1,0 +1,167 @@
+"""The new pstate of a rebuild: folded page by page, compared with the stored one, swapped in."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from ramax.core.domain import Domain
+from ramax.core.fold import fold
+from ramax.core.state import SpaceState
+from ramax.core.unit import Guard, SpaceWrite
+from ramax.runtime.catchup import facts_of
+from ramax.storage import pstate
+from ramax.storage.backend import write_plan
+from ramax.storage.events import as_applied, read_page
+from ramax.storage.executors import Executor, Row
+from ramax.storage.plan import WritePlan
+from ramax.storage.reads import packed
+from ramax.storage.rebuild import read_changed_since, read_key_count, read_stored, replace
+from ramax.storage.spaces import domains_row, take_lock
+from ramax.storage.spill import Spill
+from ramax.values import Space
+
+
+class StaleError(Exception):
+    """The comparison does not describe the stored pstate any more."""
+
+
+class Refold:
+    """Folds the history of a space from its beginning, beside what is stored.
+
+    Each method runs in one unit of work, whichever the connection; one at a time.
+
+    Args:
+        page: Events, and stored keys, that are in memory at once.
+        memory: Bytes that the new pstate may take in memory; the rest goes to a temporary file.
+    """
+
+    def __init__(self, domain: Domain, space: Space, page: int, memory: int) -> None:
+        self._domain, self._space, self._page = domain, space, page
+        self._values = Spill(memory)
+        self._suspects = Spill(memory // 8)  # keys that may have to be written
+        self._comparison: _Comparison | None = None
+        self.sequence = self._event_id = 0
+
+    def close(self) -> None:
+        """Free memory and temporary files."""
+        self._values.close()
+        self._suspects.close()
+
+    def fold_page(self, ex: Executor) -> bool:
+        """Fold the next events; say whether there may be more.
+
+        Raises:
+            FoldError: An applicator failed.
+        """
+        rows = read_page(ex, self._space.space_id, after=self.sequence, limit=self._page)
+        if not rows:
+            return False
+        state = SpaceState(self._values)
+        fold(self._domain, state, map(as_applied, rows), self._space.space_name)
+        self._values.update(state.written)
+        if self._comparison is not None:
+            self._suspect(state.written)
+        self.sequence, self._event_id = rows[-1][2], rows[-1][0]
+        return len(rows) == self._page
+
+    def guard(self, ex: Executor) -> Guard:
+        """Read the guard of the space; raise SpaceNotFoundError where it is gone."""
+        return facts_of(ex, self._space).guard
+
+    def begin_comparison(self) -> None:
+        """Forget what was found; from here on every key that is folded is a suspect."""
+        self._suspects.close()
+        self._comparison = _Comparison(self._values.walk())
+
+    def compare_page(self, ex: Executor) -> bool:
+        """Find the next keys that differ from what is stored; say whether there is more."""
+        comparison = self._comparison
+        assert comparison is not None
+        rows = read_stored(ex, self._space.space_id, after=comparison.after, limit=self._page)
+        more = len(rows) == self._page
+        self._suspect(comparison.differing(rows, more=more))
+        return more
+
+    def swap(self, ex: Executor, compared: Guard | None, now: int) -> None:
+        """Under the lock: fold the rest and write what differs.
+
+        Args:
+            compared: The guard before the comparison; None compares now.
+
+        Raises:
+            StaleError: Others replaced the stored pstate since ``compared``.
+        """
+        space_id = self._space.space_id
+        take_lock(ex, space_id, self._space.space_name)
+        guard = self.guard(ex)
+        if compared is not None and guard.state_version != compared.state_version:
+            raise StaleError
+        while self.fold_page(ex):
+            pass
+        if compared is None:
+            self.begin_comparison()
+            while self.compare_page(ex):
+                pass
+        elif guard.last_sequence != compared.last_sequence:
+            # what the live applicators wrote since, should they be of another version than these
+            for keys in read_changed_since(ex, space_id, compared.last_timestamp, self._page):
+                self._suspect(keys)
+        self._write(ex, guard, max(now, guard.last_timestamp))
+        if compared is not None and read_key_count(ex, space_id) != len(self._values):
+            raise StaleError  # a key went meanwhile that only other applicators would delete
+
+    def _suspect(self, keys: "Sequence[str] | Iterator[str] | dict[str, bytes | None]") -> None:
+        self._suspects.update(dict.fromkeys(keys, b""))
+
+    def _write(self, ex: Executor, guard: Guard, stamp: int) -> None:
+        space_id = self._space.space_id
+        write = SpaceWrite(
+            space_id,
+            guard,
+            last_timestamp=stamp + 1,  # above these rows: the next rebuild tells them from newer
+            checkpoint=self.sequence,
+            checkpoint_event_id=self._event_id,
+            version_step=1,
+        )
+        names = self._domain.names
+        extras = [] if names == guard.domains else [domains_row(space_id, names)]
+        write_plan(ex, WritePlan([write], b"", stamp, extras))
+        walk = self._suspects.walk()
+        while keys := [key for key, _ in islice(walk, self._page)]:
+            found = [(key, self._values.load(key)) for key in keys]
+            replace(ex, space_id, [(k, v) for k, v in found if v is not None], now=stamp)
+            pstate.delete(ex, space_id, [k for k, v in found if v is None])
+
+
+class _Comparison:
+    """Walks the new keys beside the stored ones, both in key order."""
+
+    def __init__(self, new: Iterator[tuple[str, bytes]]) -> None:
+        self._new = new
+        self._key, self._value = next(new, _END)
+        self.after = ""
+
+    def differing(self, rows: Sequence[Row], *, more: bool) -> list[str]:
+        """Return the keys up to the end of a page that are only on one side, or not the same."""
+        found: list[str] = []
+        for key, value, form, direct in rows:
+            while self._key is not None and self._key < key:
+                found.append(self._key)
+                self._step()
+            if self._key != key:
+                found.append(key)
+                continue
+            if direct or packed(value, form) != self._value:
+                found.append(key)
+            self._step()
+        if rows:
+            self.after = rows[-1][0]
+        if not more:
+            found += [] if self._key is None else [self._key]
+            found += [key for key, _ in self._new]
+        return found
+
+    def _step(self) -> None:
+        self._key, self._value = next(self._new, _END)
+
+
+_END: tuple[str | None, bytes] = (None, b"")

@@ -1,0 +1,34 @@
+"""Sources of packed values for states without a database."""
+
+from ramax.core.codec import encode
+from ramax.core.state import StateUnavailableError
+
+
+class Stored:
+    """A source that counts what it is asked for."""
+
+    def __init__(self, **values):
+        self.values = {key: encode(value, key) for key, value in values.items()}
+        self.asked = []
+
+    def load(self, key):
+        self.asked.append(key)
+        return self.values.get(key)
+
+    def load_all(self):
+        self.asked.append("*")
+        return self.values
+
+
+class Broken(Stored):
+    """A source whose database is gone."""
+
+    def load(self, key):
+        raise StateUnavailableError(key)
+
+    def load_all(self):
+        raise StateUnavailableError("*")
+
+
+def packed(value):
+    return encode(value, "test")
