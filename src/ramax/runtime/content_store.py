@@ -1,6 +1,6 @@
 """One space with one domain: commands in, events and read model out."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -62,7 +62,7 @@ class SpaceEvents:
         to_sequence: int | None = None,
         event_types: Sequence[str] | None = None,
         batch_size: int = BATCH,
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event]:
         """See `EventLog.stream_space_events`."""
         return self._log.stream_space_events(
             self._space,
@@ -72,7 +72,7 @@ class SpaceEvents:
             batch_size=batch_size,
         )
 
-    def stream_entity_events(self, entity_id: str, **options: Any) -> AsyncIterator[Event]:
+    def stream_entity_events(self, entity_id: str, **options: Any) -> AsyncGenerator[Event]:
         """See `EventLog.stream_entity_events`."""
         return self._log.stream_entity_events(self._space, entity_id, **options)
 

@@ -1,6 +1,6 @@
 """The log as users see it: ``db.events`` over all spaces, ``store.events`` over one."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from ramax.core.domain import Domain
@@ -106,7 +106,7 @@ class EventLog:
         )
         return [event async for event in stream]
 
-    async def stream_space_events(
+    def stream_space_events(
         self,
         space: SpaceLike,
         *,
@@ -114,19 +114,21 @@ class EventLog:
         to_sequence: int | None = None,
         event_types: Sequence[str] | None = None,
         batch_size: int = BATCH,
-    ) -> AsyncIterator[Event]:
-        """Yield the events of a space in order; a page in memory, no connection between pages."""
+    ) -> AsyncGenerator[Event]:
+        """Yield the events of a space in order; a page in memory, no connection between pages.
+
+        Raises:
+            DataError: A bound or a type breaks a rule; raised at once.
+            SpaceNotFoundError: There is no such space; raised by the first step.
+        """
         if isinstance(event_types, str):
             raise DataError("event_types", event_types, "give a list of types")
         for event_type in event_types or ():
             check_name(event_type, "event type")
-        stream = self._stream(
-            space, from_sequence, to_sequence, None, batch_size, event_types=event_types
-        )
-        async for event in stream:
-            yield event
+        bounds = _bounds(from_sequence, to_sequence, None, batch_size)
+        return self._stream(space, *bounds, event_types=event_types)
 
-    async def stream_entity_events(
+    def stream_entity_events(
         self,
         space: SpaceLike,
         entity_id: str,
@@ -135,32 +137,16 @@ class EventLog:
         to_sequence: int | None = None,
         batch_size: int = BATCH,
         limit: int | None = None,
-    ) -> AsyncIterator[Event]:
-        """Yield the events of one entity in order, at most ``limit`` of them."""
+    ) -> AsyncGenerator[Event]:
+        """Yield the events of one entity in order, at most ``limit``; see `stream_space_events`."""
         check_entity_id(entity_id, "entity id")
-        stream = self._stream(
-            space, from_sequence, to_sequence, limit, batch_size, entity_id=entity_id
-        )
-        async for event in stream:
-            yield event
+        bounds = _bounds(from_sequence, to_sequence, limit, batch_size)
+        return self._stream(space, *bounds, entity_id=entity_id)
 
     async def _stream(
-        self,
-        space: SpaceLike,
-        after: int,
-        upto: int | None,
-        limit: int | None,
-        batch_size: int,
-        **only: Any,
-    ) -> AsyncIterator[Event]:
-        check_sequence(after, "from_sequence")
-        check_sequence(FOREVER if upto is None else upto, "to_sequence")
-        _check_batch_size(batch_size)
-        if limit is not None:
-            check_sequence(limit, "limit")
+        self, space: SpaceLike, after: int, upto: int, left: int, batch_size: int, **only: Any
+    ) -> AsyncGenerator[Event]:
         found = await self._core.resolve(space)
-        upto = FOREVER if upto is None else upto
-        left = FOREVER if limit is None else limit
         while left > 0:
             size = min(batch_size, left)
             page = await self._page(found, after, upto, size, only)
@@ -225,6 +211,19 @@ class EventLog:
     async def get_latest_event_id(self) -> int:
         """Return the highest event id ever given; it never goes back, 0 before the first."""
         return await self._core.read(events.read_last_id)
+
+
+def _bounds(
+    after: int, upto: int | None, limit: int | None, batch_size: int
+) -> tuple[int, int, int, int]:
+    """Check what bounds a stream; no bound is one that nothing reaches."""
+    last = FOREVER if upto is None else upto
+    most = FOREVER if limit is None else limit
+    check_sequence(after, "from_sequence")
+    check_sequence(last, "to_sequence")
+    check_sequence(most, "limit")
+    _check_batch_size(batch_size)
+    return after, last, most, batch_size
 
 
 def _check_batch_size(batch_size: int) -> None:
