@@ -14,14 +14,13 @@ from ramax.runtime.batch import Answer, Attempt, commits_of
 from ramax.storage.backend import Backend
 from ramax.storage.events import read_page
 from ramax.storage.executors import Executor
-from ramax.storage.faults import ConnectionLostError
 from ramax.storage.spaces import limit_waiting, move_state_version
 
 Verdict = dict[int, tuple[str, Mapping[int, int]]]
 
 
 async def settle_lost(
-    backend: Backend, attempt: Attempt, lost: ConnectionLostError, patience: float
+    backend: Backend, attempt: Attempt, lost: StorageError, patience: float
 ) -> None:
     """Sort the jobs of an attempt whose connection broke into answers and retries.
 

@@ -14,7 +14,6 @@ from ramax.core.limits import check_sequence
 from ramax.core.state import Packed, unpack
 from ramax.errors import (
     ClosedError,
-    CommitUnknownError,
     ConflictError,
     MisuseError,
     NestedTransactionError,
@@ -31,7 +30,7 @@ from ramax.runtime.jobs import Append, Execute, Job, StateBehindError
 from ramax.runtime.pstate import distinct_keys
 from ramax.storage import spaces
 from ramax.storage.executors import CoreExecutor, Executor
-from ramax.storage.faults import ConnectionLostError, translated
+from ramax.storage.faults import ConnectionLostError, at_commit, translated
 from ramax.storage.reads import read_facts
 from ramax.storage.spaces import take_lock
 from ramax.values import Commit, Event, NewEvent, Space
@@ -221,10 +220,7 @@ class Transaction:
             else:
                 await connection.rollback()
         except (sa.exc.SQLAlchemyError, OSError) as error:
-            fault = translated(error)
-            if commit and isinstance(fault, ConnectionLostError):
-                raise CommitUnknownError(f"the connection broke at commit: {error}") from error
-            raise fault from error
+            raise (at_commit(error) if commit else translated(error)) from error
         finally:
             self._forget()
             await self._stack.__aexit__(None, None, None)

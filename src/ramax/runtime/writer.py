@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from ramax.core.unit import Guard
-from ramax.errors import ClosedError, StorageBusyError, StorageError
+from ramax.errors import ClosedError, CommitUnknownError, StorageBusyError, StorageError
 from ramax.runtime.batch import Attempt, run_batch
 from ramax.runtime.cache import Known, StateCache
 from ramax.runtime.fence import settle_lost
@@ -119,7 +119,7 @@ class Writer:
         while True:
             try:
                 return await self._backend.locked(work)
-            except StorageBusyError:
+            except (StorageBusyError, ConnectionLostError):  # nothing was written
                 if time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(random.uniform(0.001, 0.02))  # noqa: S311 - jitter
@@ -273,18 +273,18 @@ class Writer:
                 if job.deadline <= now:
                     job.fail(error)
             self.put_back([job for job in jobs if job.deadline > now])
-        elif isinstance(error, UniqueViolationError):  # somebody was first: look again
-            self._try_again([job for job in jobs if job.attempts < self._limits.optimistic_tries])
-            for job in jobs:
-                if job.attempts >= self._limits.optimistic_tries:
-                    job.fail(error)
         elif len(jobs) > 1 and isinstance(error, (StorageError, RecursionError, MemoryError)):
             self._queue.put_back_singly(jobs)  # so that only the guilty one fails
+        elif (
+            isinstance(error, UniqueViolationError)  # somebody was first: look again
+            and jobs[0].attempts < self._limits.optimistic_tries
+        ):
+            self._try_again(jobs)
         else:
             for job in jobs:
                 job.fail(error)
 
-    async def settle_lost(self, attempt: Attempt, error: ConnectionLostError) -> None:
+    async def settle_lost(self, attempt: Attempt, error: StorageError) -> None:
         """Find out what became of a batch whose connection broke, and answer or retry."""
         await settle_lost(self._backend, attempt, error, self._limits.lock_timeout)
         for job in attempt.jobs:
@@ -308,10 +308,11 @@ class Writer:
 
         try:
             await self._backend.locked(work)
-        except ConnectionLostError as error:
+        except (ConnectionLostError, CommitUnknownError) as error:
             await self.settle_lost(attempt, error)
         except Exception as error:
-            if len(jobs) > 1 and isinstance(error, StorageError):
+            alone = len(jobs) == 1 or isinstance(error, StorageBusyError)
+            if isinstance(error, StorageError) and not alone:
                 for job in jobs:
                     await self._process_locked(space_id, [job])
             else:

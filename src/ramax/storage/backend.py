@@ -41,7 +41,12 @@ class Backend(Protocol):
         ...
 
     async def locked(self, work: Callable[[Executor], T]) -> T:
-        """Run work in a transaction of its own that may lock rows and write anything."""
+        """Run work in a transaction of its own that may lock rows and write anything.
+
+        Raises:
+            ConnectionLostError: The connection broke before the commit; nothing was written.
+            CommitUnknownError: It broke at the commit.
+        """
         ...
 
     async def connection(self) -> AsyncConnection:

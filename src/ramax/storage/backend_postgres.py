@@ -11,7 +11,7 @@ from sqlalchemy.util import greenlet_spawn
 from ramax.errors import ClosedError, StorageError
 from ramax.storage.backend import Done
 from ramax.storage.executors import AsyncpgExecutor, CoreExecutor, Executor
-from ramax.storage.faults import ConnectionLostError, translated
+from ramax.storage.faults import ConnectionLostError, at_commit, translated
 from ramax.storage.tables import Tables
 
 T = TypeVar("T")
@@ -40,9 +40,11 @@ class _Held:
         """Run synchronous code that waits for the database in a greenlet."""
         return await greenlet_spawn(work, self._executor)
 
-    async def close(self) -> None:
-        """Close it, whatever state it is in."""
-        if not self.lost:
+    async def close(self, *, broken: bool = False) -> None:
+        """Close it; without a word to the server where it is ``broken``."""
+        if broken:
+            self._driver.terminate()
+        elif not self.lost:
             await self._driver.close(timeout=5)
         await self.connection.close()
 
@@ -64,6 +66,7 @@ class PostgresBackend:
         self._closed = False
         for _ in range(READERS):
             self._free.put_nowait(None)
+        sa.event.listen(engine.sync_engine, "checkout", _refuse_closed)
 
     async def _hold(self) -> _Held:
         try:
@@ -100,7 +103,12 @@ class PostgresBackend:
             await self._drop(self._writer)
             self._writer = None
             self._writer = await self._hold()
-        return await self._writer.run(work)
+        writer = self._writer
+        try:
+            return await writer.run(work)
+        except ConnectionLostError:
+            await self._drop(writer, broken=True)  # the driver may not have noticed yet
+            raise
 
     async def read(self, work: Callable[[Executor], T]) -> T:
         """See `Backend.read`; over a broken connection it is made again on another one."""
@@ -113,10 +121,12 @@ class PostgresBackend:
                         held = await self._replaced(held)
                     return await held.run(work)
                 except ConnectionLostError:
+                    await self._drop(held, broken=True)
+                    held = None
                     await asyncio.sleep(delay)
                 except asyncio.CancelledError:
                     # the protocol may be in the middle of an answer: not for reuse
-                    await self._drop(held)
+                    await self._drop(held, broken=True)
                     held = None
                     raise
             if held is None or held.lost:
@@ -135,10 +145,13 @@ class PostgresBackend:
         """See `Backend.locked`: a transaction on a connection of the pool."""
         self._check(writing=True)
         try:
-            async with self._engine.begin() as connection:
-                return await connection.run_sync(lambda c: work(CoreExecutor(c, self.tables)))
+            async with self._engine.connect() as connection:
+                await connection.begin()
+                result = await connection.run_sync(lambda c: work(CoreExecutor(c, self.tables)))
+                await _commit(connection)
         except (sa.exc.SQLAlchemyError, OSError) as error:
             raise translated(error) from error
+        return result
 
     async def connection(self) -> AsyncConnection:
         """See `Backend.connection`: one of the pool's."""
@@ -158,11 +171,11 @@ class PostgresBackend:
         if writing and self._read_only:
             raise StorageError("the database was opened read-only; nothing was written")
 
-    async def _drop(self, held: _Held | None) -> None:
+    async def _drop(self, held: _Held | None, *, broken: bool = False) -> None:
         if held is not None:
             self._readers.discard(held)
             try:
-                await held.close()
+                await held.close(broken=broken)
             except (sa.exc.SQLAlchemyError, OSError, TimeoutError):
                 return  # it was broken already; nothing is lost with it
 
@@ -173,3 +186,16 @@ class PostgresBackend:
         await self._drop(writer)
         for held in list(self._readers):
             await self._drop(held)
+
+
+async def _commit(connection: AsyncConnection) -> None:
+    try:
+        await connection.commit()
+    except (sa.exc.SQLAlchemyError, OSError) as error:
+        raise at_commit(error) from error
+
+
+def _refuse_closed(connection: Any, *_: object) -> None:
+    """Let the pool replace a connection that the server has ended while nobody used it."""
+    if connection.driver_connection.is_closed():
+        raise sa.exc.DisconnectionError

@@ -5,6 +5,7 @@ import sqlite3
 import sqlalchemy as sa
 
 from ramax.errors import (
+    CommitUnknownError,
     RamaxError,
     SchemaOutOfDateError,
     StorageBusyError,
@@ -41,17 +42,32 @@ def translated(error: BaseException) -> RamaxError:
         return translated(error.orig)
     if isinstance(error, sqlite3.Error):
         return _sqlite(error)
-    state = getattr(error, "sqlstate", None)
-    if isinstance(state, str):
-        return _postgres(error, state)
-    driver = error.__cause__  # SQLAlchemy's asyncpg adapter wraps once more
-    if driver is not None and isinstance(getattr(driver, "sqlstate", None), str):
-        return _postgres(driver, driver.sqlstate)  # type: ignore[attr-defined]
+    for each in (error, error.__cause__):  # SQLAlchemy's asyncpg adapter wraps once more
+        state = getattr(each, "sqlstate", None)
+        if each is not None and isinstance(state, str):
+            return _postgres(each, state)
     if isinstance(error, sa.exc.TimeoutError):
         return StorageBusyError(f"no free connection in the pool: {error}")
-    if isinstance(error, (OSError, EOFError)) or "connection" in str(error).lower():
+    if _is_lost(error.__cause__ or error):
         return ConnectionLostError(f"the connection to the database is gone: {error}")
     return StorageError(f"{type(error).__name__}: {error}")
+
+
+def at_commit(error: BaseException) -> RamaxError:
+    """Return what an error of a COMMIT means: with the connection the answer is lost, too."""
+    fault = translated(error)
+    if isinstance(fault, ConnectionLostError):
+        return CommitUnknownError(f"the connection broke at commit: {error}")
+    return fault
+
+
+def _is_lost(error: BaseException) -> bool:
+    if isinstance(error, (OSError, EOFError)):
+        return True
+    if type(error).__name__ == "InternalClientError":
+        return True  # the session ended while asyncpg waited for something else
+    # what is wrong with a parameter is a ValueError, and may quote anything
+    return "connection" in str(error).lower() and not isinstance(error, ValueError)
 
 
 def _sqlite(error: sqlite3.Error) -> RamaxError:
