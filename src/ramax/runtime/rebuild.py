@@ -5,19 +5,14 @@ taken, for the events that came meanwhile and for the differences, in one transa
 the old state or the new one, and a crash leaves the old one.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
-from typing import TypeVar
 
 from ramax.core.domain import Domain
 from ramax.core.unit import Guard
 from ramax.runtime.core import Core
 from ramax.runtime.refold import Refold, StaleError
-from ramax.storage.executors import Executor
 from ramax.values import Progress, Space
-
-T = TypeVar("T")
 
 _TAIL = 1000
 """Events that may be left to fold under the lock."""
@@ -60,6 +55,7 @@ class _Rebuild:
     ) -> None:
         self._core, self._space, self._new, self._progress = core, space, new, progress
         self._started = time.monotonic()
+        self._reported = -1
 
     async def run(self) -> None:
         for _ in range(_FREE_TRIES):
@@ -76,17 +72,21 @@ class _Rebuild:
         """Fold what there is and return a guard that was read after it."""
         more = True
         while more:
-            more, guard = await self._beside(
+            more, guard = await self._core.read_whole(
                 lambda ex: (self._new.fold_page(ex), self._new.guard(ex))
             )
-            if self._progress is not None:
-                seconds = time.monotonic() - self._started
-                self._progress(Progress(self._new.sequence, guard.last_sequence, seconds))
+            self._report(guard.last_sequence)
         return guard
+
+    def _report(self, total: int) -> None:
+        done = self._new.sequence
+        if self._progress is not None and done != self._reported:
+            self._reported = done
+            self._progress(Progress(done, total, time.monotonic() - self._started))
 
     async def _compare(self) -> None:
         self._new.begin_comparison()
-        while await self._beside(self._new.compare_page):
+        while await self._core.read_whole(self._new.compare_page):
             pass
 
     async def _swap(self, compared: Guard | None) -> bool:
@@ -101,12 +101,3 @@ class _Rebuild:
         finally:
             core.cache.forget(space.space_id)
         return True
-
-    async def _beside(self, work: Callable[[Executor], T]) -> T:
-        """Run a read to its end, even if the caller leaves: it works on ``self._new``."""
-        running = asyncio.ensure_future(self._core.reader.run(work))
-        try:
-            return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            await asyncio.wait([running])
-            raise

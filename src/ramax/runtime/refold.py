@@ -1,6 +1,6 @@
 """The new pstate of a rebuild: folded page by page, compared with the stored one, swapped in."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from ramax.core.domain import Domain
@@ -78,7 +78,8 @@ class Refold:
         assert comparison is not None
         rows = read_stored(ex, self._space.space_id, after=comparison.after, limit=self._page)
         more = len(rows) == self._page
-        self._suspect(comparison.differing(rows, more=more))
+        for keys in _batches(comparison.differing(rows, more=more), self._page):
+            self._suspect(keys)
         return more
 
     def swap(self, ex: Executor, compared: Guard | None, now: int) -> None:
@@ -109,7 +110,7 @@ class Refold:
         if compared is not None and read_key_count(ex, space_id) != len(self._values):
             raise StaleError  # a key went meanwhile that only other applicators would delete
 
-    def _suspect(self, keys: "Sequence[str] | Iterator[str] | dict[str, bytes | None]") -> None:
+    def _suspect(self, keys: Iterable[str]) -> None:
         self._suspects.update(dict.fromkeys(keys, b""))
 
     def _write(self, ex: Executor, guard: Guard, stamp: int) -> None:
@@ -125,8 +126,7 @@ class Refold:
         names = self._domain.names
         extras = [] if names == guard.domains else [domains_row(space_id, names)]
         write_plan(ex, WritePlan([write], b"", stamp, extras))
-        walk = self._suspects.walk()
-        while keys := [key for key, _ in islice(walk, self._page)]:
+        for keys in _batches((key for key, _ in self._suspects.walk()), self._page):
             found = [(key, self._values.load(key)) for key in keys]
             replace(ex, space_id, [(k, v) for k, v in found if v is not None], now=stamp)
             pstate.delete(ex, space_id, [k for k, v in found if v is None])
@@ -140,28 +140,31 @@ class _Comparison:
         self._key, self._value = next(new, _END)
         self.after = ""
 
-    def differing(self, rows: Sequence[Row], *, more: bool) -> list[str]:
-        """Return the keys up to the end of a page that are only on one side, or not the same."""
-        found: list[str] = []
+    def differing(self, rows: Sequence[Row], *, more: bool) -> Iterator[str]:
+        """Yield the keys up to the end of a page that are only on one side, or not the same."""
         for key, value, form, direct in rows:
             while self._key is not None and self._key < key:
-                found.append(self._key)
+                yield self._key
                 self._step()
             if self._key != key:
-                found.append(key)
+                yield key
                 continue
             if direct or packed(value, form) != self._value:
-                found.append(key)
+                yield key
             self._step()
         if rows:
             self.after = rows[-1][0]
-        if not more:
-            found += [] if self._key is None else [self._key]
-            found += [key for key, _ in self._new]
-        return found
+        while self._key is not None and not more:
+            yield self._key
+            self._step()
 
     def _step(self) -> None:
         self._key, self._value = next(self._new, _END)
 
 
 _END: tuple[str | None, bytes] = (None, b"")
+
+
+def _batches(keys: Iterator[str], size: int) -> Iterator[list[str]]:
+    while batch := list(islice(keys, size)):
+        yield batch
