@@ -20,7 +20,14 @@ from ramax.storage import idempotency
 from ramax.storage.backend import write_plan
 from ramax.storage.executors import Executor
 from ramax.storage.plan import Extra, WritePlan, Written
-from ramax.storage.reads import Facts, StoredSource, read_event_types, read_facts, uncatchable
+from ramax.storage.reads import (
+    Facts,
+    StoredSource,
+    read_event_types,
+    read_facts,
+    read_known,
+    uncatchable,
+)
 from ramax.storage.spaces import domains_row
 from ramax.values import Commit
 
@@ -101,10 +108,6 @@ class Attempt:
     answers: list[Answer] = field(default_factory=list)
     again: list[Job] = field(default_factory=list)
 
-    def of_space(self, space_id: int) -> list[Job]:
-        """Return the jobs of one space, in order."""
-        return [job for job in self.jobs if job.space_id == space_id]
-
 
 def run_batch(ex: Executor, attempt: Attempt) -> None:
     """Decide and write a batch; the results are in ``attempt.answers`` and ``attempt.again``.
@@ -131,10 +134,19 @@ def _decide(ex: Executor, attempt: Attempt) -> None:
         wanted = _discover(attempt)
         if wanted is None:
             return
-        facts = read_facts(ex, wanted)
+        facts = _fetch(ex, attempt, wanted)
     for space_id in spaces:
         _open_unit(ex, attempt, space_id, facts.get(space_id))
     _run_jobs(ex, attempt)
+
+
+def _fetch(ex: Executor, attempt: Attempt, wanted: dict[int, list[str]]) -> dict[int, Facts]:
+    """Fetch what is missing with one statement; guards as well where one is not known."""
+    known = attempt.known
+    if wanted.keys() <= known.keys() and any(wanted.values()):
+        values = read_known(ex, wanted)
+        return {i: Facts(known[i].space_name, known[i].guard, values[i]) for i in wanted}
+    return read_facts(ex, wanted)
 
 
 def _discover(attempt: Attempt) -> dict[int, list[str]] | None:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam as p
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from ramax.core.codec import FORMAT_MSGPACK, decode
 from ramax.core.state import Packed, ReadFailedError, Tagged
@@ -88,6 +89,26 @@ def _facts(t: Tables) -> sa.Select[Any]:
 
 
 @Statement
+def _values_of_space(t: Tables) -> sa.Select[Any]:
+    """Values of some keys of one space (PostgreSQL)."""
+    s = t.pstate.c
+    keys = sa.bindparam("keys", type_=ARRAY(sa.Text()))
+    return sa.select(s.space_id, s.key, s.value, s.format).where(
+        s.space_id == p("space_id"), s.key == sa.func.any(keys)
+    )
+
+
+@Statement
+def _values_of_spaces(t: Tables) -> sa.Select[Any]:
+    """Values of some keys of several spaces (PostgreSQL)."""
+    w = unnest("w", space_id=sa.BigInteger(), key=sa.Text())
+    s = t.pstate.c
+    return sa.select(s.space_id, s.key, s.value, s.format).select_from(
+        w.join(t.pstate, (s.space_id == w.c.space_id) & (s.key == w.c.key))
+    )
+
+
+@Statement
 def _has_types(t: Tables) -> sa.Select[Any]:
     e = t.events.c
     return (
@@ -150,6 +171,25 @@ def _read_facts_at_once(ex: Executor, wanted: Mapping[int, Iterable[str]]) -> di
             facts = found[space_id] = Facts(name, _as_guard(guard), {})
         if key is not None:
             facts.values[key] = None if value is None else packed(value, format_)
+    return found
+
+
+def read_known(
+    ex: Executor, wanted: Mapping[int, list[str]]
+) -> dict[int, dict[str, Packed | None]]:
+    """Read values of spaces whose guard is known, with one statement (PostgreSQL)."""
+    if len(wanted) == 1:
+        space_id, keys = next(iter(wanted.items()))
+        rows = ex.rows(_values_of_space, {"space_id": space_id, "keys": keys})
+    else:
+        spaces = [space_id for space_id, keys in wanted.items() for _ in keys]
+        flat = [key for keys in wanted.values() for key in keys]
+        rows = ex.rows(_values_of_spaces, {"w_space_id": spaces, "w_key": flat})
+    found: dict[int, dict[str, Packed | None]] = {
+        space_id: dict.fromkeys(keys) for space_id, keys in wanted.items()
+    }
+    for space_id, key, value, format_ in rows:
+        found[space_id][key] = packed(value, format_)
     return found
 
 
