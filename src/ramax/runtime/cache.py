@@ -65,7 +65,7 @@ class StateCache:
         tick: int,
     ) -> None:
         """Keep a guard that was read, and values that were read with it."""
-        if tick != self.tick(space_id) or self._written_elsewhere(space_id):
+        if self._written_elsewhere(space_id) or tick != self.tick(space_id):
             return
         known = self._spaces.get(space_id)
         if known is not None and known.guard[:2] == guard[:2]:
@@ -84,7 +84,7 @@ class StateCache:
         tick: int,
     ) -> None:
         """Take over a commit of ours: values stay if it was decided on what is known."""
-        if tick != self.tick(space_id) or self._written_elsewhere(space_id):
+        if self._written_elsewhere(space_id) or tick != self.tick(space_id):
             self.forget(space_id)
             return
         self._ticks[space_id] = tick + 1

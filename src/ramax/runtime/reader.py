@@ -44,23 +44,28 @@ class Reader:
         return await future
 
     async def _drain(self) -> None:
-        while self._waiting:
-            requests, self._waiting = self._waiting, []
-            wanted: dict[int, dict[str, None]] = {}
+        try:
+            while self._waiting:
+                requests, self._waiting = self._waiting, []
+                await self._answer_all(requests)
+        finally:  # also when somebody cancels every task there is
+            self._draining = None
+
+    async def _answer_all(self, requests: Sequence[_Request]) -> None:
+        wanted: dict[int, dict[str, None]] = {}
+        for request in requests:
+            wanted.setdefault(request.space_id, {}).update(dict.fromkeys(request.keys))
+        try:
+            found = await self.run(lambda ex: read_facts(ex, wanted))
+        except BaseException as error:
             for request in requests:
-                wanted.setdefault(request.space_id, {}).update(dict.fromkeys(request.keys))
-            try:
-                found = await self.run(lambda ex, w=wanted: read_facts(ex, w))  # type: ignore[misc]
-            except BaseException as error:
-                for request in requests:
-                    if not request.future.done():
-                        request.future.set_exception(error)
-                if not isinstance(error, Exception):
-                    raise
-            else:
-                for request in requests:
-                    self._answer(request, found.get(request.space_id))
-        self._draining = None
+                if not request.future.done():
+                    request.future.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            for request in requests:
+                self._answer(request, found.get(request.space_id))
 
     def _answer(self, request: _Request, facts: Facts | None) -> None:
         if request.future.done():
