@@ -2,6 +2,7 @@ import json
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -78,7 +79,7 @@ def test_a_set_is_written_in_one_order():
 
 
 def test_the_deepest_value_comes_back():
-    value = ()
+    value: Any = ()
     for _ in range(MAX_DEPTH - 1):
         value = {1: value}
     assert same_value(there_and_back(value), value)

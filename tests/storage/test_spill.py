@@ -31,6 +31,8 @@ def test_it_is_a_dict_in_key_order_whatever_fits_in_memory(updates, memory):
                 key: plain.get(key) for key in update
             }
         assert list(spill.walk()) == sorted(plain.items())
+        middle = min(plain, default="")
+        assert list(spill.walk(middle)) == sorted(plain.items())[1:]
         assert spill.load_all() == plain
         assert len(spill) == len(plain)
         assert spill.load("never set \x01") is None

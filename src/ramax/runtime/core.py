@@ -101,6 +101,19 @@ class Core:
         self.check_caller()
         return await self.reader.run(work)
 
+    async def read_whole(self, work: Callable[[Executor], T]) -> T:
+        """As `read`, but it has ended when this ends, even where the caller is cancelled.
+
+        For work on something that the caller closes afterwards.
+        """
+        self.check_caller()
+        running = asyncio.ensure_future(self.reader.run(work))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            await asyncio.wait([running])
+            raise
+
     async def locked(self, holder: str, work: Callable[[Executor], T]) -> T:
         """Run work in a transaction of its own; see `Writer.locked`."""
         self.check_caller()

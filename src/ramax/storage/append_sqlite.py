@@ -127,7 +127,8 @@ def _write_state(ex: Executor, written: Sequence[SpaceWrite], newest: int) -> No
         puts += [(w.space_id, key, w.puts[key], FORMAT_MSGPACK, stamp, 0) for key in keys]
         deletes += [{"space_id": w.space_id, "key": key} for key in w.deletes]
         if w.checkpoint is not None:
-            event_id = newest if w.events else w.checkpoint_event_id
+            unfolded = w.last_sequence - w.checkpoint  # plain appends after the last command
+            event_id = newest - unfolded if w.events else w.checkpoint_event_id
             steps.append((w.space_id, PSTATE, event_id, w.checkpoint, stamp))
         newest -= len(w.events)
     _run(ex, upsert_value, puts)

@@ -177,7 +177,10 @@ def _deletes(t: Tables, taken: sa.CTE, *, one: bool) -> sa.CTE:
 def _checkpoint(t: Tables, taken: sa.CTE, recorded: sa.CTE) -> sa.CTE:
     newest = (
         sa.select(sa.func.max(recorded.c.event_id))
-        .where(recorded.c.space_id == taken.c.space_id)
+        .where(
+            recorded.c.space_id == taken.c.space_id,
+            recorded.c.space_sequence <= taken.c.folded,  # plain appends may follow the commands
+        )
         .scalar_subquery()
     )
     step = insert(t.checkpoints).from_select(

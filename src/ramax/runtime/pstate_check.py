@@ -1,0 +1,144 @@
+"""Whether the stored pstate of a space is the fold of its events.
+
+History is folded anew, up to where the pstate is. Each page of stored keys is read together with
+its checkpoint, and the fold is brought to that checkpoint first: so live writes do no harm.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from ramax.core.domain import Domain
+from ramax.core.equality import same_value
+from ramax.core.fold import check_fit, fold
+from ramax.core.state import Packed, SpaceState, unpack
+from ramax.errors import DataError, SpaceNotFoundError
+from ramax.runtime.catchup import facts_of
+from ramax.runtime.findings import Findings
+from ramax.storage.events import as_applied, read_page
+from ramax.storage.executors import Executor, Row
+from ramax.storage.reads import packed, read_event_types
+from ramax.storage.spill import Spill
+from ramax.storage.verify import read_stored_at
+from ramax.values import Space
+
+
+class PstateCheck:
+    """Folds and compares; each method runs in one unit of work, one at a time.
+
+    Args:
+        page: Events, and stored keys, that are in memory at once.
+        memory: Bytes that the fold may take in memory; the rest goes to a temporary file.
+    """
+
+    def __init__(
+        self, space: Space, domain: Domain, findings: Findings, page: int, memory: int
+    ) -> None:
+        self._space, self._domain, self._findings, self._page = space, domain, findings, page
+        self._values = Spill(memory)
+        self._after = ""
+        self._walk: Iterator[tuple[str, bytes]] = iter(())
+        self._next: tuple[str, bytes] | None = None
+        self._checkpoint = self.folded = self.compared = 0
+
+    def close(self) -> None:
+        """Free memory and temporary files."""
+        self._values.close()
+
+    def begin(self, ex: Executor) -> None:
+        """Read how far the pstate is folded, and by whom.
+
+        Raises:
+            DomainMismatchError: It is the fold of other domains.
+        """
+        guard = facts_of(ex, self._space).guard
+        check_fit(
+            self._domain,
+            guard.domains,
+            guard.checkpoint,
+            self._space.space_name,
+            lambda upto: read_event_types(ex, self._space.space_id, upto),
+        )
+        self._checkpoint = guard.checkpoint
+
+    def fold_page(self, ex: Executor) -> bool:
+        """Fold the next events up to the checkpoint; say whether there may be more.
+
+        Raises:
+            FoldError: An applicator failed.
+            DataError: An event cannot be read.
+        """
+        rows = read_page(
+            ex,
+            self._space.space_id,
+            after=self.folded,
+            upto=self._checkpoint,
+            limit=self._page,
+        )
+        state = SpaceState(self._values)
+        fold(self._domain, state, map(as_applied, rows), self._space.space_name)
+        self._values.update(state.written)
+        more = len(rows) == self._page
+        self.folded = rows[-1][2] if more else self._checkpoint
+        if not more:
+            self._walk = self._values.walk(self._after)
+            self._step()
+        return more
+
+    def compare_page(self, ex: Executor) -> bool:
+        """Compare the next stored keys with the fold; say whether there may be more."""
+        found = read_stored_at(ex, self._space.space_id, after=self._after, limit=self._page)
+        if found is None:
+            raise SpaceNotFoundError(self._space.space_name)
+        checkpoint, rows = found
+        if checkpoint < self.folded:
+            self._add(f"the checkpoint went back, from {self.folded} to {checkpoint}")
+            return False
+        if checkpoint > self.folded:
+            self._checkpoint = checkpoint
+            while self.fold_page(ex):
+                pass
+        self._compare(rows)
+        more = len(rows) == self._page
+        while not more and self._next is not None:
+            self._missing()
+        return more
+
+    def _compare(self, rows: Sequence[Row]) -> None:
+        for key, value, form, direct in rows:
+            while self._next is not None and self._next[0] < key:
+                self._missing()
+            if self._next is None or self._next[0] != key:
+                self._check_surplus(key, direct)
+            else:
+                self._check_value(key, packed(value, form), self._next[1], direct)
+                self._step()
+            self._after = key
+
+    def _missing(self) -> None:
+        assert self._next is not None
+        self.compared += 1
+        self._add(f"key {self._next[0]!r} is missing: events make it")
+        self._step()
+
+    def _check_surplus(self, key: str, direct: int) -> None:
+        if not direct:  # what `put` wrote is nobody's fold
+            self.compared += 1
+            self._add(f"key {key!r} is there, but no event makes it")
+
+    def _check_value(self, key: str, stored: Packed, folded: bytes, direct: int) -> None:
+        self.compared += 1
+        if direct:
+            self._add(f"key {key!r} is marked as written by put(), but events make it")
+            return
+        try:
+            same = stored == folded or same_value(unpack(stored), unpack(folded))
+        except DataError as error:
+            self._add(f"key {key!r} cannot be read: {error}")
+            return
+        if not same:
+            self._add(f"key {key!r} is not what the events make it")
+
+    def _step(self) -> None:
+        self._next = next(self._walk, None)
+
+    def _add(self, message: str) -> None:
+        self._findings.add("pstate", message)
