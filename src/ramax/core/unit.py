@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ramax.core.codec import decode, encode_payload
@@ -227,29 +228,46 @@ def encode_event(
     Raises:
         DataError: A field breaks a rule; the message names it. CodecError for its payload.
     """
-    check_name(new.event_type, "event type")
-    payload = encode_payload(new.payload, f"payload of {new.event_type}")
-    check_payload_size(payload, f"payload of {new.event_type}")
+    event_type = new.event_type
+    places = _places(event_type) if type(event_type) is str else _Places(event_type)
+    payload = encode_payload(new.payload, places.payload)
+    check_payload_size(payload, places.payload)
     entity_id = new.entity_id
     if entity_id is None and domain is not None:
-        entity_id = domain.entity_of(new.event_type, new.payload)
+        entity_id = domain.entity_of(event_type, new.payload)
     if entity_id is None:
         raise DataError(
             "event",
-            new.event_type,
+            event_type,
             "has no entity id; give NewEvent(entity_id=…) or Domain(entity_id=…)",
         )
-    check_entity_id(entity_id, f"entity id of {new.event_type}")
+    check_entity_id(entity_id, places.entity_id)
     causation_id = causes.causation_id if new.causation_id is None else new.causation_id
     correlation_id = causes.correlation_id if new.correlation_id is None else new.correlation_id
-    check_optional_id(causation_id, correlation_id)
+    if causation_id is not None or correlation_id is not None:
+        check_optional_id(causation_id, correlation_id)
     metadata = None
     if new.metadata is not None:
-        metadata = encode_payload(new.metadata, f"metadata of {new.event_type}")
-        check_payload_size(metadata, f"metadata of {new.event_type}")
+        metadata = encode_payload(new.metadata, places.metadata)
+        check_payload_size(metadata, places.metadata)
     return EventRow(
-        sequence, entity_id, new.event_type, payload, micros, causation_id, correlation_id, metadata
+        sequence, entity_id, event_type, payload, micros, causation_id, correlation_id, metadata
     )
+
+
+class _Places:
+    """What the parts of an event of one type are called in errors; made once for each type."""
+
+    __slots__ = ("entity_id", "metadata", "payload")
+
+    def __init__(self, event_type: str) -> None:
+        check_name(event_type, "event type")
+        self.payload = f"payload of {event_type}"
+        self.entity_id = f"entity id of {event_type}"
+        self.metadata = f"metadata of {event_type}"
+
+
+_places = lru_cache(maxsize=4096)(_Places)
 
 
 def as_applied(row: EventRow) -> Event:

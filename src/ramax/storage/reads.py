@@ -195,7 +195,7 @@ def read_known(
 
 def read_value(ex: Executor, space_id: int, key: str) -> Packed | None:
     """Read one stored value, or None."""
-    rows = ex.rows(_value, {"space_id": space_id, "key": key})
+    rows = ex.rows(_value, (space_id, key))
     return packed(*rows[0]) if rows else None
 
 
@@ -215,7 +215,10 @@ class StoredSource:
 
     def load(self, key: str) -> Packed | None:
         """Read one value."""
-        return uncatchable(read_value, self._ex, self._space_id, key)
+        try:
+            return read_value(self._ex, self._space_id, key)
+        except StorageError as error:
+            raise ReadFailedError(error) from error
 
     def load_all(self) -> Mapping[str, Packed]:
         """Read every value."""

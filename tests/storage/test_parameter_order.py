@@ -1,0 +1,28 @@
+"""Hot statements take rows as tuples: the order must be the compiled statement's own."""
+
+import pytest
+
+from ramax.storage import append_sqlite, checkpoints, pstate, reads
+from ramax.storage.sql import Statement
+from ramax.storage.tables import build_tables
+
+ORDERS = {
+    "insert_event": (append_sqlite.insert_event, append_sqlite.EVENT_PARAMETERS),
+    "upsert_value": (
+        pstate.upsert_value,
+        ("space_id", "key", "value", "format", "now", "direct"),
+    ),
+    "upsert_checkpoint": (
+        checkpoints.upsert_checkpoint,
+        ("space_id", "name", "event_id", "sequence", "now"),
+    ),
+    "value": (reads._value, ("space_id", "key")),
+}
+
+
+@pytest.mark.parametrize("name", ORDERS)
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+def test_a_tuple_is_in_the_order_of_the_statement(name, dialect):
+    statement, order = ORDERS[name]
+    assert isinstance(statement, Statement)
+    assert statement.on(build_tables(dialect)).names == order
