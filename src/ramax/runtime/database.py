@@ -140,6 +140,7 @@ class Database:
         """Wait for what was accepted, refuse what comes later, close every connection."""
         if self._core.closed:
             return
+        self._core.check_caller()  # a transaction of this task would never end
         await self._core.close()
         if self._owns_engine:
             await self.engine.dispose()
