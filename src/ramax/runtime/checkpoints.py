@@ -3,9 +3,10 @@
 from ramax.core.limits import check_name, check_sequence
 from ramax.errors import ConcurrencyError, DataError, MisuseError, SpaceNotFoundError
 from ramax.runtime.core import Core, SpaceLike
-from ramax.storage import checkpoints, events
+from ramax.storage import checkpoints
 from ramax.storage.executors import Executor
 from ramax.storage.reads import PSTATE
+from ramax.storage.spaces import keep
 
 
 class CheckpointRepository:
@@ -60,7 +61,7 @@ class CheckpointRepository:
         now = self._core.clock()
 
         def work(ex: Executor) -> None:
-            head = events.read_head(ex, found.space_id)
+            head = keep(ex, found.space_id)
             if head is None:
                 raise SpaceNotFoundError(found.space_name)
             if sequence > head:

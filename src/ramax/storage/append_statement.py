@@ -85,7 +85,9 @@ def _taken(t: Tables, n: Columns, source: sa.FromClause | None) -> sa.CTE:
         & (q.c.last_sequence == n["base"])
         & (q.c.state_version == n["version"])
     )
-    free = sa.select(q.c.space_id).where(holds).with_for_update(of=q, skip_locked=True)
+    free = (
+        sa.select(q.c.space_id).where(holds).with_for_update(of=q, skip_locked=True, key_share=True)
+    )
     if source is not None:
         free = free.select_from(q.join(source, holds)).order_by(q.c.space_id)
     lock = free.cte("lk")

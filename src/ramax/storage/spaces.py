@@ -97,7 +97,9 @@ def lock(t: Tables) -> sa.UpdateBase | sa.Select[Any]:
     q = t.space_sequences
     columns = (q.c.last_sequence, q.c.state_version, q.c.last_timestamp)
     if t.dialect == "postgresql":
-        return sa.select(*columns).where(q.c.space_id == p("space_id")).with_for_update()
+        return (
+            sa.select(*columns).where(q.c.space_id == p("space_id")).with_for_update(key_share=True)
+        )
     # a write that changes nothing takes SQLite's write lock, whatever BEGIN the caller used
     return (
         sa.update(q)
@@ -108,13 +110,21 @@ def lock(t: Tables) -> sa.UpdateBase | sa.Select[Any]:
 
 
 @Statement
+def _keep(t: Tables) -> sa.Select[Any]:
+    """Keep a space from being deleted until the transaction ends; appends to it go on."""
+    q = t.space_sequences
+    statement = sa.select(q.c.last_sequence).where(q.c.space_id == p("space_id"))
+    return statement.with_for_update(read=True, key_share=True)
+
+
+@Statement
 def lock_nowait(t: Tables) -> sa.Select[Any]:
     """Like `lock`, but fails at once where somebody holds the row (PostgreSQL)."""
     q = t.space_sequences
     return (
         sa.select(q.c.last_sequence, q.c.state_version, q.c.last_timestamp)
         .where(q.c.space_id == p("space_id"))
-        .with_for_update(nowait=True)
+        .with_for_update(nowait=True, key_share=True)
     )
 
 
@@ -245,6 +255,16 @@ def limit_waiting(ex: Executor, seconds: float) -> None:
     """Let no statement of the transaction wait longer for a lock; SQLite has its busy timeout."""
     if ex.tables.dialect == "postgresql":
         ex.rows(_lock_timeout, {"milliseconds": str(max(int(seconds * 1000), 1))})
+
+
+def keep(ex: Executor, space_id: int) -> int | None:
+    """Keep a space from being deleted until the transaction ends; return its newest sequence.
+
+    None means that there is no such space. On SQLite the write lock, which the caller has, is
+    what keeps it.
+    """
+    rows = ex.rows(_keep, {"space_id": space_id})
+    return rows[0][0] if rows else None
 
 
 def move_state_version(ex: Executor, space_id: int) -> tuple[int, int, bytes | None] | None:
