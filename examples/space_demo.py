@@ -11,8 +11,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import ramax
-from ramax import Database, Domain, Event, NewEvent
-from ramax.errors import SpaceExistsError, SpaceNotEmptyError
+from ramax import Database, Domain, Event, NewEvent, SpaceExistsError, SpaceNotEmptyError
 
 # -- The domain -----------------------------------------------------------------------------------
 

@@ -14,8 +14,7 @@ from examples.crm import (
     open_tenant,
     update_contact,
 )
-from ramax import NewEvent
-from ramax.errors import KeyNotFoundError
+from ramax import KeyNotFoundError, NewEvent
 from ramax.testing import given
 from tests.examples.program import run
 
