@@ -36,6 +36,8 @@ class Case:
     entrants: tuple[Entrant, ...]
     rounds: int = 9
     quick_rounds: int = 3
+    step: int = 50
+    """Units of a round are a multiple of it; 0 units: the work has a size of its own."""
     in_quick: bool = True
     quick_options: dict[str, Any] = field(default_factory=dict)
     """What the quick form makes smaller for every entrant."""
@@ -224,7 +226,7 @@ def _batches() -> Iterator[Case]:
                 database,
                 "events",
                 3000,
-                3000,
+                2000,
                 durability("NORMAL") if database == "sqlite" else DURABLE,
                 "growing; read model and checkpoint written"
                 if how == "execute"
@@ -235,6 +237,7 @@ def _batches() -> Iterator[Case]:
                     *(_rivals(database, "batch", {}) * (how == "execute")),
                 ),
                 quick_rounds=5,
+                step=1000,
             )
 
 
@@ -260,7 +263,7 @@ def _histories() -> Iterator[Case]:
             (
                 Entrant("limit", LIMIT[database], "replay", setting | size),
                 Entrant("ramax", "library", "replay", setting | size),
-                *_rivals(database, "replay", size),
+                *_rivals(database, "replay", size | {"events": 20_000}),
             ),
             rounds=5,
             quick_options={"events": 20_000},
@@ -304,6 +307,7 @@ def _growth() -> Iterator[Case]:
                 Entrant("among 10", "library", "growth", setting | {"spaces": 10}),
                 Entrant("among 1,000", "library", "growth", setting | {"spaces": 1000}),
             ),
+            step=2,
             quick_options={"per_space": 60},
         )
 
@@ -316,17 +320,17 @@ def _spaces() -> Iterator[Case]:
         own = Entrant("ramax", "library", "create_space", setting)
         yield Case(
             f"{database}-space-create", f"{_name(database)}: creation of a space", kind, "spaces",
-            50, 20, safe, "not used", (own,), rounds=5,
+            50, 20, safe, "not used", (own,), rounds=5, step=10,
         )  # fmt: skip
         own = Entrant("ramax", "library", "find_space", setting)
         yield Case(
             f"{database}-space-find", f"{_name(database)}: look-up by name among 1,000 spaces",
-            kind, "look-ups", 200, 100, safe, "not used", (own,), rounds=5,
+            kind, "look-ups", 200, 100, safe, "not used", (own,), rounds=5, step=10,
         )  # fmt: skip
         own = Entrant("ramax", "library", "append_one", setting)
         yield Case(
             f"{database}-append", f"{_name(database)}: append of one event", kind, "events",
-            100, 50, safe, "not used", (own,), rounds=5,
+            100, 50, safe, "not used", (own,), rounds=5, step=10,
         )  # fmt: skip
 
 
@@ -360,13 +364,14 @@ def _reads() -> Iterator[Case]:
                 kind,
                 "keys",
                 units,
-                units // 2,
+                units,
                 durability("NORMAL") if database == "sqlite" else DURABLE,
                 "10,000 keys; shared cache, so the database is asked",
                 (
                     Entrant("limit", LIMIT[database], "read", setting | {"how": how}),
                     Entrant("ramax", "library", "read", setting | {"how": how}),
                 ),
+                step=100,
                 in_quick=False,
             )
 
@@ -386,7 +391,7 @@ def _memory() -> Iterator[Case]:
                 "1,000 keys; a process of its own",
                 (
                     Entrant("10,000 events", "library", "memory", {"how": how, "events": 10_000}),
-                    Entrant("200,000 events", "library", "memory", {"how": how, "events": 200_000}),
+                    Entrant("100,000 events", "library", "memory", {"how": how, "events": 100_000}),
                 ),
                 rounds=1,
                 in_quick=False,
@@ -430,6 +435,7 @@ def _import_time() -> Case:
             Entrant("ramax", "library", "importing", {"modules": "ramax"}),
         ),
         rounds=5,
+        step=1,
         in_quick=False,
     )  # fmt: skip
 

@@ -10,8 +10,14 @@ FOLDER = Path(__file__).resolve().parents[1] / ".bench"
 
 NEEDS = {
     "eventsourcing_rival": ["eventsourcing[postgres]==9.5.6"],
-    # its sqlalchemy-utils does not import under SQLAlchemy 2.1, and it forgets to name sniffio
-    "depeche_rival": ["depeche-db==0.13.1", "sqlalchemy<2.1", "psycopg[binary]", "sniffio"],
+    # its sqlalchemy-utils does not import under SQLAlchemy 2.1, and it forgets to name two
+    "depeche_rival": [
+        "depeche-db==0.13.1",
+        "sqlalchemy<2.1",
+        "psycopg[binary]",
+        "sniffio",
+        "pydantic",
+    ],
     "strata_rival": ["stratadb==1.2.7"],
 }
 

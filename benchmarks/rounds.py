@@ -1,11 +1,13 @@
 """Runs cases: every entrant prepared, then in turns, round after round."""
 
 import asyncio
+import os
 import shutil
+import signal
 import statistics
 import tempfile
+import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +19,11 @@ from benchmarks.environments import NotInstalledError, python_of
 from benchmarks.programs.process import Program, ProgramError
 from benchmarks.work import Sample
 from tests._postgres import NoPostgresError, Server
+
+SECONDS, QUICK_SECONDS = 0.5, 0.2
+"""How long a round of the slowest entrant may take, where its size can be chosen."""
+FEWEST = 3
+"""Rounds that a median needs, however long they take."""
 
 
 @dataclass(slots=True)
@@ -101,6 +108,7 @@ class Place:
     def close(self) -> None:
         """Remove everything."""
         if self._server is not None:
+            os.kill(self._server.pid, signal.SIGQUIT)  # no checkpoint of what goes anyway
             self._server.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -135,29 +143,46 @@ class Bench:
     def run(self, case: Case) -> Result:
         """Prepare every entrant, warm each up, then let them take turns."""
         result = Result(case, [Measured(entrant) for entrant in self._entrants(case)])
-        ready = []
+        ready: list[_Ready] = []
         for measured in result.measured:
             try:
-                ready.append((measured, *self._prepare(case, measured.entrant)))
+                ready.append(self._prepare(case, measured))
             except (ProgramError, NotInstalledError, NoPostgresError) as error:
                 measured.error = str(error) or type(error).__name__
+        self._rounds(case, ready)
+        for each in ready:
+            if not each.measured.error:
+                each.program.finish(each.handle)
+            if not self._quick:  # dropping a database waits for a checkpoint
+                self._place.forget(each.target)
+        return result
+
+    def _rounds(self, case: Case, ready: Sequence["_Ready"]) -> None:
         units = case.quick_units if self._quick else case.units
         rounds = case.quick_rounds if self._quick else case.rounds
+        longest = QUICK_SECONDS if self._quick else SECONDS
+        if rounds > 1:  # the first round warms up, and shows how much fits into a round
+            first = [sample.seconds for each in ready if (sample := self._round(each, units))]
+            share = min(1.0, longest / max(first, default=longest))
+            units = max(case.step, int(units * share) // case.step * case.step)
+        started = time.monotonic()
+        for number in range(rounds):
+            if number >= FEWEST and time.monotonic() - started > longest * case.rounds * 2:
+                break  # the machine is busy, or an entrant cannot do less than a long round
+            turn = number % max(1, len(ready))  # who follows whom matters to a disk
+            for each in [*ready[turn:], *ready[:turn]]:
+                if sample := self._round(each, units):
+                    each.measured.samples.append(sample)
+
+    def _round(self, each: "_Ready", units: int) -> Sample | None:
+        """Do one round; an entrant that fails is out, and the others go on."""
+        if each.measured.error:
+            return None
         try:
-            for number in range(rounds + (case.rounds > 1)):
-                for measured, program, handle, _ in _rotated(ready, number):
-                    sample = program.round(handle, units)
-                    if number or case.rounds == 1:  # the first round warms up
-                        measured.samples.append(sample)
+            return each.program.round(each.handle, units)
         except ProgramError as error:
-            for measured in result.measured:
-                measured.samples, measured.error = [], measured.error or str(error)
-        for _, program, handle, target in ready:
-            with suppress(ProgramError):
-                program.finish(handle)
-            if not self._quick:  # dropping a database waits for a checkpoint
-                self._place.forget(target)
-        return result
+            each.measured.samples, each.measured.error = [], str(error)
+            return None
 
     def _entrants(self, case: Case) -> Sequence[Entrant]:
         if not self._quick:
@@ -165,16 +190,18 @@ class Bench:
         # rivals are for the full run: installing them takes longer than the whole quick one
         return [e for e in case.entrants if not (e.full_only or _is_rival(e.program))]
 
-    def _prepare(self, case: Case, entrant: Entrant) -> tuple[Program, int, str]:
+    def _prepare(self, case: Case, measured: Measured) -> "_Ready":
+        entrant = measured.entrant
         program = self._program(entrant.program)
         target = self._place.target(case.database)
         options: dict[str, Any] = dict(entrant.options)
         if self._quick:
             options |= case.quick_options
-        return program, program.prepare(entrant.work, {"target": target} | options), target
+        handle = program.prepare(entrant.work, {"target": target} | options)
+        return _Ready(measured, program, handle, target)
 
     def _program(self, name: str) -> Program:
-        if name not in self._programs:
+        if name not in self._programs or self._programs[name].ended:
             module = name if "." in name else f"programs.{name}"
             self._programs[name] = Program(f"benchmarks.{module}", python_of(name))
         return self._programs[name]
@@ -184,7 +211,11 @@ def _is_rival(program: str) -> bool:
     return program.endswith("_rival")
 
 
-def _rotated(ready: list[Any], number: int) -> list[Any]:
-    """Begin each round with another entrant: who follows whom matters to a disk."""
-    first = number % len(ready) if ready else 0
-    return ready[first:] + ready[:first]
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """An entrant whose work is prepared."""
+
+    measured: Measured
+    program: Program
+    handle: int
+    target: str

@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.work import Sample
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 300.0
+PATIENCE = 120.0
 """Seconds after which a program that does not answer is given up."""
 
 
@@ -51,6 +51,11 @@ class Program:
         """Clean up behind a prepared work."""
         self._ask(do="finish", handle=handle)
 
+    @property
+    def ended(self) -> bool:
+        """The process is gone."""
+        return self._process.poll() is not None
+
     def close(self) -> None:
         """End the process."""
         self._process.communicate(timeout=30)
@@ -65,6 +70,7 @@ class Program:
             raise ProgramError(f"{self._name} has ended") from error
         if not select.select([self._process.stdout], [], [], PATIENCE)[0]:
             self._process.kill()
+            self._process.wait()
             raise ProgramError(f"{self._name} did not answer for {PATIENCE:g} s")
         line = self._process.stdout.readline()
         if not line:

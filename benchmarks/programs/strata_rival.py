@@ -62,9 +62,10 @@ async def replay(target: str, durability: str, events: int, keys: int) -> AsyncI
             state: dict[str, Any] = {}
             count = 0
             with Meter() as meter:
-                for happened in db.events.list().all():
-                    state[happened.payload["contact_id"]] = happened.payload
-                    count += 1
+                while page := db.events.range(count, end=count + 1000).items:
+                    for found in page:
+                        state[found.event.payload["contact_id"]] = found.event.payload
+                    count += len(page)
             assert (count, len(state)) == (events, keys), (count, len(state))
             return meter.sample(count)
 
