@@ -160,7 +160,7 @@ class ContentStore:
         Returns:
             One commit for each command, same order.
         """
-        pairs = list(commands_)
+        pairs = list(commands_) if isinstance(commands_, Iterable) else [commands_]
         for pair in pairs:
             if not isinstance(pair, tuple) or len(pair) != 2:  # noqa: PLR2004 - a pair
                 raise DataError("execute_many", pair, "give (command, params) pairs")

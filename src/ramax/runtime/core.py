@@ -149,10 +149,9 @@ class Core:
 
     async def find(self, name_or_id: str | int) -> Space | None:
         """Return the space of that name or id, or None."""
+        check_space(name_or_id)
         if isinstance(name_or_id, str):
             return await self.find_by_name(name_or_id)
-        if isinstance(name_or_id, bool) or not isinstance(name_or_id, int):
-            raise DataError("space", name_or_id, "give a Space, its name or its id")
         return await self.find_by_id(name_or_id)
 
     async def find_by_name(self, name: str) -> Space | None:
@@ -207,6 +206,18 @@ class Core:
         await self.writer.close()
         await self.reader.close()
         await self.backend.close()
+
+
+def check_space(space: object) -> None:
+    """Refuse what can be neither a space nor its name or id.
+
+    Raises:
+        DataError: It is of another type, or no id could be that number.
+    """
+    if isinstance(space, bool) or not isinstance(space, (Space, str, int)):
+        raise DataError("space", space, "give a Space, its name or its id")
+    if isinstance(space, int):
+        check_sequence(space, "space id")
 
 
 def _vanished(name: str) -> Space:

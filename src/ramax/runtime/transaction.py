@@ -25,7 +25,7 @@ from ramax.errors import (
 from ramax.runtime.batch import Attempt, run_batch
 from ramax.runtime.catchup import fold_gap
 from ramax.runtime.commands import NO_DOMAIN, causes
-from ramax.runtime.core import Core, SpaceLike
+from ramax.runtime.core import Core, SpaceLike, check_space
 from ramax.runtime.jobs import Append, Execute, Job, StateBehindError
 from ramax.runtime.pstate import distinct_keys
 from ramax.storage import spaces
@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 def _is(space: Space, target: SpaceLike) -> bool:
     if isinstance(target, Space):
-        return target.space_id == space.space_id
+        target = target.space_id or target.space_name  # `default` before its first write
     return target in (space.space_id, space.space_name)
 
 
@@ -148,6 +148,7 @@ class Transaction:
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _committed: set[int] = field(default_factory=set)
     _task: "asyncio.Task[Any] | None" = None
+    _purpose: str = ""  # what a warning is to call it, where it begins without a space
 
     # -- the block -------------------------------------------------------------------------------
 
@@ -164,6 +165,7 @@ class Transaction:
             self._state = "open"
             if self._joined:
                 named = [await self._find(target) for target in self._targets]
+            self._domains = self._domains_of(named)
             for space in sorted(named, key=lambda each: each.space_id):
                 await self._lock(space)
         except BaseException as error:
@@ -173,6 +175,15 @@ class Transaction:
         if not self._joined and self._task is not None:
             self._core.transactions[self._task] = name
         return self
+
+    def _domains_of(self, named: Sequence[Space]) -> dict[int, Domain]:
+        """Key the domains by the ids that the spaces have now: `default` may just have got its."""
+        given = [target.space_id if isinstance(target, Space) else -1 for target in self._targets]
+        return {
+            space.space_id: self._domains[space_id]
+            for space_id, space in zip(given, named, strict=True)
+            if space_id in self._domains
+        }
 
     def __await__(self) -> Any:
         """Start a joined transaction without a block: it ends with the caller's own."""
@@ -232,6 +243,8 @@ class Transaction:
             self._core.cache.forget(space_id)
 
     def _name(self) -> str:
+        if self._purpose:
+            return self._purpose
         names = ", ".join(str(getattr(t, "space_name", t)) for t in self._targets)
         task = asyncio.current_task()
         return f"the transaction of task {task.get_name() if task else '?'} over {names}"
@@ -278,6 +291,7 @@ class Transaction:
         return space
 
     async def _find(self, target: SpaceLike) -> Space:
+        check_space(target)
         now = self._core.clock()
 
         def work(ex: Executor) -> Space | None:
@@ -286,6 +300,8 @@ class Transaction:
             if isinstance(target, int):
                 return spaces.find_by_id(ex, target)
             name = target.space_name if isinstance(target, Space) else target
+            if not spaces.is_storable_name(name):
+                return None
             found = spaces.find_by_name(ex, name)
             if found is None and name == spaces.DEFAULT:
                 return spaces.create(ex, name, None, now)
