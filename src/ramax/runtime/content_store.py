@@ -229,12 +229,15 @@ class ContentStore:
         what it writes is committed, or rolled back, by the caller.
 
         Raises:
-            MisuseError: No transaction is open on the connection.
+            MisuseError: No transaction is open on the connection, or it is in AUTOCOMMIT.
         """
         if self._core.closed:
             raise ClosedError("the database is closed")
         if not connection.in_transaction():
             raise MisuseError("join needs an open transaction: async with connection.begin(): …")
+        # SQLAlchemy knows, but has no public way to ask
+        if connection.sync_connection._is_autocommit_isolation():  # type: ignore[union-attr]  # noqa: SLF001
+            raise MisuseError("join needs a transaction, and this connection is in AUTOCOMMIT")
         return Transaction(
             self._core, [self.space], self._domains(), _connection=connection, _joined=True
         )

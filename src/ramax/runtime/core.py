@@ -6,7 +6,9 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
+
+import sqlalchemy as sa
 
 from ramax.core.limits import check_sequence, validate_space_name
 from ramax.errors import (
@@ -45,6 +47,13 @@ class Options:
     limits: Limits = field(default_factory=Limits)
 
 
+class OpenTransaction(NamedTuple):
+    """What a task is inside of; ``joined`` is the caller's own transaction, if it is that."""
+
+    name: str
+    joined: sa.Transaction | None
+
+
 class Core:
     """One open database; every handle refers to it and nothing else is shared."""
 
@@ -55,7 +64,7 @@ class Core:
         self.cache = StateCache(options.cache_bytes)
         self.writer = Writer(backend, self.cache, clock, options.limits)
         self.reader = Reader(backend, self.writer, self.cache)
-        self.transactions: weakref.WeakKeyDictionary[asyncio.Task[Any], str] = (
+        self._transactions: weakref.WeakKeyDictionary[asyncio.Task[Any], OpenTransaction] = (
             weakref.WeakKeyDictionary()
         )
         self._loop = asyncio.get_running_loop()
@@ -65,8 +74,11 @@ class Core:
 
     # -- who may call ----------------------------------------------------------------------------
 
-    def check_caller(self) -> None:
+    def check_caller(self, joining: sa.Transaction | None = None) -> None:
         """Refuse what would hang or corrupt.
+
+        Args:
+            joining: The transaction of his own that the caller wants more of.
 
         Raises:
             ClosedError: The database is closed.
@@ -87,12 +99,31 @@ class Core:
             raise MisuseError(
                 "the database was opened in another event loop; open one in each loop"
             )
-        if self.transactions and (task := asyncio.current_task()) in self.transactions:
-            assert task is not None
+        if self._transactions and (opened := self._opened(joining)) is not None:
             raise NestedTransactionError(
-                f"this task is inside {self.transactions[task]}; use the transaction (tx.execute, "
+                f"this task is inside {opened.name}; use the transaction (tx.execute, "
                 "tx.append, tx.pstate, tx.at) or end it first"
             )
+
+    def _opened(self, joining: sa.Transaction | None) -> OpenTransaction | None:
+        task = asyncio.current_task()
+        found = None if task is None else self._transactions.get(task)
+        if task is None or found is None or found.joined is None:
+            return found
+        if not found.joined.is_active:  # its owner has ended it
+            del self._transactions[task]
+            return None
+        return None if found.joined is joining else found
+
+    def enter(self, name: str, joined: sa.Transaction | None = None) -> None:
+        """Note that the calling task has a transaction open, its own or a joined one."""
+        if (task := asyncio.current_task()) is not None:
+            self._transactions[task] = OpenTransaction(name, joined)
+
+    def leave(self, task: "asyncio.Task[Any] | None") -> None:
+        """Note that a task has ended its transaction."""
+        if task is not None:
+            self._transactions.pop(task, None)
 
     # -- running work ----------------------------------------------------------------------------
 
@@ -201,7 +232,14 @@ class Core:
         return await self.locked(f"creating space {name!r}", work)
 
     async def close(self) -> None:
-        """Wait for what was accepted, then give every connection back."""
+        """Wait for what was accepted, then give every connection back.
+
+        Raises:
+            NestedTransactionError: The caller's own transaction is open, and would be waited for.
+        """
+        opened = self._opened(None)
+        if opened is not None and opened.joined is None:
+            raise NestedTransactionError(f"close the database after {opened.name}, not inside")
         self.closed = True
         await self.writer.close()
         await self.reader.close()

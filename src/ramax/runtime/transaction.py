@@ -155,13 +155,14 @@ class Transaction:
     async def __aenter__(self) -> Self:
         if self._state != "new":
             raise MisuseError("a transaction is for one block; open another one")
-        self._core.check_caller()
+        self._core.check_caller(self._root)
         self._task = asyncio.current_task()
         named = [] if self._joined else [await self._core.saved(t) for t in self._targets]
         name = self._name()
         try:
             if not self._joined:
                 await self._begin(name)
+            await self.run(_ensure_begun)
             self._state = "open"
             if self._joined:
                 named = [await self._find(target) for target in self._targets]
@@ -172,9 +173,15 @@ class Transaction:
             self._state = "closed"
             await self._stack.__aexit__(type(error), error, error.__traceback__)
             raise
-        if not self._joined and self._task is not None:
-            self._core.transactions[self._task] = name
+        self._core.enter(name, self._root)
         return self
+
+    @property
+    def _root(self) -> sa.Transaction | None:
+        """The transaction of the caller that this one is part of."""
+        if not self._joined or self._connection is None:
+            return None
+        return self._connection.sync_connection.get_transaction()  # type: ignore[union-attr]
 
     def _domains_of(self, named: Sequence[Space]) -> dict[int, Domain]:
         """Key the domains by the ids that the spaces have now: `default` may just have got its."""
@@ -201,18 +208,16 @@ class Transaction:
             await self._connection.begin()
         except (sa.exc.SQLAlchemyError, OSError) as error:
             raise translated(error) from error
-        await self.run(_ensure_begun)
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if self._task is not None:
-            self._core.transactions.pop(self._task, None)
         failed = self._failure
         self._state = "closed"
-        if self._joined:
+        if self._joined:  # the caller's own transaction goes on
             self._forget()
             if failed is not None and error is None:
                 raise TransactionFailedError(_BROKEN) from failed
             return
+        self._core.leave(self._task)
         ending = asyncio.ensure_future(self._end(commit=error is None and failed is None))
         try:
             await asyncio.shield(ending)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy import PoolProxiedConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
@@ -26,15 +27,20 @@ READERS = 3
 class _Held:
     """A connection taken out of the pool for good."""
 
-    def __init__(self, connection: AsyncConnection, driver: Any, tables: Tables) -> None:
-        self.connection = connection
-        self._driver = driver
-        self._executor = AsyncpgExecutor(driver, tables)
+    def __init__(self, borrowed: PoolProxiedConnection, tables: Tables) -> None:
+        self._detached = borrowed
+        self._driver: Any = borrowed.driver_connection
+        borrowed.detach()
+        self._executor = AsyncpgExecutor(self._driver, tables)
 
     @property
     def lost(self) -> bool:
         """The server or the network ended it."""
         return bool(self._driver.is_closed())
+
+    async def prepare(self) -> None:
+        """Set the session up: statements over arrays take longer to plan than to run."""
+        await self._driver.execute("SET plan_cache_mode = force_generic_plan; SET jit = off")
 
     async def run(self, work: Callable[[Executor], T]) -> T:
         """Run synchronous code that waits for the database in a greenlet."""
@@ -46,7 +52,7 @@ class _Held:
             self._driver.terminate()
         elif not self.lost:
             await self._driver.close(timeout=5)
-        await self.connection.close()
+        await greenlet_spawn(self._detached.close)
 
 
 class PostgresBackend:
@@ -59,6 +65,8 @@ class PostgresBackend:
     def __init__(self, engine: AsyncEngine, tables: Tables, *, read_only: bool) -> None:
         self.tables = tables
         self._engine, self._read_only = engine, read_only
+        # held connections come past the pool: one that was handed in may be small, and busy
+        self._pool = engine.sync_engine.pool.recreate()
         self._writer: _Held | None = None
         self._writing: asyncio.Task[object] | None = None
         self._free: asyncio.LifoQueue[_Held | None] = asyncio.LifoQueue()
@@ -69,21 +77,14 @@ class PostgresBackend:
         sa.event.listen(engine.sync_engine, "checkout", _refuse_closed)
 
     async def _hold(self) -> _Held:
+        held = None
         try:
-            connection = await self._engine.connect()
-        except (sa.exc.SQLAlchemyError, OSError) as error:
+            held = _Held(await greenlet_spawn(self._pool.connect), self.tables)
+            await held.prepare()
+        except Exception as error:  # the driver's, or the adapter's
+            await self._drop(held, broken=True)
             raise translated(error) from error
-        try:
-            raw = await connection.get_raw_connection()
-            driver: Any = raw.driver_connection
-            await connection.run_sync(lambda c: c.detach())
-            # statements over arrays are planned once: planning anew takes longer than running
-            await driver.execute("SET plan_cache_mode = force_generic_plan; SET jit = off")
-        except Exception as error:  # SQLAlchemy's, or asyncpg's own
-            await connection.invalidate()
-            await connection.close()
-            raise translated(error) from error
-        return _Held(connection, driver, self.tables)
+        return held
 
     async def open(self) -> None:
         """Connect once; a server that cannot be reached fails here."""
