@@ -11,6 +11,7 @@ from ramax.storage.executors import Executor
 from ramax.storage.faults import UniqueViolationError
 from ramax.storage.reads import PSTATE
 from ramax.storage.spaces import DEFAULT, SYSTEM_PREFIX, UNSAVED_DEFAULT
+from ramax.storage.stats import read_stats
 from ramax.values import Space, SpaceStats
 
 
@@ -139,7 +140,7 @@ class SpaceRegistry:
             SpaceNotFoundError: There is no such space.
         """
         if space is None:
-            found = await self._core.read(spaces.read_stats)
+            found = await self._core.read(read_stats)
             visible = [s for s in found if not s.space.space_name.startswith(SYSTEM_PREFIX)]
             if all(s.space.space_name != DEFAULT for s in visible):
                 visible.insert(0, _nothing())
@@ -147,7 +148,7 @@ class SpaceRegistry:
         wanted = await self._core.resolve(space)
         if not wanted.space_id:
             return _nothing()
-        counted = await self._core.read(lambda ex: spaces.read_stats(ex, wanted.space_id))
+        counted = await self._core.read(lambda ex: read_stats(ex, wanted.space_id))
         if not counted:
             raise SpaceNotFoundError(wanted.space_name)
         return counted[0]

@@ -1,6 +1,6 @@
 """The registry of spaces: rows of `spaces`, each with its guard in `space_sequences`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,10 +13,9 @@ from ramax.core.limits import check_payload_size
 from ramax.errors import SpaceNotEmptyError, SpaceNotFoundError
 from ramax.storage.executors import Executor, Row
 from ramax.storage.plan import Extra
-from ramax.storage.reads import PSTATE
 from ramax.storage.sql import Statement
 from ramax.storage.tables import Tables
-from ramax.values import EPOCH, Space, SpaceStats, from_micros
+from ramax.values import EPOCH, Space, from_micros
 
 DEFAULT = "default"
 UNSAVED_DEFAULT = Space(0, DEFAULT, EPOCH, {})
@@ -25,31 +24,32 @@ UNSAVED_DEFAULT = Space(0, DEFAULT, EPOCH, {})
 SYSTEM_PREFIX = "_system_"
 
 
-def _columns(t: Tables) -> list[sa.ColumnElement[Any]]:
+def space_columns(t: Tables) -> list[sa.ColumnElement[Any]]:
+    """Return the columns that `as_space` takes, in its order."""
     c = t.spaces.c
     return [c.space_id, c.space_name, c.created_at, c.metadata]
 
 
 @Statement
 def _by_name(t: Tables) -> sa.Select[Any]:
-    return sa.select(*_columns(t)).where(t.spaces.c.space_name == p("name"))
+    return sa.select(*space_columns(t)).where(t.spaces.c.space_name == p("name"))
 
 
 @Statement
 def _by_id(t: Tables) -> sa.Select[Any]:
-    return sa.select(*_columns(t)).where(t.spaces.c.space_id == p("space_id"))
+    return sa.select(*space_columns(t)).where(t.spaces.c.space_id == p("space_id"))
 
 
 @Statement
 def _all(t: Tables) -> sa.Select[Any]:
-    return sa.select(*_columns(t)).order_by(t.spaces.c.space_id)
+    return sa.select(*space_columns(t)).order_by(t.spaces.c.space_id)
 
 
 @Statement
 def _prefixed(t: Tables) -> sa.Select[Any]:
     c = t.spaces.c
     return (
-        sa.select(*_columns(t))
+        sa.select(*space_columns(t))
         .where(c.space_name >= p("low"), c.space_name < p("high"))
         .order_by(c.space_id)
     )
@@ -161,7 +161,8 @@ def is_storable_name(name: str) -> bool:
     return "\x00" not in name and not any("\ud800" <= c <= "\udfff" for c in name)
 
 
-def _as_space(row: Row) -> Space:
+def as_space(row: Row) -> Space:
+    """Make a space of a row of `space_columns`."""
     space_id, name, created_at, metadata = row
     return Space(space_id, name, from_micros(created_at), decode(metadata) if metadata else {})
 
@@ -169,21 +170,21 @@ def _as_space(row: Row) -> Space:
 def find_by_name(ex: Executor, name: str) -> Space | None:
     """Return the stored space of that name, or None."""
     rows = ex.rows(_by_name, {"name": name})
-    return _as_space(rows[0]) if rows else None
+    return as_space(rows[0]) if rows else None
 
 
 def find_by_id(ex: Executor, space_id: int) -> Space | None:
     """Return the stored space of that id, or None."""
     rows = ex.rows(_by_id, {"space_id": space_id})
-    return _as_space(rows[0]) if rows else None
+    return as_space(rows[0]) if rows else None
 
 
 def list_all(ex: Executor, prefix: str | None = None) -> list[Space]:
     """Return stored spaces by id, those whose names begin with ``prefix`` if it is given."""
     if not prefix:
-        return [_as_space(row) for row in ex.rows(_all, {})]
+        return [as_space(row) for row in ex.rows(_all, {})]
     return [
-        _as_space(row) for row in ex.rows(_prefixed, {"low": prefix, "high": prefix_end(prefix)})
+        as_space(row) for row in ex.rows(_prefixed, {"low": prefix, "high": prefix_end(prefix)})
     ]
 
 
@@ -305,89 +306,3 @@ def _delete_from(name: str) -> Any:
         return sa.delete(table).where(table.c.space_id == p("space_id"))
 
     return build
-
-
-def _select_stats(t: Tables, only: sa.ColumnElement[int] | None) -> sa.Select[Any]:
-    """Counts of all spaces, or of one, in one statement; each part looks only at what it needs."""
-    e, s, c = t.events.c, t.pstate.c, t.spaces.c
-
-    def part(column: Any) -> sa.ColumnElement[bool]:
-        return sa.true() if only is None else column == only
-
-    events = (
-        sa.select(
-            e.space_id,
-            sa.func.count().label("n"),
-            sa.func.max(e.timestamp).label("newest"),
-            sa.func.sum(sa.func.length(e.payload)).label("size"),
-        )
-        .where(part(e.space_id))
-        .group_by(e.space_id)
-        .subquery("ev")
-    )
-    keys = (
-        sa.select(
-            s.space_id,
-            sa.func.count().label("n"),
-            sa.func.sum(sa.func.length(s.value)).label("size"),
-        )
-        .where(part(s.space_id))
-        .group_by(s.space_id)
-        .subquery("ks")
-    )
-    return (
-        sa.select(
-            *_columns(t),
-            events.c.n,
-            events.c.newest,
-            events.c.size,
-            keys.c.n,
-            keys.c.size,
-            t.checkpoints.c.name,
-            t.checkpoints.c.last_space_sequence,
-        )
-        .select_from(
-            t.spaces.outerjoin(events, events.c.space_id == c.space_id)
-            .outerjoin(keys, keys.c.space_id == c.space_id)
-            .outerjoin(t.checkpoints, t.checkpoints.c.space_id == c.space_id)
-        )
-        .where(part(c.space_id))
-        .order_by(c.space_id, t.checkpoints.c.name)
-    )
-
-
-@Statement
-def _stats_of_all(t: Tables) -> sa.Select[Any]:
-    return _select_stats(t, None)
-
-
-@Statement
-def _stats_of_one(t: Tables) -> sa.Select[Any]:
-    return _select_stats(t, p("space_id", type_=sa.BigInteger()))
-
-
-def read_stats(ex: Executor, space_id: int | None = None) -> list[SpaceStats]:
-    """Return the counts of one space, or of all, by id, with one statement."""
-    grouped: dict[int, tuple[Row, dict[str, int]]] = {}
-    rows = (
-        ex.rows(_stats_of_all, {})
-        if space_id is None
-        else ex.rows(_stats_of_one, {"space_id": space_id})
-    )
-    for row in rows:
-        _, checkpoints = grouped.setdefault(row[0], (row, {}))
-        if row[9] is not None:
-            checkpoints[row[9]] = row[10]
-    return [_as_stats(row, checkpoints) for row, checkpoints in grouped.values()]
-
-
-def _as_stats(row: Sequence[Any], checkpoints: dict[str, int]) -> SpaceStats:
-    events, newest, event_bytes, keys, key_bytes = row[4:9]
-    return SpaceStats(
-        _as_space(row[:4]),
-        events or 0,
-        keys or 0,
-        {PSTATE: 0} | checkpoints,
-        None if newest is None else from_micros(newest),
-        int(event_bytes or 0) + int(key_bytes or 0),
-    )

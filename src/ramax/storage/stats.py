@@ -1,0 +1,100 @@
+"""What spaces hold, counted in one statement."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam as p
+
+from ramax.storage.executors import Executor, Row
+from ramax.storage.reads import PSTATE
+from ramax.storage.spaces import as_space, space_columns
+from ramax.storage.sql import Statement
+from ramax.storage.tables import Tables
+from ramax.values import SpaceStats, from_micros
+
+
+def _select_stats(t: Tables, only: sa.ColumnElement[int] | None) -> sa.Select[Any]:
+    """Counts of all spaces, or of one, in one statement; each part looks only at what it needs."""
+    e, s, c = t.events.c, t.pstate.c, t.spaces.c
+
+    def part(column: Any) -> sa.ColumnElement[bool]:
+        return sa.true() if only is None else column == only
+
+    events = (
+        sa.select(
+            e.space_id,
+            sa.func.count().label("n"),
+            sa.func.max(e.timestamp).label("newest"),
+            sa.func.sum(sa.func.length(e.payload)).label("size"),
+        )
+        .where(part(e.space_id))
+        .group_by(e.space_id)
+        .subquery("ev")
+    )
+    keys = (
+        sa.select(
+            s.space_id,
+            sa.func.count().label("n"),
+            sa.func.sum(sa.func.length(s.value)).label("size"),
+        )
+        .where(part(s.space_id))
+        .group_by(s.space_id)
+        .subquery("ks")
+    )
+    return (
+        sa.select(
+            *space_columns(t),
+            events.c.n,
+            events.c.newest,
+            events.c.size,
+            keys.c.n,
+            keys.c.size,
+            t.checkpoints.c.name,
+            t.checkpoints.c.last_space_sequence,
+        )
+        .select_from(
+            t.spaces.outerjoin(events, events.c.space_id == c.space_id)
+            .outerjoin(keys, keys.c.space_id == c.space_id)
+            .outerjoin(t.checkpoints, t.checkpoints.c.space_id == c.space_id)
+        )
+        .where(part(c.space_id))
+        .order_by(c.space_id, t.checkpoints.c.name)
+    )
+
+
+@Statement
+def _stats_of_all(t: Tables) -> sa.Select[Any]:
+    return _select_stats(t, None)
+
+
+@Statement
+def _stats_of_one(t: Tables) -> sa.Select[Any]:
+    return _select_stats(t, p("space_id", type_=sa.BigInteger()))
+
+
+def read_stats(ex: Executor, space_id: int | None = None) -> list[SpaceStats]:
+    """Return the counts of one space, or of all, by id, with one statement."""
+    grouped: dict[int, tuple[Row, dict[str, int]]] = {}
+    rows = (
+        ex.rows(_stats_of_all, {})
+        if space_id is None
+        else ex.rows(_stats_of_one, {"space_id": space_id})
+    )
+    for row in rows:
+        _, checkpoints = grouped.setdefault(row[0], (row, {}))
+        if row[9] is not None:
+            checkpoints[row[9]] = row[10]
+    return [_as_stats(row, checkpoints) for row, checkpoints in grouped.values()]
+
+
+def _as_stats(row: Sequence[Any], checkpoints: dict[str, int]) -> SpaceStats:
+    events, newest, event_bytes, keys, key_bytes = row[4:9]
+    return SpaceStats(
+        as_space(row[:4]),
+        events or 0,
+        keys or 0,
+        {PSTATE: 0} | checkpoints,
+        None if newest is None else from_micros(newest),
+        int(event_bytes or 0) + int(key_bytes or 0),
+    )
