@@ -204,6 +204,19 @@ async def test_a_rebuild_in_the_middle_of_a_scan_is_noticed(store):
     assert len(await keys(store.pstate.scan())) == 1500
 
 
+async def test_a_put_in_the_middle_of_a_scan_does_not_disturb_it(store):
+    def fill(state, params):
+        return [NewEvent("doc.put", {}, entity_id=f"k{n:05}") for n in range(1500)]
+
+    await store.execute(fill)
+    scan = store.pstate.scan()
+    seen = [(await anext(scan))[0]]
+    await store.pstate.put("k99999", 1)
+    seen += await keys(scan)
+    assert len(seen) == 1501
+    assert seen[-1] == "k99999"
+
+
 async def test_a_command_in_the_middle_of_a_scan_does_not_disturb_it(store):
     def fill(state, params):
         return [NewEvent("doc.put", {}, entity_id=f"k{n:05}") for n in range(1500)]

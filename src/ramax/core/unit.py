@@ -33,6 +33,19 @@ class Guard(NamedTuple):
     checkpoint: int
     domains: frozenset[str] | None
 
+    @property
+    def replacements(self) -> int:
+        """How often the pstate was replaced as a whole: the high half of the state version."""
+        return self.state_version >> _REPLACEMENT_BITS
+
+    @property
+    def step_to_replacement(self) -> int:
+        """What to add to the state version when the pstate is replaced; else it moves by 1."""
+        return ((self.replacements + 1) << _REPLACEMENT_BITS) - self.state_version
+
+
+_REPLACEMENT_BITS = 32
+
 
 class EventRow(NamedTuple):
     """One event on its way into the log; the order of its columns is the INSERT's."""

@@ -136,11 +136,11 @@ class SpacePState:
             guard, page = await self._core.read(
                 lambda ex, s=space, a=after, n=size: _scan_page(ex, s, prefix, a, n)  # type: ignore[misc]
             )
-            if generation not in (None, guard.state_version):
+            if generation not in (None, guard.replacements):
                 raise StateReplacedError(
                     f"the pstate of {space.space_name!r} was replaced during the scan; start again"
                 )
-            generation = guard.state_version
+            generation = guard.replacements
             for key, packed in page:
                 yield key, unpack(packed)
             if len(page) < size:

@@ -121,7 +121,7 @@ class Refold:
             last_timestamp=stamp + 1,  # above these rows: the next rebuild tells them from newer
             checkpoint=self.sequence,
             checkpoint_event_id=self._event_id,
-            version_step=1,
+            version_step=guard.step_to_replacement,
         )
         names = self._domain.names
         extras = [] if names == guard.domains else [domains_row(space_id, names)]
