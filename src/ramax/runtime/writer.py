@@ -4,8 +4,8 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -54,6 +54,7 @@ class Writer:
         self._queue = WorkQueue(limits.queue, limits.batch)
         self._lanes = Lanes(self._process_locked, limits.batch)
         self._busy = False
+        self._others = 0
         self._holder: str | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle: list[asyncio.Future[None]] = []
@@ -77,13 +78,17 @@ class Writer:
 
     @asynccontextmanager
     async def turn(self, holder: str) -> AsyncIterator[None]:
-        """Wait for the writing connection and keep it for the block.
+        """Wait for the writing connection, where there is but one, and keep it for the block.
 
         Raises:
             StorageBusyError: Somebody else kept it longer than the lock timeout.
         """
         self._check_open()
         turn = Turn(holder, asyncio.get_running_loop().create_future())
+        if not self._backend.one_writer:
+            with self._beside(turn):
+                yield
+            return
         self._queue.append(turn)
         self._next()
         patience = self._limits.lock_timeout
@@ -105,7 +110,8 @@ class Writer:
         """Run work in a transaction of its own, taking turns where there is one writer."""
         self._check_open()
         if not self._backend.one_writer:
-            return await self._retrying(work)
+            with self._beside():
+                return await self._retrying(work)
         async with self.turn(holder):
             return await _to_its_end(self._retrying(work))
 
@@ -141,10 +147,27 @@ class Writer:
                 self._backend.post(
                     partial(run_batch, attempt=attempt), partial(self._done, attempt)
                 )
-        if not self._busy and self._idle:
+        self._wake()
+
+    def _wake(self) -> None:
+        if not self._busy:
             for waiter in self._idle:
                 waiter.set_result(None)
             self._idle.clear()
+
+    @contextmanager
+    def _beside(self, turn: Turn | None = None) -> Iterator[None]:
+        """Count work that goes on beside the queue, on a connection of its own."""
+        self._others += 1
+        if turn is not None:
+            self._watch(turn)
+        try:
+            yield
+        finally:
+            if turn is not None and turn.timer is not None:
+                turn.timer.cancel()
+            self._others -= 1
+            self._wake()
 
     def _begin_turn(self, turn: Turn) -> None:
         self._busy, self._holder = True, turn.holder
@@ -154,8 +177,9 @@ class Writer:
     def _watch(self, turn: Turn) -> None:
         if turn.timer is not None:
             logger.warning(
-                "%s has kept the writer for more than %g s; every other write waits",
+                "%s has kept %s for more than %g s",
                 turn.holder,
+                "the writer from every other write" if self._backend.one_writer else "its spaces",
                 self._limits.slow_turn,
             )
         loop = asyncio.get_running_loop()
@@ -327,7 +351,7 @@ class Writer:
         """Refuse new work and wait for what was accepted."""
         self._closed = True
         self._queue.let_in(self._queue.outside)  # they will find it closed
-        while self._busy or self._queue or self._lanes.tasks:
+        while self._busy or self._queue or self._others or self._lanes.tasks:
             if self._lanes.tasks:
                 await asyncio.wait(self._lanes.tasks)
             else:

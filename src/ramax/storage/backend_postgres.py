@@ -71,6 +71,9 @@ class PostgresBackend:
         self._writing: asyncio.Task[object] | None = None
         self._free: asyncio.LifoQueue[_Held | None] = asyncio.LifoQueue()
         self._readers: set[_Held] = set()
+        self._reading = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
         self._closed = False
         for _ in range(READERS):
             self._free.put_nowait(None)
@@ -114,6 +117,16 @@ class PostgresBackend:
     async def read(self, work: Callable[[Executor], T]) -> T:
         """See `Backend.read`; over a broken connection it is made again on another one."""
         self._check()
+        self._reading += 1
+        self._quiet.clear()
+        try:
+            return await self._read(work)
+        finally:
+            self._reading -= 1
+            if not self._reading:
+                self._quiet.set()
+
+    async def _read(self, work: Callable[[Executor], T]) -> T:
         held = await self._free.get()
         try:
             for delay in RECONNECT_DELAYS:
@@ -183,6 +196,7 @@ class PostgresBackend:
     async def close(self) -> None:
         """See `Backend.close`."""
         self._closed = True
+        await self._quiet.wait()  # the driver would end a running query instead
         writer, self._writer = self._writer, None
         await self._drop(writer)
         for held in list(self._readers):
