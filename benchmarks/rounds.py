@@ -8,6 +8,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -90,17 +91,22 @@ class Place:
             return ""
         if database == "sqlite":
             return str(self.folder / f"{self._made}.db")
-        if self._server is None:
-            self._server = Server(durable=True)
         name = f"bench_{self._made}"
-        asyncio.run(_run(self._server.url(), f"CREATE DATABASE {name}"))
+        try:
+            self._server = self._server or Server(durable=True)
+            asyncio.run(_run(self._server.url(), f"CREATE DATABASE {name}"))
+        except OSError:  # somebody ended it; what ran there is lost, what follows need not be
+            self._server = Server(durable=True)
+            asyncio.run(_run(self._server.url(), f"CREATE DATABASE {name}"))
         return self._server.url(name)
 
     def forget(self, target: str) -> None:
         """Remove what `target` gave, which nobody uses any more."""
         if "://" in target and self._server is not None:
             name = target.rpartition("/")[2].partition("?")[0]
-            asyncio.run(_run(self._server.url(), f"DROP DATABASE {name} WITH (FORCE)"))
+            with suppress(OSError):
+                drop = f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"
+                asyncio.run(_run(self._server.url(), drop))
         elif target:
             for path in self.folder.glob(f"{Path(target).name}*"):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -108,7 +114,8 @@ class Place:
     def close(self) -> None:
         """Remove everything."""
         if self._server is not None:
-            os.kill(self._server.pid, signal.SIGQUIT)  # no checkpoint of what goes anyway
+            with suppress(ProcessLookupError):
+                os.kill(self._server.pid, signal.SIGQUIT)  # no checkpoint of what goes anyway
             self._server.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -151,7 +158,7 @@ class Bench:
                 measured.error = str(error) or type(error).__name__
         self._rounds(case, ready)
         for each in ready:
-            if not each.measured.error:
+            with suppress(ProgramError):
                 each.program.finish(each.handle)
             if not self._quick:  # dropping a database waits for a checkpoint
                 self._place.forget(each.target)

@@ -58,7 +58,11 @@ class Program:
 
     def close(self) -> None:
         """End the process."""
-        self._process.communicate(timeout=30)
+        try:
+            self._process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:  # its server went, for instance
+            self._process.kill()
+            self._process.communicate()
 
     def _ask(self, **request: Any) -> dict[str, Any]:
         assert self._process.stdin
