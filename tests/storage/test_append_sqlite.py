@@ -1,0 +1,62 @@
+from ramax.storage.reads import read_facts
+from tests._plans import NEW, appended, plan, write
+from tests._tables import dump
+
+
+async def test_ids_follow_the_sequences_and_never_come_again(db_on_sqlite):
+    db = db_on_sqlite
+    one, two = await db.spaces.create("one"), await db.spaces.create("two")
+    a, b = one.space_id, two.space_id
+    done = await write(db, plan(appended(a, 2), appended(b, 1)))
+    assert {s: dict(w.event_ids) for s, w in done.items()} == {a: {1: 1, 2: 2}, b: {1: 3}}
+    await db.spaces.delete(two, force=True)
+    again = await write(db, plan(appended(a, 1, NEW._replace(last_sequence=2))))
+    assert dict(again[a].event_ids) == {3: 4}
+
+
+async def test_a_lost_guard_writes_nothing_and_takes_no_id(db_on_sqlite):
+    db = db_on_sqlite
+    lost, kept = await db.spaces.create("lost"), await db.spaces.create("kept")
+    stale = NEW._replace(state_version=1)
+    first = appended(lost.space_id, 3, stale, puts={"k": b"\x01"}, checkpoint=3)
+    done = await write(db, plan(first, appended(kept.space_id)))
+    assert {s: dict(w.event_ids) for s, w in done.items()} == {kept.space_id: {1: 1}}
+    rows = await dump(db)
+    assert {r["space_id"] for r in rows["events"]} == {kept.space_id}
+    assert not rows["pstate_entities"]
+    assert not rows["projection_checkpoints"]
+
+
+async def test_the_hot_row_takes_the_numbers_and_the_token_of_the_write(db_on_sqlite):
+    db = db_on_sqlite
+    space = await db.spaces.create("s")
+    wanted = appended(space.space_id, 2, version_step=4)
+    await write(db, plan(wanted))
+    assert (await dump(db))["space_sequences"] == [
+        {
+            "space_id": space.space_id,
+            "last_sequence": 2,
+            "state_version": 4,
+            "last_timestamp": 1000,
+            "writer_token": b"token",
+        }
+    ]
+
+
+async def test_each_space_gets_its_own_keys_deletes_and_checkpoint(db_on_sqlite):
+    db = db_on_sqlite
+    one, two = await db.spaces.create("one"), await db.spaces.create("two")
+    a, b = one.space_id, two.space_id
+    await write(db, plan(*(appended(s, puts={"x": b"\x01", "y": b"\x02"}) for s in (a, b))))
+    later = NEW._replace(last_sequence=1)
+    # the last event of `a` is not folded: its checkpoint names the id of the one before
+    first = appended(a, 2, later, deletes=["x"], checkpoint=2)
+    await write(db, plan(first, appended(b, 1, later, puts={"y": b"\x03"}, checkpoint=2)))
+    values = await db._core.read(lambda ex: read_facts(ex, {a: ["x", "y"], b: ["x", "y"]}))
+    assert values[a].values == {"x": None, "y": b"\x02"}
+    assert values[b].values == {"x": b"\x01", "y": b"\x03"}
+    rows = (await dump(db))["projection_checkpoints"]
+    assert {r["space_id"]: (r["last_space_sequence"], r["last_event_id"]) for r in rows} == {
+        a: (2, 3),
+        b: (2, 5),
+    }

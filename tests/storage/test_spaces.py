@@ -1,0 +1,91 @@
+import pytest
+
+from ramax.errors import CodecError, SpaceNotEmptyError, SpaceNotFoundError, StorageBusyError
+from ramax.storage import spaces
+from ramax.storage.executors import CoreExecutor
+from tests._domains import documents, put
+from tests._tables import dump, of_space, without_space
+
+
+async def test_a_space_is_created_once_with_its_guard(db):
+    made = await db._core.locked("a test", lambda ex: spaces.create(ex, "s", {"a": 1}, 5))
+    assert made.metadata == {"a": 1}
+    assert await db._core.locked("a test", lambda ex: spaces.create(ex, "s", None, 6)) is None
+    assert await db._core.read(lambda ex: spaces.find_by_name(ex, "s")) == made
+    assert await db._core.read(lambda ex: spaces.find_by_id(ex, made.space_id)) == made
+    guards = (await dump(db))["space_sequences"]
+    assert [(g["space_id"], g["last_sequence"]) for g in guards] == [(made.space_id, 0)]
+
+
+async def test_what_is_not_there_is_none(db):
+    assert await db._core.read(lambda ex: spaces.find_by_name(ex, "none")) is None
+    assert await db._core.read(lambda ex: spaces.find_by_id(ex, 9)) is None
+    assert await db._core.locked("a test", lambda ex: spaces.keep(ex, 9)) is None
+    assert await db._core.locked("a test", lambda ex: spaces.move_state_version(ex, 9)) is None
+    with pytest.raises(SpaceNotFoundError):
+        await db._core.locked("a test", lambda ex: spaces.take_lock(ex, 9, "none"))
+
+
+async def test_a_prefix_is_taken_as_it_stands(db):
+    for name in ("crm_b", "crmxa", "crm_a", "cr"):
+        await db.spaces.create(name)
+    found = await db._core.read(lambda ex: spaces.list_all(ex, "crm_"))
+    assert [space.space_name for space in found] == ["crm_b", "crm_a"]
+    assert len(await db._core.read(spaces.list_all)) == 4
+
+
+async def test_deleting_a_space_takes_every_row_of_it_and_none_of_another(db):
+    stores = [await db.content_store(name, documents()) for name in ("gone", "kept")]
+    for store in stores:
+        await store.execute(put, ("k", {}), idempotency_key="once")
+    gone = stores[0].space
+    before = await dump(db)
+    assert set(of_space(before, gone.space_id)) == set(before)
+    with pytest.raises(SpaceNotEmptyError):
+        await db._core.locked("a test", lambda ex: spaces.delete(ex, gone, force=False))
+    assert await dump(db) == before
+    await db._core.locked("a test", lambda ex: spaces.delete(ex, gone, force=True))
+    assert await dump(db) == without_space(before, gone.space_id)
+
+
+async def test_the_state_version_moves_and_the_sequence_does_not(db):
+    store = await db.content_store("s", documents())
+    await store.execute(put, ("k", {}))
+
+    def move(ex):
+        return spaces.move_state_version(ex, store.space.space_id)
+
+    first = await db._core.locked("a test", move)
+    second = await db._core.locked("a test", move)
+    assert (first[0], second[0]) == (1, 1)
+    assert second[1] == first[1] + 1
+
+
+def test_metadata_that_is_no_mapping_is_refused_and_an_empty_one_is_not_stored():
+    assert spaces.pack_metadata({}, "s") is None
+    with pytest.raises(CodecError, match="metadata of space 's'"):
+        spaces.pack_metadata([1], "s")  # type: ignore[arg-type]
+
+
+def test_a_name_that_no_database_can_hold_is_told_before_it_is_asked():
+    assert spaces.is_storable_name("Ünïcode name")
+    assert not spaces.is_storable_name("a\x00b")
+    assert not spaces.is_storable_name("\ud800")
+
+
+@pytest.mark.postgres
+async def test_who_keeps_a_space_lets_appends_through_and_no_delete(db_on_postgres):
+    db = db_on_postgres
+    store = await db.content_store("s", documents())
+    space_id, tables = store.space.space_id, db._core.backend.tables
+
+    def delete(ex):
+        spaces.limit_waiting(ex, 0.01)
+        spaces.delete(ex, store.space, force=True)
+
+    async with db.engine.connect() as other:
+        head = await other.run_sync(lambda c: spaces.keep(CoreExecutor(c, tables), space_id))
+        assert head == 0
+        await store.execute(put, ("k", {}))
+        with pytest.raises(StorageBusyError):
+            await db._core.backend.locked(delete)
