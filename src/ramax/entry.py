@@ -148,6 +148,7 @@ async def _open(
                 read_only=read_only,
                 synchronous=synchronous,
                 owned=owned,
+                patience=options.limits.lock_timeout,
             )
             if memory:
                 options = Options(

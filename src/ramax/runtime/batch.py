@@ -6,6 +6,7 @@ is held, else the one this process knows, which the write compares and sets. Who
 again; even a "no" is only given once the guard that it rests on is known to have held.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -13,7 +14,7 @@ from typing import Any
 
 from ramax.core.state import KeysMissingError, Packed, ReadFailedError
 from ramax.core.unit import Guard, SpaceUnit, SpaceWrite, as_commit
-from ramax.errors import SpaceNotFoundError
+from ramax.errors import MisuseError, SpaceNotFoundError
 from ramax.runtime.cache import Known
 from ramax.runtime.jobs import Groups, Job
 from ramax.storage import idempotency
@@ -172,8 +173,8 @@ def _discover(attempt: Attempt) -> dict[int, list[str]] | None:
             attempt.groups[job] = job.work.run(unit, _unknown_types, attempt.now)
         except KeysMissingError:
             wanted.setdefault(job.space_id, [])
-        except Exception as error:
-            attempt.groups[job] = error
+        except _THE_COMMANDS_OWN as error:
+            attempt.groups[job] = _told(error)
     for space_id, collector in collectors.items():
         if collector.missing:
             wanted[space_id] = list(collector.missing)
@@ -220,8 +221,20 @@ def _run_jobs(ex: Executor, attempt: Attempt) -> None:
             unit.touched |= job.idempotency_key is not None
         except ReadFailedError as failure:
             raise failure.error from failure
-        except Exception as error:  # the command's own: it fails alone
-            attempt.groups[job] = error
+        except _THE_COMMANDS_OWN as error:  # it fails alone
+            attempt.groups[job] = _told(error)
+
+
+# raised by a command, the last two would look as if somebody had cancelled the writer
+_THE_COMMANDS_OWN = (Exception, asyncio.CancelledError, GeneratorExit)
+
+
+def _told(error: BaseException) -> BaseException:
+    if isinstance(error, Exception):
+        return error
+    misuse = MisuseError(f"a command raised {type(error).__name__}; raise an Exception instead")
+    misuse.__cause__ = error
+    return misuse
 
 
 def _repeat(ex: Executor, attempt: Attempt, job: Job, unit: SpaceUnit) -> bool:

@@ -15,6 +15,7 @@ class Turn:
     holder: str
     granted: "asyncio.Future[None]"
     timer: asyncio.TimerHandle | None = None
+    expiry: asyncio.TimerHandle | None = None
 
 
 class WorkQueue:
@@ -66,6 +67,15 @@ class WorkQueue:
         """Put jobs back to be taken one at a time."""
         self.put_back(jobs)
         self._singly = len(jobs)
+
+    def take_overdue(self, now: float) -> list[Job]:
+        """Take the jobs that have waited longer than they may."""
+        late = [i for i in self._items if isinstance(i, Job) and i.deadline <= now]
+        if late:
+            gone = set(map(id, late))
+            self._items = deque(i for i in self._items if id(i) not in gone)
+            self.let_in(len(late))
+        return late
 
     def take_turn(self) -> Turn | None:
         """Take the turn that is next, if it is one; a turn that nobody awaits is dropped."""

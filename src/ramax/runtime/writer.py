@@ -21,7 +21,7 @@ from ramax.runtime.queue import Turn, WorkQueue
 from ramax.storage.backend import Backend
 from ramax.storage.executors import Executor
 from ramax.storage.faults import ConnectionLostError, UniqueViolationError
-from ramax.storage.spaces import take_lock
+from ramax.storage.spaces import limit_waiting, take_lock
 from ramax.values import Commit
 
 T = TypeVar("T")
@@ -91,20 +91,22 @@ class Writer:
             return
         self._queue.append(turn)
         self._next()
-        patience = self._limits.lock_timeout
         try:
-            await asyncio.wait_for(turn.granted, patience)
+            try:
+                async with asyncio.timeout(self._limits.lock_timeout):
+                    await turn.granted
+            except TimeoutError:
+                raise self._held_too_long(holder) from None
             yield
-        except TimeoutError:
-            if turn.granted.done() and not turn.granted.cancelled():
-                raise  # the block's own
-            raise StorageBusyError(
-                f"{holder} waited {patience:g} s for the writer, which is held by "
-                f"{self._holder or 'a long batch'}"
-            ) from None
         finally:
             if turn.granted.done() and not turn.granted.cancelled():
                 self._end_turn(turn)
+
+    def _held_too_long(self, waiter: str) -> StorageBusyError:
+        return StorageBusyError(
+            f"{waiter} waited {self._limits.lock_timeout:g} s for the writer, which is held by "
+            f"{self._holder or 'a long batch'}"
+        )
 
     async def locked(self, holder: str, work: Callable[[Executor], T]) -> T:
         """Run work in a transaction of its own, taking turns where there is one writer."""
@@ -121,10 +123,16 @@ class Writer:
             return await _to_its_end(self._backend.read(work))
 
     async def _retrying(self, work: Callable[[Executor], T]) -> T:
-        deadline = time.monotonic() + self._limits.lock_timeout
+        patience = self._limits.lock_timeout
+        deadline = time.monotonic() + patience
+
+        def bounded(ex: Executor) -> T:
+            limit_waiting(ex, patience)
+            return work(ex)
+
         while True:
             try:
-                return await self._backend.locked(work)
+                return await self._backend.locked(bounded)
             except (StorageBusyError, ConnectionLostError):  # nothing was written
                 if time.monotonic() > deadline:
                     raise
@@ -173,6 +181,14 @@ class Writer:
         self._busy, self._holder = True, turn.holder
         turn.granted.set_result(None)
         self._watch(turn)
+        self._expire(turn)
+
+    def _expire(self, turn: Turn) -> None:
+        """Fail the commands that have waited behind a turn for as long as they may."""
+        for job in self._queue.take_overdue(time.monotonic()):
+            job.fail(self._held_too_long(f"a command for space {job.space_name!r}"))
+        loop = asyncio.get_running_loop()
+        turn.expiry = loop.call_later(self._limits.lock_timeout, self._expire, turn)
 
     def _watch(self, turn: Turn) -> None:
         if turn.timer is not None:
@@ -186,8 +202,9 @@ class Writer:
         turn.timer = loop.call_later(self._limits.slow_turn, self._watch, turn)
 
     def _end_turn(self, turn: Turn) -> None:
-        if turn.timer is not None:
-            turn.timer.cancel()
+        for timer in (turn.timer, turn.expiry):
+            if timer is not None:
+                timer.cancel()
         self._busy, self._holder = False, None
         self._next()
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ramax.errors import ClosedError, RamaxError, StorageError
 from ramax.storage.backend import Done
-from ramax.storage.engine import Synchronous, prepare_sqlite, switch_to_wal
+from ramax.storage.engine import BUSY_TIMEOUT_SECONDS, Synchronous, prepare_sqlite, switch_to_wal
 from ramax.storage.executors import Executor, SqliteExecutor
 from ramax.storage.faults import translated
 from ramax.storage.tables import Tables
@@ -109,8 +109,10 @@ class SqliteBackend:
         read_only: bool,
         synchronous: Synchronous,
         owned: bool,
+        patience: float = BUSY_TIMEOUT_SECONDS,
     ) -> None:
         self.tables = tables
+        self._patience = patience
         self.one_connection = memory
         self._engine, self._owned = engine, owned
         self._read_only, self._synchronous = read_only, synchronous
@@ -129,6 +131,7 @@ class SqliteBackend:
                 await driver._execute(  # noqa: SLF001 - see _Held.hop
                     lambda: prepare_sqlite(driver._conn, self._synchronous)  # noqa: SLF001
                 )
+            await driver.execute(f"PRAGMA busy_timeout = {int(self._patience * 1000)}")
         except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
             raise translated(error) from error
         return _Held(connection, driver, self.tables)
