@@ -28,6 +28,11 @@ def dropped(state, event):
     del state[event.entity_id]
 
 
+@domain.applicator("set")
+def put(state, event):
+    state[event.entity_id] = event.payload
+
+
 @domain.applicator("broken")
 def broken(state, event):
     state["half"] = 1
@@ -111,6 +116,14 @@ def test_only_keys_that_may_be_there_are_deleted():
     write = work.write()
     assert write is not None
     assert write.deletes == ["stored"]
+
+
+def test_a_key_that_was_set_unseen_and_then_deleted_is_deleted():
+    work = unit(Stored(unseen=1))
+    execute(work, [("set", {"id": "unseen"}), ("dropped", {"id": "unseen"})])
+    write = work.write()
+    assert write is not None
+    assert (write.puts, write.deletes) == ({}, ["unseen"])
 
 
 def test_a_key_that_came_and_went_within_a_unit_is_not_put():
