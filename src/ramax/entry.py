@@ -4,7 +4,6 @@ import os
 from collections.abc import Generator
 from typing import Any, Literal
 
-import sqlalchemy as sa
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -17,8 +16,7 @@ from ramax.storage.backend_postgres import PostgresBackend
 from ramax.storage.backend_sqlite import SqliteBackend
 from ramax.storage.create import create as create_schema
 from ramax.storage.engine import Synchronous, dialect_of, is_memory, make_engine
-from ramax.storage.faults import translated
-from ramax.storage.schema import SchemaState, schema_state
+from ramax.storage.schema import read_schema
 from ramax.storage.tables import HEAD, build_tables
 
 Target = str | os.PathLike[str] | URL | AsyncEngine | None
@@ -169,22 +167,14 @@ async def _open(
 
 async def _prepare(engine: AsyncEngine, schema: str | None, *, create: bool, upgrade: bool) -> None:
     """Bring the schema to where this code can work, or say why it cannot."""
-    state = await _state(engine, schema)
+    state = await read_schema(engine, schema)
     if state.kind == "empty" and create:
         state = await create_schema(engine, schema)
     if state.kind == "older" and upgrade:
         await migrate.upgrade(engine, schema=schema)
-        state = await _state(engine, schema)
+        state = await read_schema(engine, schema)
     if state.kind == "empty":
-        raise SchemaOutOfDateError(None, HEAD, "the database is empty; open it with create=True")
+        remedy = "it is empty; run `ramax db upgrade`, or connect(..., create=True)"
+        raise SchemaOutOfDateError(None, HEAD, remedy)
     if problem := state.problem():
         raise problem
-
-
-async def _state(engine: AsyncEngine, schema: str | None) -> SchemaState:
-    try:
-        async with engine.connect() as connection:
-            await connection.execution_options(ramax_begin="DEFERRED")
-            return await schema_state(connection, schema)
-    except (sa.exc.SQLAlchemyError, OSError) as error:
-        raise translated(error) from error

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from ramax.errors import ForeignSchemaError, SchemaOutOfDateError, StorageError
 from ramax.storage import migrate
 from ramax.storage.create import create
-from ramax.storage.schema import schema_state
+from ramax.storage.engine import make_engine
+from ramax.storage.schema import read_schema, schema_state
 from ramax.storage.tables import HEAD
 
 EMPTY = [
@@ -201,3 +202,34 @@ async def test_a_foreign_file_is_the_same_to_the_last_byte_after_a_refusal(tmp_p
     assert (await create(engine)).kind == "foreign"
     await engine.dispose()
     assert checksum(path) == before
+
+
+async def test_reading_does_not_wait_for_a_writer(sqlite_url):
+    engine = make_engine(sqlite_url)
+    await create(engine)
+    writer = make_engine(sqlite_url)
+    async with writer.begin() as connection:  # BEGIN IMMEDIATE
+        assert connection.in_transaction()
+        assert (await read_schema(engine)).kind == "current"
+        assert await migrate.check(engine) == []
+        assert await migrate.current_revision(engine) == HEAD
+    await writer.dispose()
+    await engine.dispose()
+
+
+async def test_a_file_can_be_read_that_may_not_be_written(sqlite_url):
+    engine = make_engine(sqlite_url)
+    await create(engine)
+    await engine.dispose()
+    reader = make_engine(sqlite_url, read_only=True)
+    assert (await read_schema(reader)).kind == "current"
+    assert await migrate.check(reader) == []
+    await reader.dispose()
+
+
+async def test_what_cannot_be_read_is_a_storage_error(tmp_path):
+    (tmp_path / "text.db").write_text("text " * 400)
+    engine = make_engine(str(tmp_path / "text.db"))
+    with pytest.raises(StorageError, match="not a sound SQLite database"):
+        await read_schema(engine)
+    await engine.dispose()

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import sqlite3
 import time
 from pathlib import Path
@@ -49,11 +50,15 @@ def as_url(target: str | os.PathLike[str] | URL | None) -> URL:
     try:
         url = make_url(target)
     except (sa.exc.ArgumentError, ValueError) as error:
-        raise DataError("database URL", target, _FORMS) from error
+        raise DataError("database URL", _without_password(target), _FORMS) from error
     driver = _DRIVERS.get(url.drivername)
     if driver is None:
         raise DataError("database URL", url.render_as_string(), f"unknown driver; {_FORMS}")
     return url.set(drivername=driver)
+
+
+def _without_password(target: object) -> str:
+    return re.sub(r"(://[^:@/]*):.*@", r"\1:***@", str(target))
 
 
 def _file_url(path: object) -> URL:
@@ -98,15 +103,12 @@ def make_engine(
     """
     url = as_url(target)
     if url.drivername != "sqlite+aiosqlite":
-        try:
-            return create_async_engine(url, isolation_level="READ COMMITTED", **options)
-        except (ModuleNotFoundError, sa.exc.ArgumentError, TypeError) as error:
-            raise StorageError(f"cannot open {url.render_as_string()}: {error}") from error
+        return _engine(url, isolation_level="READ COMMITTED", **options)
     if is_memory(url):
         options |= {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
     else:
         url = _checked_file(url, create=create and not read_only, read_only=read_only)
-    engine = create_async_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS}, **options)
+    engine = _engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS}, **options)
     sa.event.listen(
         engine.sync_engine,
         "connect",
@@ -114,6 +116,15 @@ def make_engine(
     )
     sa.event.listen(engine.sync_engine, "begin", _begin_immediate)
     return engine
+
+
+def _engine(url: URL, **options: Any) -> AsyncEngine:
+    try:
+        return create_async_engine(url, **options)
+    except ModuleNotFoundError as error:
+        raise StorageError(f"the driver {error.name} is not installed") from error
+    except (sa.exc.ArgumentError, TypeError) as error:
+        raise StorageError(f"cannot open {url.render_as_string()}: {error}") from error
 
 
 def _checked_file(url: URL, *, create: bool, read_only: bool) -> URL:

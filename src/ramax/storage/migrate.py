@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ramax.errors import DataError
 from ramax.storage.forms import dialect_of
-from ramax.storage.schema import read_state, schema_state
+from ramax.storage.schema import read_schema, read_state
 from ramax.storage.schema_lock import schema_transaction
 from ramax.storage.tables import VERSION_TABLE, DialectName, build_tables
 from ramax.values import Progress
@@ -95,13 +95,13 @@ async def downgrade(engine: AsyncEngine, revision: str, *, schema: str | None = 
 
 async def current_revision(engine: AsyncEngine, *, schema: str | None = None) -> str | None:
     """Return the revision that the database is stamped with, None without a stamp."""
-    async with engine.connect() as connection:
-        return (await schema_state(connection, schema)).revision
+    return (await read_schema(engine, schema)).revision
 
 
 async def check(engine: AsyncEngine, *, schema: str | None = None) -> list[str]:
     """List how the tables differ from what this code works with; empty when they do not."""
     async with engine.connect() as connection:
+        await connection.execution_options(ramax_begin="DEFERRED")
         return await connection.run_sync(_differences, schema)
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ramax.errors import ForeignSchemaError, SchemaOutOfDateError, StorageError
+from ramax.storage.faults import translated
 from ramax.storage.forms import Shape, describe_legacy, dialect_of, read_shapes
 from ramax.storage.tables import HEAD, VERSION_TABLE, build_tables
 
@@ -52,6 +53,20 @@ async def schema_state(connection: AsyncConnection, schema: str | None = None) -
     ``schema`` is PostgreSQL's schema of the tables; without one it is the current schema.
     """
     return await connection.run_sync(read_state, schema)
+
+
+async def read_schema(engine: AsyncEngine, schema: str | None = None) -> SchemaState:
+    """As `schema_state`, on a connection of its own that locks nothing.
+
+    Raises:
+        StorageError: The database cannot be opened or read.
+    """
+    try:
+        async with engine.connect() as connection:
+            await connection.execution_options(ramax_begin="DEFERRED")
+            return await schema_state(connection, schema)
+    except (sa.exc.SQLAlchemyError, OSError) as error:
+        raise translated(error) from error
 
 
 def read_state(connection: sa.Connection, schema: str | None = None) -> SchemaState:

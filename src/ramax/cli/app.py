@@ -1,0 +1,40 @@
+"""The command `ramax` with everything below it."""
+
+import logging
+import sys
+from io import TextIOWrapper
+
+import click
+
+from ramax.cli.db import db
+from ramax.cli.demo import demo
+from ramax.cli.events import events
+from ramax.cli.failures import Root
+from ramax.cli.legacy import legacy
+from ramax.cli.pstate import pstate
+from ramax.cli.rebuild import rebuild
+from ramax.cli.spaces import spaces
+from ramax.cli.verify import verify
+
+
+@click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(None, "-V", "--version", package_name="ramax")
+def ramax() -> None:
+    """Event sourcing with spaces: look at a database, and look after it.
+
+    Start with `ramax demo`. The database of a command is --url, or the variable
+    RAMAX_DATABASE_URL: sqlite:///app.db, postgresql://user@host/database, or the path of a file.
+    """
+
+
+for command in (db, spaces, events, pstate, rebuild, verify, legacy, demo):
+    ramax.add_command(command)
+
+
+def main() -> None:
+    """Run the command that the arguments of the process name, and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # not every terminal has every letter
+    logging.basicConfig(level=logging.WARNING, format="ramax: %(message)s")
+    ramax(prog_name="ramax")

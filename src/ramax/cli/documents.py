@@ -1,0 +1,62 @@
+"""Spaces, events and checks as JSON documents; the names of fields are those of the library."""
+
+from dataclasses import asdict
+from typing import Any
+
+from ramax.core.json_form import to_json
+from ramax.runtime.findings import SpaceReport
+from ramax.values import Event, Space, SpaceStats
+
+
+def space_document(space: Space) -> dict[str, Any]:
+    """Describe a space; ``metadata`` is in the form of stored values."""
+    return {
+        "space_id": space.space_id,
+        "space_name": space.space_name,
+        "created_at": space.created_at.isoformat() if space.space_id else None,
+        "metadata": to_json(dict(space.metadata)),
+    }
+
+
+def stats_document(stats: SpaceStats) -> dict[str, Any]:
+    """Describe a space and what it holds."""
+    newest = stats.last_event_at
+    return space_document(stats.space) | {
+        "event_count": stats.event_count,
+        "key_count": stats.key_count,
+        "checkpoints": dict(stats.checkpoints),
+        "last_event_at": None if newest is None else newest.isoformat(),
+        "bytes": stats.bytes,
+    }
+
+
+def event_document(event: Event, space_name: str) -> dict[str, Any]:
+    """Describe an event; ``payload`` and ``metadata`` are in the form of stored values."""
+    return {
+        "space_name": space_name,
+        "space_sequence": event.space_sequence,
+        "event_id": event.event_id,
+        "space_id": event.space_id,
+        "event_type": event.event_type,
+        "entity_id": event.entity_id,
+        "timestamp": event.timestamp.isoformat(timespec="microseconds"),
+        "payload": to_json(event.payload),
+        "causation_id": event.causation_id,
+        "correlation_id": event.correlation_id,
+        "metadata": to_json(event.metadata),
+    }
+
+
+def report_document(report: SpaceReport) -> dict[str, Any]:
+    """Describe what a verification found in one space."""
+    return {
+        "space_name": report.space.space_name,
+        "ok": report.ok,
+        "event_count": report.event_count,
+        "last_sequence": report.last_sequence,
+        "checkpoint": report.checkpoint,
+        "compared": report.compared,
+        "not_compared": report.not_compared,
+        "finding_count": report.finding_count,
+        "findings": [asdict(finding) for finding in report.findings],
+    }

@@ -1,0 +1,114 @@
+"""A database for the time of one command: the options that name it, opening it, running on it."""
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import click
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from ramax.cli.failures import OpeningError
+from ramax.entry import connect
+from ramax.errors import DataError, ForeignSchemaError, SchemaOutOfDateError, StorageError
+from ramax.runtime.database import Database
+from ramax.storage.engine import as_url, make_engine
+from ramax.storage.schema import SchemaState, read_schema
+
+Opens = Callable[[str, str | None], AbstractAsyncContextManager[Any]]
+Run = Callable[..., Awaitable[None]]
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+
+
+def reading(command: Run) -> Callable[..., None]:
+    """Let ``async def command(db, …)`` run on a database that it cannot change."""
+    return _on(lambda url, schema: _database(url, schema, read_only=True), command)
+
+
+def writing(command: Run) -> Callable[..., None]:
+    """Let ``async def command(db, …)`` run on a database."""
+    return _on(lambda url, schema: _database(url, schema, read_only=False), command)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Whatever is at a URL: tables of any age, of others, or none."""
+
+    engine: AsyncEngine
+    schema: str | None
+    state: SchemaState
+
+
+def reading_any(command: Run) -> Callable[..., None]:
+    """Let ``async def command(found, …)`` run on whatever is there, which it cannot change."""
+    return _on(lambda url, schema: _found(url, schema, read_only=True), command)
+
+
+def writing_any(command: Run) -> Callable[..., None]:
+    """Let ``async def command(found, …)`` run on whatever is there, or on a new file."""
+    return _on(lambda url, schema: _found(url, schema, read_only=False), command)
+
+
+def url_option(*, from_environment: bool = True) -> Callable[[Any], Any]:
+    """Make the option that names the database."""
+    return click.option(
+        "--url",
+        required=from_environment,
+        envvar="RAMAX_DATABASE_URL" if from_environment else None,
+        show_envvar=from_environment,
+        help="The database: sqlite:///app.db, postgresql://user@host/name, or a file.",
+    )
+
+
+def _on(opens: Opens, command: Run) -> Callable[..., None]:
+    @functools.wraps(command)
+    def run(url: str, schema: str | None, **arguments: Any) -> None:
+        asyncio.run(_run(opens(url, schema), command, arguments))
+
+    schema = click.option("--schema", metavar="NAME", help="PostgreSQL: the schema of the tables.")
+    decorated: Callable[..., None] = url_option()(schema(run))
+    return decorated
+
+
+async def _run(
+    opening: AbstractAsyncContextManager[Any], command: Run, arguments: dict[str, Any]
+) -> None:
+    async with opening as opened:
+        await command(opened, **arguments)
+
+
+@asynccontextmanager
+async def _database(url: str, schema: str | None, *, read_only: bool) -> AsyncIterator[Database]:
+    try:
+        db = await connect(url, create=False, read_only=read_only, schema=schema)
+    except (DataError, SchemaOutOfDateError, ForeignSchemaError):
+        raise
+    except (StorageError, OSError, TypeError, ValueError) as error:
+        step = "check --url, or make a database there with `ramax db upgrade`"
+        raise _opening_error(url, error, step) from error
+    async with db:
+        yield db
+
+
+@asynccontextmanager
+async def _found(url: str, schema: str | None, *, read_only: bool) -> AsyncIterator[Found]:
+    engine: AsyncEngine | None = None
+    try:
+        try:
+            engine = make_engine(url, create=not read_only, read_only=read_only)
+            state = await read_schema(engine, schema)
+        except DataError:
+            raise
+        except (StorageError, OSError, TypeError, ValueError) as error:
+            raise _opening_error(url, error, "check --url") from error
+        yield Found(engine, schema, state)
+    finally:
+        if engine is not None:
+            await engine.dispose()
+
+
+def _opening_error(url: str, error: BaseException, step: str) -> OpeningError:
+    return OpeningError(as_url(url).render_as_string(), error, step)

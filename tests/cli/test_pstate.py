@@ -1,0 +1,63 @@
+import json
+
+import ramax
+from ramax.core.equality import same_value
+from ramax.core.json_form import from_json
+from tests._values import EVERY_TYPE
+from tests.cli.command import on, read, run, succeed
+
+
+def test_get_shows_a_value(demo_url):
+    found = read("pstate", "get", "crm_acme", "contact:c2", "--url", demo_url)
+    assert found["key"] == "contact:c2"
+    assert found["value"]["name"] == "Ann Lee"
+    text = succeed("pstate", "get", "crm_acme", "contact:c2", "--url", demo_url)
+    assert json.loads(text) == found["value"]
+
+
+def test_scan_shows_keys_in_order(demo_url):
+    def keys(*options: str) -> list[str]:
+        return [
+            each["key"] for each in read("pstate", "scan", "crm_acme", *options, "--url", demo_url)
+        ]
+
+    assert keys() == ["contact:c1", "contact:c2"]
+    assert keys("contact:c2") == ["contact:c2"]
+    assert keys("other") == []
+    assert keys("--limit", "1") == ["contact:c1"]
+    assert keys("--limit", "0") == []
+    assert keys("--after", "contact:c1") == ["contact:c2"]
+    lines = succeed("pstate", "scan", "crm_acme", "--url", demo_url).splitlines()
+    assert [line.split()[0] for line in lines] == ["contact:c1", "contact:c2"]
+
+
+def test_values_come_back_and_keys_cannot_harm_a_terminal(odd_url):
+    [found] = json.loads(run("pstate", "scan", "odd", "--json", "--url", odd_url).stdout)
+    assert found["key"] == "key\x1b\n"
+    assert same_value(from_json(found["value"]), EVERY_TYPE)
+    text = run("pstate", "scan", "odd", "--url", odd_url).stdout
+    assert text.startswith(r"key\x1b\n  {")
+    assert all(part.isprintable() for part in text.split("\n"))
+
+
+def test_a_value_of_none_is_not_a_missing_one(durable_url):
+    on(durable_url, lambda db: db.pstate.put("default", "k", None))
+    assert read("pstate", "get", "default", "k", "--url", durable_url)["value"] is None
+    assert succeed("pstate", "get", "default", "k", "--url", durable_url) == "null\n"
+
+
+def test_a_read_model_that_is_behind_is_said_so_beside_the_answer(demo_url):
+    async def append(db: ramax.Database) -> None:
+        await db.events.append("crm_acme", "contact:c9", "contact.added", {"name": "New"})
+
+    on(demo_url, append)
+    for command in (("get", "crm_acme", "contact:c1"), ("scan", "crm_acme")):
+        done = run("pstate", *command, "--json", "--url", demo_url)
+        assert done.exit_code == 0
+        assert json.loads(done.stdout)
+        assert done.stderr.startswith("ramax: the last 1 of 4 events are not folded yet")
+
+
+def test_a_space_without_anything_has_no_keys(demo_url):
+    assert read("pstate", "scan", "default", "--url", demo_url) == []
+    assert succeed("pstate", "scan", "default", "--url", demo_url) == ""
