@@ -7,8 +7,12 @@ compare-and-set again and again; it waits for the lock, and then decides on what
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 
+from ramax.errors import CommitUnknownError
 from ramax.runtime.jobs import Job
+
+CANCELLED = "ramax's own task was cancelled from outside; look whether the command happened"
 
 Process = Callable[[int, list[Job]], Awaitable[None]]
 
@@ -39,13 +43,25 @@ class Lanes:
         self._waiting[job.space_id] = deque([job])
         task = asyncio.create_task(self._drive(job.space_id), name="ramax lane")
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(partial(self._closed, job.space_id))
 
     async def _drive(self, space_id: int) -> None:
         lane = self._waiting[space_id]
         while lane:
             count = min(self._batch, len(lane))
             batch = [job for job in (lane.popleft() for _ in range(count)) if not job.future.done()]
-            if batch:
-                await self._process(space_id, batch)
-        del self._waiting[space_id]
+            try:
+                if batch:
+                    await self._process(space_id, batch)
+            except asyncio.CancelledError:
+                for job in batch:
+                    job.fail(CommitUnknownError(CANCELLED))
+                raise
+
+    def _closed(self, space_id: int, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        for job in self._waiting.pop(space_id):
+            if task.cancelled():
+                job.fail(CommitUnknownError(CANCELLED))
+            else:  # it came when the task had just ended
+                self.open(job)

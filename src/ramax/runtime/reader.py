@@ -40,16 +40,23 @@ class Reader:
         future: asyncio.Future[Facts | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Request(space_id, keys, future))
         if self._draining is None:
-            self._draining = asyncio.create_task(self._drain(), name="ramax reader")
+            self._start()
         return await future
 
+    def _start(self) -> None:
+        self._draining = asyncio.create_task(self._drain(), name="ramax reader")
+        self._draining.add_done_callback(self._drained)
+
     async def _drain(self) -> None:
-        try:
-            while self._waiting:
-                requests, self._waiting = self._waiting, []
-                await self._answer_all(requests)
-        finally:  # also when somebody cancels every task there is
-            self._draining = None
+        while self._waiting:
+            requests, self._waiting = self._waiting, []
+            await self._answer_all(requests)
+
+    def _drained(self, _task: asyncio.Task[None]) -> None:
+        self._draining = None
+        self._waiting = [request for request in self._waiting if not request.future.done()]
+        if self._waiting:  # they came last, or somebody cancelled every task there is
+            self._start()
 
     async def _answer_all(self, requests: Sequence[_Request]) -> None:
         wanted: dict[int, dict[str, None]] = {}

@@ -16,7 +16,7 @@ from ramax.runtime.batch import Attempt, run_batch
 from ramax.runtime.cache import Known, StateCache
 from ramax.runtime.fence import settle_lost
 from ramax.runtime.jobs import Job
-from ramax.runtime.lanes import Lanes
+from ramax.runtime.lanes import CANCELLED, Lanes
 from ramax.runtime.queue import Turn, WorkQueue
 from ramax.storage.backend import Backend
 from ramax.storage.executors import Executor
@@ -211,7 +211,7 @@ class Writer:
     def _done(self, attempt: Attempt, error: BaseException | None) -> None:
         """Hear of the end of a batch, on the event loop."""
         if isinstance(error, ConnectionLostError):
-            self._spawn(self._settle(attempt, error))  # busy until it is settled
+            self._settle(attempt, error)  # busy until then
             return
         try:
             if error is None:
@@ -222,17 +222,19 @@ class Writer:
             self._busy = False
             self._next()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, name="ramax writer")
+    def _settle(self, attempt: Attempt, error: ConnectionLostError) -> None:
+        task = asyncio.create_task(self.settle_lost(attempt, error), name="ramax writer")
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(partial(self._settled, attempt))
 
-    async def _settle(self, attempt: Attempt, error: ConnectionLostError) -> None:
-        try:
-            await self.settle_lost(attempt, error)
-        finally:
-            self._busy = False
-            self._next()
+    def _settled(self, attempt: Attempt, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        failure = CommitUnknownError(CANCELLED) if task.cancelled() else task.exception()
+        if failure is not None:
+            for job in attempt.jobs:
+                job.fail(failure)
+        self._busy = False
+        self._next()
 
     # -- what comes of a batch -------------------------------------------------------------------
 

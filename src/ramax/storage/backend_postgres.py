@@ -99,7 +99,7 @@ class PostgresBackend:
     def post(self, work: Callable[[Executor], object], done: Done) -> None:
         """See `Backend.post`: autocommit, each statement is a transaction."""
         self._writing = asyncio.create_task(self._write(work), name="ramax batch")
-        self._writing.add_done_callback(lambda task: done(task.exception()))
+        self._writing.add_done_callback(lambda task: done(_failure(task)))
 
     async def _write(self, work: Callable[[Executor], T]) -> T:
         self._check(writing=True)
@@ -110,8 +110,9 @@ class PostgresBackend:
         writer = self._writer
         try:
             return await writer.run(work)
-        except ConnectionLostError:
-            await self._drop(writer, broken=True)  # the driver may not have noticed yet
+        except (ConnectionLostError, asyncio.CancelledError):
+            # the driver may not have noticed yet, or is in the middle of an answer
+            await self._drop(writer, broken=True)
             raise
 
     async def read(self, work: Callable[[Executor], T]) -> T:
@@ -201,6 +202,12 @@ class PostgresBackend:
         await self._drop(writer)
         for held in list(self._readers):
             await self._drop(held)
+
+
+def _failure(task: asyncio.Task[object]) -> BaseException | None:
+    if task.cancelled():  # somebody cancels every task there is, our own included
+        return ConnectionLostError("the batch was cancelled while it was being written")
+    return task.exception()
 
 
 async def _commit(connection: AsyncConnection) -> None:
