@@ -21,7 +21,6 @@ from ramax.storage import migrate
 from ramax.storage.tables import HEAD
 from tests._domains import add, counter
 
-
 EMPTY = [
     pytest.param("sqlite_url", id="sqlite"),
     pytest.param("empty_postgres_url", id="postgres", marks=pytest.mark.postgres),

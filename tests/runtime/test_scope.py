@@ -1,0 +1,57 @@
+"""One space inside a transaction: found however it is named, its verbs, its pstate as of now."""
+
+from typing import Any
+
+import pytest
+
+import ramax
+from ramax.errors import DataError, MisuseError, Rejected, SpaceNotFoundError
+from tests._domains import add, counter, refuse
+
+
+async def test_a_space_is_named_by_itself_its_name_its_id_or_a_store(db: ramax.Database) -> None:
+    domain = counter()
+    store = await db.content_store("acme", domain)
+    other = await db.content_store("other", domain)
+    async with db.transaction(store, other) as tx:
+        for given in (store, store.space, "acme", store.space.space_id):
+            await tx.at(given).execute(add)
+        assert await tx.at("acme").pstate.get("n") == 4
+        assert await tx.at(other).pstate.get("n", "none") == "none"
+        with pytest.raises(SpaceNotFoundError):
+            await tx.at("nobody").execute(add)
+    assert await store.pstate.get("n") == 4
+
+
+async def test_bad_input_is_refused_and_leaves_the_transaction_usable(db: ramax.Database) -> None:
+    store = await db.content_store("acme", counter())
+    async with store.transaction() as tx:
+        scope: Any = tx.at("acme")
+        for error, step in (
+            (MisuseError, lambda: scope.execute("add")),
+            (DataError, lambda: scope.execute(add, expected_sequence=-1)),
+            (DataError, lambda: scope.execute(add, causation_id=0)),
+            (DataError, lambda: scope.append("n", "added", {"by": 1}, expected_sequence="1")),
+            (DataError, lambda: scope.append("", "added", {"by": 1})),
+            (DataError, lambda: scope.append("n", "added", {"by": object()})),
+            (MisuseError, lambda: scope.append_many(["added"])),
+            (DataError, lambda: scope.pstate.get("")),
+            (DataError, lambda: tx.at(1.5).execute(add)),
+            (Rejected, lambda: scope.execute(refuse)),
+        ):
+            with pytest.raises(error):
+                await step()
+        assert (await scope.execute(add)).space_sequence == 1
+    assert await store.pstate.get("n") == 1
+
+
+async def test_the_pstate_shows_what_the_transaction_appended(db: ramax.Database) -> None:
+    store = await db.content_store("acme", counter())
+    async with store.transaction() as tx:
+        event = await tx.append("n", "added", {"by": 2}, causation_id=9, correlation_id="c")
+        assert (event.space_sequence, event.causation_id, event.correlation_id) == (1, 9, "c")
+        new = [ramax.NewEvent("added", {"by": by}) for by in (3, 4)]
+        assert [each.space_sequence for each in await tx.append_many(new)] == [2, 3]
+        assert await tx.pstate.get_many(["n", "absent"]) == {"n": 9}
+        assert (await tx.execute(add, expected_sequence=3)).space_sequence == 4
+    assert await store.pstate.get("n") == 10
