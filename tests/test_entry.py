@@ -69,7 +69,8 @@ async def test_a_bad_option_is_refused(options: dict[str, Any], error: type[Rama
 async def test_a_missing_file_is_not_made_where_that_is_off(
     sqlite_url: str, tmp_path: Path
 ) -> None:
-    for options in ({"create": False}, {"read_only": True}):
+    closed: list[Any] = [{"create": False}, {"read_only": True}]
+    for options in closed:
         with pytest.raises(StorageError):
             await ramax.connect(sqlite_url, **options)
     assert list(tmp_path.iterdir()) == []

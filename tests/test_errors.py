@@ -18,7 +18,7 @@ def descendants(cls: type[RamaxError]) -> Iterator[type[RamaxError]]:
             yield from descendants(child)
 
 
-CLASSES = [RamaxError, *descendants(RamaxError)]
+CLASSES: list[type[RamaxError]] = [RamaxError, *descendants(RamaxError)]
 
 
 class SoldOut(Rejected):

@@ -1,5 +1,7 @@
 """What must be true before the writer gets a command; `default` has no row until it needs one."""
 
+from typing import Any
+
 import pytest
 
 import ramax
@@ -52,7 +54,8 @@ async def test_bad_arguments_are_refused_before_the_command_runs(db: ramax.Datab
 
     with pytest.raises(MisuseError):
         await store.execute("add")  # type: ignore[arg-type]
-    for wrong in ({"expected_sequence": -1}, {"idempotency_key": ""}, {"causation_id": 0}):
+    bad: list[Any] = [{"expected_sequence": -1}, {"idempotency_key": ""}, {"causation_id": 0}]
+    for wrong in bad:
         with pytest.raises(DataError):
-            await store.execute(command, **wrong)  # type: ignore[arg-type]
+            await store.execute(command, **wrong)
     assert ran == []

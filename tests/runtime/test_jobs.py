@@ -52,7 +52,7 @@ def test_of_several_commands_all_are_kept_or_none() -> None:
         run(execute(add, refuse), on)
     assert (on.rows, on.head, on.domains) == ([], 3, None)
     assert run(execute(add), on) == [[4]]
-    assert on.domains == {"counter"}
+    assert on.domains == frozenset({"counter"})
 
 
 def test_a_decision_without_events_records_no_domain() -> None:
