@@ -55,3 +55,10 @@ async def test_a_key_belongs_to_its_space(db):
     assert await db._core.read(lambda ex: find(ex, one, "k"))
     assert await db._core.read(lambda ex: find(ex, two, "k")) is None
     assert await db._core.read(lambda ex: find(ex, one, "other")) is None
+
+
+def test_the_order_of_keys_does_not_change_a_fingerprint():
+    one = fingerprint("pay", {"a": [{"x": 1, "y": (2, {"p": 1, "q": 2})}], "b": None})
+    other = fingerprint("pay", {"b": None, "a": [{"y": (2, {"q": 2, "p": 1}), "x": 1}]})
+    assert one == other
+    assert one != fingerprint("pay", {"a": [{"x": 2, "y": (2, {})}], "b": None})

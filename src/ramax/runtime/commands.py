@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ramax.core.codec import encode_payload
+from ramax.core.codec import decode, encode_payload
 from ramax.core.domain import Command, Domain
 from ramax.core.limits import check_name, check_optional_id, check_sequence
 from ramax.core.state import Packed
@@ -82,7 +82,11 @@ async def append(
     if idempotency_key is not None:
         check_name(idempotency_key, "idempotency key")
         content = [
-            [e.event_type, e.entity_id, encode_payload(e.payload, f"payload of {e.event_type}")]
+            [
+                e.event_type,
+                e.entity_id,
+                decode(encode_payload(e.payload, f"payload of {e.event_type}")),
+            ]
             for e in events
         ]
         fingerprint = idempotency.fingerprint("append", content)

@@ -52,8 +52,19 @@ def fingerprint(name: str, params: Any) -> bytes:
     Raises:
         CodecError: The parameters cannot be encoded, so a repeat could not be recognised.
     """
-    packed = encode([name, params], "idempotent command")
+    content = _in_order(decode(encode([name, params], "idempotent command")))
+    packed = encode(content, "idempotent command")
     return hashlib.blake2b(packed, digest_size=16).digest()
+
+
+def _in_order(value: Any) -> Any:
+    """Put the keys of maps in one order: a repeat may come through JSON, which keeps none."""
+    if type(value) is dict:
+        pairs = [(encode(key, "key"), _in_order(item)) for key, item in value.items()]
+        return ("map", sorted(pairs, key=lambda pair: pair[0]))
+    if type(value) in {list, tuple}:
+        return type(value)(map(_in_order, value))
+    return value
 
 
 def find(ex: Executor, space_id: int, key: str) -> Found | None:
