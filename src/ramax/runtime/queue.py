@@ -1,8 +1,8 @@
 """The writer's queue: jobs and turns in the order they came, shared fairly between spaces."""
 
 import asyncio
-from collections import deque
-from collections.abc import Iterable
+from collections import OrderedDict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ramax.runtime.jobs import Job
@@ -18,23 +18,28 @@ class Turn:
     expiry: asyncio.TimerHandle | None = None
 
 
+Stretch = OrderedDict[int, deque[Job]]
+"""The jobs between two turns by space, in the order in which spaces get their next share."""
+
+
 class WorkQueue:
     """What waits for the writer; callers wait outside while it is full."""
 
     def __init__(self, size: int, batch: int) -> None:
         self._size, self._batch = size, batch
         self._share = max(1, batch // 4)
-        self._items: deque[Job | Turn] = deque()
+        self._alone: deque[Job] = deque()
+        self._stretches: deque[Stretch | Turn] = deque()
+        self._length = 0
         self._outside: deque[asyncio.Future[None]] = deque()
-        self._singly = 0
 
     def __len__(self) -> int:
-        return len(self._items)
+        return self._length
 
     @property
     def full(self) -> bool:
         """Whether the next caller has to wait outside."""
-        return len(self._items) >= self._size
+        return self._length >= self._size
 
     async def room(self) -> None:
         """Wait until something was taken out."""
@@ -56,58 +61,90 @@ class WorkQueue:
         return len(self._outside)
 
     def append(self, item: Job | Turn) -> None:
-        """Put something behind everything else."""
-        self._items.append(item)
+        """Put a turn behind everything else; a job behind those of its space, after every turn."""
+        self._length += 1
+        if isinstance(item, Turn):
+            if self._stretches and not self._stretches[-1]:
+                self._stretches.pop()  # kept for the next job, which comes after the turn
+            self._stretches.append(item)
+            return
+        stretch = self._stretches[-1] if self._stretches else None
+        if stretch is None or isinstance(stretch, Turn):
+            stretch = OrderedDict()
+            self._stretches.append(stretch)
+        jobs = stretch.get(item.space_id)
+        if jobs is None:
+            stretch[item.space_id] = deque((item,))
+        else:
+            jobs.append(item)
 
-    def put_back(self, jobs: Iterable[Job]) -> None:
+    def put_back(self, jobs: Sequence[Job]) -> None:
         """Put jobs before everything that came after them, in their order."""
-        self._items.extendleft(reversed(list(jobs)))
+        if not jobs:
+            return
+        self._length += len(jobs)
+        stretch = self._stretches[0] if self._stretches else None
+        if stretch is None or isinstance(stretch, Turn):
+            stretch = OrderedDict()
+            self._stretches.appendleft(stretch)
+        for job in reversed(jobs):
+            stretch.setdefault(job.space_id, deque()).appendleft(job)
+            stretch.move_to_end(job.space_id, last=False)
 
-    def put_back_singly(self, jobs: list[Job]) -> None:
-        """Put jobs back to be taken one at a time."""
-        self.put_back(jobs)
-        self._singly = len(jobs)
+    def put_back_singly(self, jobs: Sequence[Job]) -> None:
+        """Put jobs before everything else, to be taken one at a time."""
+        self._length += len(jobs)
+        self._alone.extendleft(reversed(jobs))
 
     def take_overdue(self, now: float) -> list[Job]:
         """Take the jobs that have waited longer than they may."""
-        late = [i for i in self._items if isinstance(i, Job) and i.deadline <= now]
-        if late:
-            gone = set(map(id, late))
-            self._items = deque(i for i in self._items if id(i) not in gone)
-            self.let_in(len(late))
+        late: list[Job] = []
+        for stretch in self._stretches:
+            if isinstance(stretch, Turn):
+                continue
+            for space_id, jobs in list(stretch.items()):
+                late += (job for job in jobs if job.deadline <= now)
+                stretch[space_id] = deque(job for job in jobs if job.deadline > now)
+        self._length -= len(late)
+        self.let_in(len(late))
         return late
 
     def take_turn(self) -> Turn | None:
         """Take the turn that is next, if it is one; a turn that nobody awaits is dropped."""
-        while self._items and isinstance(self._items[0], Turn):
-            turn = self._items.popleft()
-            assert isinstance(turn, Turn)
-            if not turn.granted.done():
+        while not self._alone and self._stretches and isinstance(self._stretches[0], Turn):
+            turn = self._stretches.popleft()
+            self._length -= 1
+            if isinstance(turn, Turn) and not turn.granted.done():
                 return turn
         return None
 
     def take(self) -> list[Job]:
         """Take jobs up to the next turn; no space gets more than its share while others wait."""
-        limit = self._batch
-        if self._singly:
-            self._singly, limit = self._singly - 1, 1
-        batch: list[Job] = []
-        aside: list[Job] = []
-        shares: dict[int, int] = {}
-        items = self._items
-        while items and len(batch) < limit and len(aside) < limit * 4:
-            job = items[0]
-            if isinstance(job, Turn):
-                break
-            items.popleft()
-            if job.future.done():  # its caller left before it began
-                continue
-            share = shares[job.space_id] = shares.get(job.space_id, 0) + 1
-            (batch if share <= self._share or limit == 1 else aside).append(job)
-        if aside:
-            room = limit - len(batch)
-            batch += aside[:room]
-            self.put_back(aside[room:])
+        batch = self._take_alone() if self._alone else self._take_shares()
         if self._outside:
-            self.let_in(self._size - len(items))
+            self.let_in(self._size - self._length)
+        return batch
+
+    def _take_alone(self) -> list[Job]:
+        self._length -= 1
+        job = self._alone.popleft()
+        return [] if job.future.done() else [job]
+
+    def _take_shares(self) -> list[Job]:
+        batch: list[Job] = []
+        if not self._stretches or isinstance(self._stretches[0], Turn):
+            return batch
+        stretch = self._stretches[0]
+        while stretch and (room := self._batch - len(batch)) > 0:
+            space_id, jobs = stretch.popitem(last=False)
+            count = min(self._share, room, len(jobs))
+            self._length -= count
+            for _ in range(count):
+                job = jobs.popleft()
+                if not job.future.done():  # else its caller left before it began
+                    batch.append(job)
+            if jobs:
+                stretch[space_id] = jobs  # behind those who have not had theirs
+        if not stretch and len(self._stretches) > 1:
+            self._stretches.popleft()
         return batch
