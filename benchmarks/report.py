@@ -46,6 +46,7 @@ def machine() -> dict[str, Any]:
         "libraries": {name: version(name) for name in LIBRARIES},
         "rivals": {name: needs[0] for name, needs in NEEDS.items()},
         "codec": CODEC,
+        "load_average": [round(load, 1) for load in os.getloadavg()],
     }
 
 
@@ -157,7 +158,8 @@ def tables(data: Mapping[str, Any], results: Sequence[Result]) -> str:
     rows = [
         f"\nMeasured on {data['date']}: {about['processors']} cores, {about['system']},",
         f"Python {about['python']}, SQLite {about['sqlite']}, {libraries}.",
-        f"Payload: 98 bytes as {about['codec']}.\n",
+        f"Payload: 98 bytes as {about['codec']}. Load average when it ended (1, 5, 15 minutes):",
+        ", ".join(f"{load:g}" for load in about["load_average"]) + ".\n",
         *_target_table(results),
     ]
     for title, parts in CHARTS.values():
@@ -173,7 +175,7 @@ def _target_table(results: Sequence[Result]) -> list[str]:
     for target in load():
         value = target.value(by_name)
         bound = f"≥ {target.at_least:g}" if target.at_least is not None else f"≤ {target.at_most:g}"
-        to = f" to {target.to}" if "ratio" in target.measure else ""
+        to = f", against {target.to}" if "ratio" in target.measure else ""
         what = f"{by_name[target.case].case.title if target.case in by_name else target.case}"
         unit = {"p50_ms": "ms", "megabytes": "MB", "per_second": "/s"}.get(target.measure, "")
         if target.measure == "seconds":
