@@ -1,0 +1,74 @@
+"""The hot statements use the index that is meant for them, on both databases."""
+
+import sqlalchemy as sa
+
+from ramax import Domain, NewEvent
+from ramax.storage import events, pstate, reads
+from ramax.storage.tables import build_tables
+
+domain = Domain("things", lambda state, event: state.__setitem__(event.entity_id, 1))
+
+HOT = {
+    "a page of a space": (
+        events.space_page,
+        {"space_id": 1, "after": 5, "upto": 10**6, "limit": 100},
+        {"sqlite": "sqlite_autoindex_events_1", "postgresql": "pk_events"},
+    ),
+    "a page of an entity": (
+        events._entity_page,
+        {"space_id": 1, "after": 0, "upto": 10**6, "limit": 100, "entity_id": "e7"},
+        {"sqlite": "ix_events_space_entity", "postgresql": "ix_events_space_entity"},
+    ),
+    "a page of all spaces": (
+        events._all_page,
+        {"after": 5, "upto": 10**6, "limit": 100},
+        {"sqlite": "INTEGER PRIMARY KEY", "postgresql": "uq_events_event_id"},
+    ),
+    "an event by its id": (
+        events._by_id,
+        {"event_id": 7},
+        {"sqlite": "INTEGER PRIMARY KEY", "postgresql": "uq_events_event_id"},
+    ),
+    "a value": (
+        reads._value,
+        {"space_id": 1, "key": "e7"},
+        {"sqlite": "sqlite_autoindex_pstate_entities_1", "postgresql": "pstate_entities_pkey"},
+    ),
+    "a scan of a prefix": (
+        pstate._scan,
+        {"space_id": 1, "low": "e", "high": "f", "after": "e1", "limit": 100},
+        {"sqlite": "sqlite_autoindex_pstate_entities_1", "postgresql": "pstate_entities_pkey"},
+    ),
+    "a guard": (
+        reads._guard,
+        {"space_id": 1},
+        {
+            "sqlite": "SEARCH space_sequences USING INTEGER PRIMARY KEY",
+            "postgresql": "space_sequences_pkey",
+        },
+    ),
+}
+
+
+async def test_hot_statements_use_their_index(db):
+    def add(state, params):
+        return [NewEvent("t", {}, entity_id=f"e{n}") for n in range(300)]
+
+    for name in ("a", "b"):
+        await (await db.content_store(name, domain)).execute(add)
+    dialect = db.engine.dialect.name
+    tables = build_tables(dialect)
+    async with db.connection() as connection:
+        if dialect == "postgresql":
+            await connection.execute(sa.text("SET LOCAL enable_seqscan = off"))
+            await connection.execute(sa.text("SET LOCAL enable_bitmapscan = off"))
+        for what, (statement, params, indexes) in HOT.items():
+            sql = statement.on(tables)
+            explain = "EXPLAIN QUERY PLAN " if dialect == "sqlite" else "EXPLAIN "
+            rows = await connection.exec_driver_sql(
+                explain + sql.text, tuple(sql.arguments(params))
+            )
+            plan = "\n".join(str(row[-1]) for row in rows)
+            assert indexes[dialect] in plan, f"{what}:\n{plan}"
+            assert "SCAN events" not in plan, f"{what}:\n{plan}"
+            assert "TEMP B-TREE" not in plan, f"{what}:\n{plan}"
