@@ -1,8 +1,10 @@
 import pytest
 import sqlalchemy as sa
 
+from ramax.core import erlang
 from ramax.core.codec import encode
 from ramax.errors import LegacyFormatError
+from ramax.legacy import rows
 from ramax.legacy.rows import event_of, format_of, metadata_of, value_of
 from ramax.storage import old_tables
 
@@ -83,3 +85,9 @@ def test_metadata_is_a_map_or_kept_under_a_name(stored, metadata):
 def test_metadata_that_cannot_be_kept_is_refused(stored):
     with pytest.raises(LegacyFormatError, match="metadata"):
         metadata_of(stored)
+
+
+def test_the_upgrade_and_the_import_know_every_tag_that_can_be_decoded():
+    compressed = 80
+    assert set(old_tables._ETF_TAGS) == rows._ETF_TAGS
+    assert erlang._TAGS.keys() | {compressed} <= rows._ETF_TAGS

@@ -1,10 +1,7 @@
-import base64
 import json
 import random
 import shutil
 import sqlite3
-from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +12,8 @@ from ramax.core.codec import decode, decode_tagged
 from ramax.errors import LegacyFormatError
 from ramax.legacy import BadRow, open_source
 from ramax.storage import migrate
-from ramax.values import Ref, from_micros
+from ramax.values import from_micros
+from tests.legacy.samples import DATA, told
 from tests.migrations.elixir import (
     ALTERED_BY_HAND,
     BEFORE_SPACES,
@@ -31,8 +29,6 @@ from tests.migrations.elixir import (
     event,
     pstate,
 )
-
-DATA = Path(__file__).parents[1] / "data" / "legacy"
 
 
 @pytest.fixture
@@ -270,26 +266,6 @@ async def test_any_content_is_read_as_the_upgrade_leaves_it(old, tmp_path, seed)
 
 
 # --- what real Ramax wrote -----------------------------------------------------------------------
-
-
-def told(value: Any) -> Any:
-    """A value as the samples' JSON tells it."""
-    if isinstance(value, list):
-        return [told(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    tag = next((key for key in value if key in TAGGED), None)
-    return TAGGED[tag](value) if tag else {key: told(item) for key, item in value.items()}
-
-
-TAGGED: dict[str, Callable[[dict[str, Any]], Any]] = {
-    "$ref": lambda value: Ref(value["$ref"]),
-    "$tuple": lambda value: tuple(told(item) for item in value["$tuple"]),
-    "$bytes": lambda value: base64.b64decode(value["$bytes"]),
-    "$datetime": lambda value: datetime.fromisoformat(value["$datetime"]),
-    "$map": lambda value: {told(key): told(item) for key, item in value["$map"]},
-    "$struct": lambda value: {"__struct__": value["$struct"]} | told(value["fields"]),
-}
 
 
 @pytest.mark.parametrize("name", ["sample_legacy", "sample_spaces"])

@@ -57,9 +57,9 @@ def test_each_form_is_told_by_its_columns(old, schema, form):
         ("VACUUM", "its tables: none"),
         (
             "CREATE TABLE events (id INTEGER PRIMARY KEY, name TEXT)",
-            "no form of ramax has a events",
+            "no events of any ramax has the columns",
         ),
-        ("CREATE VIEW events AS SELECT 1 AS event_id", "no form of ramax has a events"),
+        ("CREATE VIEW events AS SELECT 1 AS event_id", "no events of any ramax has the columns"),
         (REGISTRY, "holds no table of a Ramax"),
         (
             BEFORE_SPACES + "CREATE TABLE ramax_alembic_version (version_num TEXT)",
@@ -67,7 +67,7 @@ def test_each_form_is_told_by_its_columns(old, schema, form):
         ),
         (
             BEFORE_SPACES + "ALTER TABLE events ADD COLUMN audited INTEGER",
-            "no form of ramax has a events with the columns audited",
+            "no events of any ramax has the columns audited",
         ),
     ],
 )

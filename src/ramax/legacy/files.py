@@ -20,7 +20,8 @@ _MAGIC: Final = b"SQLite format 3\0"
 _HEADER_BYTES: Final = 100
 _SIDE_FILES: Final = ("-wal", "-journal")
 
-_FileStates = tuple[tuple[str, int, int], ...]
+FileStates = tuple[tuple[str, int, int], ...]
+"""Name, bytes and time of change of a file and of those beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class SourceFile:
 
     path: Path
     connection: sqlite3.Connection
+    states: FileStates
 
     def rows(self, sql: str, *parameters: object) -> Iterator[tuple[Any, ...]]:
         """Read rows; `LegacyFormatError` if SQLite cannot."""
@@ -36,6 +38,10 @@ class SourceFile:
             yield from self.connection.execute(sql, parameters)
         except sqlite3.DatabaseError as error:
             refuse(self.path, f"cannot be read: {error}", error)
+
+    def check_unchanged(self) -> None:
+        """Raise `LegacyFormatError` if it was written to since it was opened."""
+        _check_unchanged(self.path, self.states)
 
 
 def refuse(path: Path, rule: str, cause: Exception | None = None) -> None:
@@ -62,7 +68,7 @@ def opened(path: Path) -> Iterator[SourceFile]:
         _check_unchanged(path, before)
         with closing(sqlite3.connect(uri, uri=True, check_same_thread=False)) as connection:
             connection.text_factory = bytes
-            source = SourceFile(path, connection)
+            source = SourceFile(path, connection, before)
             _check_pages(source)
             yield source
     _check_unchanged(path, before)
@@ -72,12 +78,12 @@ def _side_files(path: Path) -> list[Path]:
     return [path.with_name(path.name + side) for side in _SIDE_FILES]
 
 
-def _states(path: Path) -> _FileStates:
+def _states(path: Path) -> FileStates:
     found = ((file.name, file.stat()) for file in (path, *_side_files(path)) if file.exists())
     return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in found)
 
 
-def _check_unchanged(path: Path, before: _FileStates) -> None:
+def _check_unchanged(path: Path, before: FileStates) -> None:
     if _states(path) != before:
         refuse(path, "was written to while it was read; close what uses it, and try again")
 

@@ -57,24 +57,29 @@ def inspect(
 ) -> LegacyReport:
     """Read everything and decode everything; arguments and errors as `open_source`."""
     with open_source(*paths, pstate_table=pstate_table, space_name=space_name) as source:
-        bad = list(source.bad_spaces)
-        encodings: dict[str, Counter[str]] = {}
-        renamed: list[RenamedKey] = []
-        for record in _records(source, bad.append):
-            table, row = source.row_of(record)
-            stored = record.payload if isinstance(record, LegacyEvent) else record.value
-            encodings.setdefault(table, Counter())[_encoding(stored, record.format)] += 1
-            try:
-                collisions = _collisions(stored, record.format)
-            except DataError as error:
-                bad.append(BadRow(table, row, str(error)))
-            else:
-                renamed += [RenamedKey(table, row, collision) for collision in collisions]
-        for _ in source.checkpoints(bad.append):
-            pass
-        return LegacyReport(
-            paths, source.form, source.spaces, encodings, source.orphans, tuple(bad), tuple(renamed)
-        )
+        return examine(source, paths)
+
+
+def examine(source: LegacySource, paths: tuple[Path, ...]) -> LegacyReport:
+    """Do what `inspect` does with the source that was opened from ``paths``."""
+    bad = list(source.bad_spaces)
+    encodings: dict[str, Counter[str]] = {}
+    renamed: list[RenamedKey] = []
+    for record in _records(source, bad.append):
+        table, row = source.row_of(record)
+        stored = record.payload if isinstance(record, LegacyEvent) else record.value
+        encodings.setdefault(table, Counter())[_encoding(stored, record.format)] += 1
+        try:
+            collisions = _collisions(stored, record.format)
+        except DataError as error:
+            bad.append(BadRow(table, row, str(error)))
+        else:
+            renamed += [RenamedKey(table, row, collision) for collision in collisions]
+    for _ in source.checkpoints(bad.append):
+        pass
+    return LegacyReport(
+        paths, source.form, source.spaces, encodings, source.orphans, tuple(bad), tuple(renamed)
+    )
 
 
 def _records(source: LegacySource, bad: OnBad) -> Iterator[LegacyEvent | LegacyValue]:

@@ -11,7 +11,7 @@ from ramax.legacy.files import opened
 from ramax.legacy.plan import make_plan
 from ramax.legacy.records import BadRow, LegacyCheckpoint, LegacyEvent, LegacySpace, LegacyValue
 from ramax.legacy.rows import checkpoint_time, event_of, value_of
-from ramax.legacy.stored import StoredRows
+from ramax.legacy.stored import Only, StoredRows
 from ramax.legacy.tables import PSTATE, SourceTables, find_tables
 
 LEGACY_CHECKPOINT: Final = "legacy"
@@ -28,7 +28,8 @@ class LegacySource:
 
     ``form`` says in words what it is. ``orphans`` counts the pstate rows of deleted spaces, which
     `values` leaves out, by space id. ``bad_spaces`` are the spaces whose metadata cannot be read.
-    ``highest_event_id`` and ``highest_space_id`` are the highest that were ever used.
+    ``highest_event_id`` and ``highest_space_id`` are the highest that were ever used,
+    ``lowest_event_id`` is the lowest of an event that is there.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class LegacySource:
         self._plan = make_plan(self._stored, space_name)
         self.orphans = self._plan.orphans
         self.bad_spaces = self._plan.bad_spaces
+        self.lowest_event_id = self._stored.lowest_event_id()
         self.highest_event_id = self._stored.highest("events", "event_id")
         self.highest_space_id = max(
             *(self._stored.highest(role, "space_id") for role in self._stored.tables),
@@ -51,31 +53,42 @@ class LegacySource:
         """The spaces to be, by id."""
         return tuple(self._plan.spaces.values())
 
-    def events(self, bad: OnBad | None = None) -> Iterator[LegacyEvent]:
-        """Read all events by event id; sequences as they are to be.
+    def event_ids(self) -> Iterator[int]:
+        """Read the ids of all events, in order."""
+        return (event_id for (event_id,) in self._stored.event_ids())
+
+    def events(
+        self, bad: OnBad | None = None, *, space_id: int | None = None
+    ) -> Iterator[LegacyEvent]:
+        """Read events by event id, of all spaces or of one; sequences as they are to be.
 
         A row that cannot be taken over is given to ``bad`` and passed over; without ``bad`` it
         raises `LegacyFormatError`, which names its id.
         """
         ranks: Counter[int] = Counter()
-        for event_id, space, sequence, *others in self._stored.events():
+        for event_id, space, sequence, *others in self._stored.events(self._only(space_id)):
             try:
-                space_id = self._plan.space_of(space)
-                assert space_id is not None  # every space that events name is one of the plan's
-                ranks[space_id] += 1
-                place = ranks[space_id] if self._plan.tallies[space_id].renumbered else sequence
-                event = event_of((event_id, *others), space_id, place)
+                owner = self._plan.space_of(space)
+                assert owner is not None  # every space that events name is one of the plan's
+                ranks[owner] += 1
+                place = ranks[owner] if self._plan.tallies[owner].renumbered else sequence
+                event = event_of((event_id, *others), owner, place)
             except LegacyFormatError as error:
                 self._report("events", (event_id,), error, bad)
             else:
                 yield event
 
-    def values(self, bad: OnBad | None = None) -> Iterator[LegacyValue]:
-        """Read pstate by space and key, without that of deleted spaces; ``bad`` as in `events`."""
-        for space, key, *others in self._stored.values():
+    def values(
+        self, bad: OnBad | None = None, *, space_id: int | None = None
+    ) -> Iterator[LegacyValue]:
+        """Read pstate by space and key, without that of deleted spaces; arguments as in `events`.
+
+        Where rows of one space name it and others do not, those that do not come first.
+        """
+        for space, key, *others in self._stored.values(self._only(space_id)):
             try:
-                space_id = self._plan.space_of(space)
-                value = None if space_id is None else value_of((key, *others), space_id)
+                owner = self._plan.space_of(space)
+                value = None if owner is None else value_of((key, *others), owner)
             except LegacyFormatError as error:
                 self._report(PSTATE, self._stored.value_id(space, key), error, bad)
             else:
@@ -109,6 +122,16 @@ class LegacySource:
             else:
                 moment = tally.last_timestamp if updated_at is None else updated_at
                 yield LegacyCheckpoint(space_id, LEGACY_CHECKPOINT, *tally.at_kept, moment)
+
+    def _only(self, space_id: int | None) -> Only:
+        if space_id is None:
+            return None
+        return (space_id, None) if space_id == self._plan.home else (space_id,)
+
+    def check_unchanged(self) -> None:
+        """Raise `LegacyFormatError` if a file was written to since it was opened."""
+        for table in self._stored.tables.values():
+            table.file.check_unchanged()
 
     def row_of(self, record: LegacyEvent | LegacyValue) -> tuple[str, tuple[object, ...]]:
         """Table and id of a record, as in `BadRow`."""

@@ -8,6 +8,9 @@ from ramax.legacy.tables import PSTATE, SourceTable, SourceTables
 
 Row = tuple[Any, ...]
 
+Only = Collection[int | None] | None
+"""The space ids whose rows are meant, None among them for rows that name no space; None: all."""
+
 
 class StoredRows:
     """What the tables hold, without the rows to be left out; text comes as bytes."""
@@ -32,18 +35,23 @@ class StoredRows:
         """Read (event_id, space_id, space_sequence, timestamp) of all events, by event id."""
         return self._events("timestamp")
 
-    def events(self) -> Iterator[Row]:
-        """Read (event_id, space_id, space_sequence, all others) of all events, by event id."""
+    def event_ids(self) -> Iterator[Row]:
+        """Read (event_id,) of all events, in order."""
+        return self._rows("events", "event_id", "event_id", _first)
+
+    def events(self, only: Only = None) -> Iterator[Row]:
+        """Read (event_id, space_id, space_sequence, all others) of events, by event id."""
         return self._events(
             "entity_id, event_type, CAST(payload AS BLOB), timestamp, causation_id, correlation_id,"
-            " created_at"
+            " created_at",
+            only,
         )
 
-    def values(self) -> Iterator[Row]:
+    def values(self, only: Only = None) -> Iterator[Row]:
         """Read (space_id, key, value, updated_at) of pstate, by space and key."""
         space = "NULL" if self.form(PSTATE) == "plain" else "space_id"
         columns = f"{space} AS space, key, CAST(value AS BLOB), updated_at"
-        return self._rows(PSTATE, columns, "space, key", self.value_id)
+        return self._rows(PSTATE, columns, "space, key", self.value_id, only)
 
     def value_spaces(self) -> Iterator[Row]:
         """Read (space_id, key) of pstate."""
@@ -63,6 +71,13 @@ class StoredRows:
         columns = "space_id, last_event_id, last_space_sequence, updated_at"
         return self._rows("projection_checkpoints", columns, "space_id", _first)
 
+    def lowest_event_id(self) -> int:
+        """Find the lowest id of an event that is there; 1 if none is."""
+        table = self.tables.get("events")
+        sql = f"SELECT min(event_id) FROM {table.quoted}" if table else ""  # noqa: S608 - our names
+        found = list(table.file.rows(sql)) if table else []
+        return int(found[0][0]) if found and type(found[0][0]) is int else 1
+
     def highest(self, role: str, column: str) -> int:
         """Find the highest id that is in a table, or was once, as SQLite remembers it."""
         table = self.tables.get(role)
@@ -75,18 +90,24 @@ class StoredRows:
         highest = [value for sql in found for (value,) in table.file.rows(sql)]
         return max((value for value in highest if type(value) is int), default=0)
 
-    def _events(self, columns: str) -> Iterator[Row]:
+    def _events(self, columns: str, only: Only = None) -> Iterator[Row]:
         place = "NULL, NULL" if self.form("events") == "plain" else "space_id, space_sequence"
-        return self._rows("events", f"event_id, {place}, {columns}", "event_id", _first)
+        return self._rows("events", f"event_id, {place}, {columns}", "event_id", _first, only)
 
     def _rows(
-        self, role: str, columns: str, order: str, identify: Callable[..., Row] | None = None
+        self,
+        role: str,
+        columns: str,
+        order: str,
+        identify: Callable[..., Row] | None = None,
+        only: Only = None,
     ) -> Iterator[Row]:
         """Read a table, if there is one; ``identify`` makes the id that rows are left out by."""
         table = self.tables.get(role)
         if table is None:
             return
-        sql = f"SELECT {columns} FROM {table.quoted} ORDER BY {order}"  # noqa: S608 - our names
+        where = "" if only is None else f" WHERE {_within(only, named=table.form != 'plain')}"
+        sql = f"SELECT {columns} FROM {table.quoted}{where} ORDER BY {order}"  # noqa: S608 - our names
         for row in table.file.rows(sql):
             if not (self.left_out and identify and (table.name, identify(*row)) in self.left_out):
                 yield row
@@ -95,6 +116,14 @@ class StoredRows:
     def _is_counted(table: SourceTable) -> bool:
         sql = "SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'"
         return bool(list(table.file.rows(sql)))
+
+
+def _within(only: Collection[int | None], *, named: bool) -> str:
+    """Say in SQL which rows are meant; those of a table without space ids name no space."""
+    if not named:
+        return "1" if None in only else "0"
+    # two plain terms, for each of which SQLite can use an index
+    return " OR ".join("space_id IS NULL" if i is None else f"space_id = {i:d}" for i in only)
 
 
 def _first(row_id: object, *_others: object) -> Row:
