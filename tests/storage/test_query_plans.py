@@ -1,5 +1,7 @@
 """The hot statements use the index that is meant for them, on both databases."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from ramax import Domain, NewEvent
@@ -8,7 +10,7 @@ from ramax.storage.tables import build_tables
 
 domain = Domain("things", lambda state, event: state.__setitem__(event.entity_id, 1))
 
-HOT = {
+HOT: dict[str, tuple[Any, Any, dict[str, str]]] = {
     "a page of a space": (
         events.space_page,
         {"space_id": 1, "after": 5, "upto": 10**6, "limit": 100},
