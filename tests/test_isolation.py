@@ -1,0 +1,404 @@
+"""Nothing of one space is ever seen, or changed, through another.
+
+Two spaces hold the same entity ids and keys with values of their own; every public method is called
+for the one, and the other must be in no answer and stay as it is, byte by byte.
+"""
+
+import gc
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+import ramax
+import ramax.storage
+from ramax import ContentStore, Database, NewEvent, Ref, Transaction
+from ramax.errors import EventNotFoundError
+from ramax.runtime.checkpoints import CheckpointRepository
+from ramax.runtime.content_store import SpaceEvents
+from ramax.runtime.event_log import EventLog
+from ramax.runtime.pstate import PStateRepository, SpacePState
+from ramax.runtime.scope import TransactionPState, TransactionScope
+from ramax.runtime.spaces import SpaceRegistry
+from ramax.storage.spaces import delete_statements
+from ramax.storage.sql import Statement
+from ramax.storage.tables import build_tables
+from tests._domains import documents
+from tests._tables import Dump, dump, of_space, without_space
+
+MINE, THEIRS = "mine", "theirs"
+KEYS = [f"k{n}" for n in range(5)]
+
+
+def fill(state: Any, params: Any) -> list[NewEvent]:
+    """Put a value that shows whose it is under every key."""
+    return [
+        NewEvent(
+            "doc.put", {"of": params, "see": Ref("k0")}, entity_id=key, metadata={"of": params}
+        )
+        for key in KEYS
+    ]
+
+
+class Two:
+    """A database with two spaces of the same shape."""
+
+    def __init__(self, db: Database, mine: ContentStore, theirs: ContentStore) -> None:
+        self.db, self.mine, self.theirs = db, mine, theirs
+        self.before: Dump = {}
+
+    @property
+    def space(self) -> ramax.Space:
+        return self.mine.space
+
+    async def my_id(self) -> int:
+        return (await self.mine.events.get_events("k0"))[0].event_id
+
+    async def their_id(self) -> int:
+        return (await self.theirs.events.get_events("k0"))[0].event_id
+
+
+@pytest.fixture
+async def two(db: Database) -> Two:
+    stores = []
+    for name in (THEIRS, MINE):
+        store = await db.content_store(name, documents(), metadata={"of": name})
+        await store.execute(fill, name, idempotency_key="same", correlation_id=name)
+        await store.pstate.put("direct", {"of": name})
+        await store.update_checkpoint(3, name="reader")
+        stores.append(store)
+    made = Two(db, stores[1], stores[0])
+    made.before = await dump(db)
+    return made
+
+
+async def drain(stream: AsyncIterator[Any]) -> list[Any]:
+    return [each async for each in stream]
+
+
+async def in_transaction(two: Two, step: Callable[[Any], Awaitable[Any]]) -> Any:
+    async with two.db.transaction(two.mine) as tx:
+        return await step(tx)
+
+
+async def joined(two: Two) -> Any:
+    async with (
+        two.db.connection() as connection,
+        connection.begin(),
+        two.mine.join(connection) as tx,
+    ):
+        found = await tx.pstate.get_many([*KEYS, "direct"])
+        return [found, await tx.append("k0", "doc.put", {"of": MINE})]
+
+
+async def borrowed(two: Two) -> None:
+    async with two.db.connection():
+        pass
+
+
+Verb = Callable[[Two], Any]
+A_PUT = NewEvent("doc.put", {"of": MINE}, entity_id="k0")
+
+# Every public method of everything a user holds, by class: what it is called with. Methods that
+# are about all spaces on purpose are in ABOUT_ALL, with the reason.
+MATRIX: dict[type, dict[str, Verb]] = {
+    SpaceRegistry: {
+        "get": lambda t: t.db.spaces.get(MINE),
+        "get_or_create": lambda t: t.db.spaces.get_or_create(MINE, {"of": "x"}),
+        "find_by_name": lambda t: t.db.spaces.find_by_name(MINE),
+        "find_by_id": lambda t: t.db.spaces.find_by_id(t.space.space_id),
+        "exists": lambda t: t.db.spaces.exists(MINE),
+        "create": lambda t: t.db.spaces.create("third"),
+        "rename": lambda t: t.db.spaces.rename(MINE, "renamed"),
+        "update_metadata": lambda t: t.db.spaces.update_metadata(MINE, {"of": MINE, "n": 1}),
+        "delete": lambda t: t.db.spaces.delete(MINE, force=True),
+    },
+    EventLog: {
+        "append": lambda t: t.db.events.append(MINE, "k0", "doc.put", {"of": MINE}),
+        "append_many": lambda t: t.db.events.append_many(t.space, [A_PUT] * 3),
+        "get_events": lambda t: t.db.events.get_events(MINE, "k0"),
+        "stream_space_events": lambda t: drain(t.db.events.stream_space_events(t.space)),
+        "stream_entity_events": lambda t: drain(t.db.events.stream_entity_events(MINE, "k1")),
+        "get_space_latest_sequence": lambda t: t.db.events.get_space_latest_sequence(MINE),
+    },
+    PStateRepository: {
+        "get": lambda t: t.db.pstate.get(MINE, "k0"),
+        "get_many": lambda t: t.db.pstate.get_many(MINE, [*KEYS, "direct"]),
+        "scan": lambda t: drain(t.db.pstate.scan(t.space)),
+        "put": lambda t: t.db.pstate.put(MINE, "direct", {"of": MINE, "n": 2}),
+        "delete": lambda t: t.db.pstate.delete(MINE, "direct"),
+    },
+    CheckpointRepository: {
+        "get": lambda t: t.db.checkpoints.get(MINE, "reader"),
+        "list": lambda t: t.db.checkpoints.list(MINE),
+        "advance": lambda t: t.db.checkpoints.advance(MINE, "reader", 5, expected=3),
+    },
+    ContentStore: {
+        "execute": lambda t: t.mine.execute(fill, MINE),
+        "execute_many": lambda t: t.mine.execute_many([(fill, MINE)] * 2),
+        "rebuild_pstate": lambda t: t.mine.rebuild_pstate(),
+        "catchup_pstate": lambda t: t.mine.catchup_pstate(),
+        "get_checkpoint": lambda t: t.mine.get_checkpoint("reader"),
+        "update_checkpoint": lambda t: t.mine.update_checkpoint(5, name="reader"),
+        "transaction": lambda t: in_transaction(t, lambda tx: tx.execute(fill, MINE)),
+        "join": joined,
+    },
+    SpaceEvents: {
+        "append": lambda t: t.mine.events.append("k0", "doc.put", {"of": MINE}),
+        "append_many": lambda t: t.mine.events.append_many([A_PUT]),
+        "get_events": lambda t: t.mine.events.get_events("k0"),
+        "stream_space_events": lambda t: drain(t.mine.events.stream_space_events()),
+        "stream_entity_events": lambda t: drain(t.mine.events.stream_entity_events("k1")),
+        "get_space_latest_sequence": lambda t: t.mine.events.get_space_latest_sequence(),
+    },
+    SpacePState: {
+        "fetch": lambda t: t.mine.pstate.fetch("k0"),
+        "get": lambda t: t.mine.pstate.get("direct"),
+        "get_many": lambda t: t.mine.pstate.get_many([*KEYS, "direct"]),
+        "scan": lambda t: drain(t.mine.pstate.scan("k")),
+        "count": lambda t: t.mine.pstate.count(),
+        "put": lambda t: t.mine.pstate.put("direct", {"of": MINE, "n": 3}),
+        "delete": lambda t: t.mine.pstate.delete("direct"),
+    },
+    Transaction: {
+        "execute": lambda t: in_transaction(t, lambda tx: tx.execute(fill, MINE)),
+        "append": lambda t: in_transaction(t, lambda tx: tx.append("k0", "doc.deleted", {})),
+        "append_many": lambda t: in_transaction(t, lambda tx: tx.append_many([A_PUT])),
+        "at": lambda t: in_transaction(t, lambda tx: tx.at(MINE).pstate.get("k0")),
+        "enter": lambda t: in_transaction(t, lambda tx: tx.enter(MINE)),
+        "pstate": lambda t: in_transaction(t, lambda tx: tx.pstate.get("k0")),
+    },
+    TransactionScope: {
+        "execute": lambda t: in_transaction(t, lambda tx: tx.at(t.mine).execute(fill, MINE)),
+        "append": lambda t: in_transaction(t, lambda tx: tx.at(MINE).append("k0", "x", {})),
+        "append_many": lambda t: in_transaction(t, lambda tx: tx.at(MINE).append_many([A_PUT])),
+        "pstate": lambda t: in_transaction(t, lambda tx: tx.at(t.mine).pstate.get("k1")),
+        "read": lambda t: in_transaction(t, lambda tx: tx.at(t.mine).read(["k1"])),
+    },
+    TransactionPState: {
+        "get": lambda t: in_transaction(t, lambda tx: tx.pstate.get("direct")),
+        "get_many": lambda t: in_transaction(t, lambda tx: tx.pstate.get_many(KEYS)),
+    },
+    Database: {
+        "content_store": lambda t: t.db.content_store(MINE, documents()),
+        "transaction": lambda t: in_transaction(t, lambda tx: tx.execute(fill, MINE)),
+        "run_transaction": lambda t: t.db.run_transaction(
+            lambda tx: tx.execute(fill, MINE), t.mine
+        ),
+        "connection": borrowed,
+        "upgrade": lambda t: t.db.upgrade(),
+        "current_revision": lambda t: t.db.current_revision(),
+    },
+}
+ABOUT_ALL: dict[type, dict[str, str]] = {
+    SpaceRegistry: {
+        "list_all": "the list of spaces",
+        "stats": "a line for each space; of one space it is tested below",
+    },
+    EventLog: {
+        "get_event": "finds by an id that is unique over all spaces",
+        "stream_all_events": "the feed of all spaces",
+        "get_latest_event_id": "the end of that feed",
+    },
+    SpaceEvents: {"get_event": "tested below: what is another space's is not found"},
+    Transaction: {
+        "run": "runs any function; the verbs above are made of it",
+        "run_job": "runs a step of one space that is locked; the verbs above are made of it",
+        "read": "reads keys of one space that is locked; the verbs above are made of it",
+    },
+    Database: {"close": "ends it"},
+}
+CASES = [
+    pytest.param(kind, name, id=f"{kind.__name__}.{name}")
+    for kind, verbs in MATRIX.items()
+    for name in verbs
+]
+
+
+def public_methods(kind: type) -> Iterator[str]:
+    for name, member in inspect.getmembers(kind):
+        if not name.startswith("_") and (
+            inspect.isfunction(member) or isinstance(member, property)
+        ):
+            yield name
+
+
+@pytest.mark.parametrize("kind", MATRIX, ids=lambda kind: kind.__name__)
+def test_every_public_method_is_in_the_matrix_or_named_as_being_about_all(kind: type) -> None:
+    listed = set(MATRIX[kind]) | set(ABOUT_ALL.get(kind, {})) | {"closed"}
+    assert set(public_methods(kind)) - listed == set()
+    assert (listed - {"closed"}) - {n for n, _ in inspect.getmembers(kind)} == set()
+
+
+def test_every_object_that_a_user_holds_is_in_the_matrix() -> None:
+    held = {
+        type(value)
+        for owner in (Database, ContentStore)
+        for value in _parts(owner)
+        if type(value).__module__.startswith("ramax.runtime")
+    }
+    assert held - set(MATRIX) == set()
+
+
+def _parts(owner: type) -> Iterator[object]:
+    """What the handles hold, made over a core that is never asked anything."""
+    core: Any = object()
+    if owner is Database:
+        yield from vars(Database(core, core, owns_engine=False)).values()
+    else:
+        store = ContentStore(core, ramax.Space(1, "x", ramax.values.EPOCH), None)
+        for name in ContentStore.__slots__:
+            yield getattr(store, name)
+
+
+@pytest.mark.parametrize(("kind", "name"), CASES)
+async def test_no_method_shows_or_changes_another_space(two: Two, kind: type, name: str) -> None:
+    answer = await MATRIX[kind][name](two)
+    assert THEIRS not in repr(answer)
+    after = await dump(two.db)
+    theirs = two.theirs.space.space_id
+    assert of_space(after, theirs) == of_space(two.before, theirs)
+    known = {two.space.space_id, theirs}
+    others = {row["space_id"] for rows in after.values() for row in rows} - known
+    assert len(others) == (1 if name == "create" else 0)
+
+
+async def test_an_event_of_another_space_is_not_found(two: Two) -> None:
+    assert (await two.mine.events.get_event(await two.my_id())).payload["of"] == MINE
+    with pytest.raises(EventNotFoundError):
+        await two.mine.events.get_event(await two.their_id())
+
+
+async def test_the_numbers_of_a_space_are_its_own(two: Two) -> None:
+    before = await two.db.spaces.stats(THEIRS)
+    await two.mine.execute(fill, MINE)
+    await two.mine.pstate.put("more", 1)
+    assert await two.db.spaces.stats(THEIRS) == before
+    mine = await two.db.spaces.stats(MINE)
+    assert (mine.event_count, mine.key_count, mine.checkpoints["pstate"]) == (10, 7, 10)
+    assert (before.event_count, before.key_count, before.checkpoints["pstate"]) == (5, 6, 5)
+    assert [s for s in await two.db.spaces.stats() if s.space.space_name == THEIRS] == [before]
+
+
+async def test_values_are_the_spaces_own_whatever_is_in_memory(two: Two) -> None:
+    for _ in range(2):  # from the database, then from memory where that is allowed
+        for store, of in ((two.mine, MINE), (two.theirs, THEIRS)):
+            found = await store.pstate.get_many([*KEYS, "direct"])
+            assert {value["of"] for value in found.values()} == {of}
+            assert {e.payload["of"] for e in await store.events.get_events("k0")} == {of}
+            assert (await store.events.get_events("k0"))[0].correlation_id == of
+            assert dict(store.space.metadata) == {"of": of}
+
+
+async def test_a_command_sees_the_state_of_its_own_space(two: Two) -> None:
+    seen: list[Any] = []
+
+    def look(state: Any, params: Any) -> list[NewEvent]:
+        seen.append({value["of"] for value in state.values()})
+        return []
+
+    await two.mine.execute(look)
+    await two.theirs.execute(look)
+    assert seen[0] == {MINE}
+    assert seen[-1] == {THEIRS}
+
+
+async def test_a_deleted_space_takes_no_byte_of_another_with_it(two: Two) -> None:
+    mine = two.space.space_id
+    tables = two.db._core.backend.tables
+    assert set(of_space(two.before, mine)) == {t.name for t in tables.metadata.sorted_tables}
+    await two.db.spaces.delete(MINE, force=True)
+    after = await dump(two.db)
+    assert of_space(after, mine) == {}
+    assert after == without_space(two.before, mine)
+
+
+async def test_rebuilding_one_space_moves_no_byte_of_another(two: Two) -> None:
+    await two.mine.rebuild_pstate()
+    after = await dump(two.db)
+    theirs = two.theirs.space.space_id
+    assert of_space(after, theirs) == of_space(two.before, theirs)
+    assert [k for k, _ in await drain(two.mine.pstate.scan())] == KEYS
+
+
+# -- statements ----------------------------------------------------------------------------------
+
+WITHOUT_SPACE = {
+    "spaces._by_name": "the registry: which space has this name",
+    "spaces._all": "the registry: every space",
+    "spaces._prefixed": "the registry: spaces by the beginning of their names",
+    "spaces._insert": "the registry: the space that gets its id by this",
+    "spaces._lock_timeout": "a setting of the transaction",
+    "stats._stats_of_all": "the registry: a line for each space",
+    "events._all_page": "the feed of all spaces",
+    "events._by_id": "get_event: an id is unique over all spaces",
+    "events._last_id": "the counter of event ids",
+    "feed._lowest_mark": "the watermark of the feed",
+    "append_sqlite._newest_event_id": "the counter of event ids",
+    "import_rows._new_space": "the registry: the space that gets its id by this",
+}
+COUNTERS = "import_ids"
+"""The module that moves the counters of ids, which are the whole database's."""
+
+OURS = "|".join(table.name for table in build_tables("sqlite").metadata.sorted_tables)
+# compared with a parameter, or with rows of parameters; a join of our own tables binds nothing
+BINDS_SPACE = re.compile(rf"\bspace_id = (?!({OURS})\.)", re.IGNORECASE)
+INSERTS = re.compile(r"INSERT INTO \S+ \([^)]*\bspace_id\b", re.IGNORECASE)
+
+
+def every_statement() -> dict[str, list[Statement]]:
+    for found_module in pkgutil.iter_modules(ramax.storage.__path__):
+        importlib.import_module(f"ramax.storage.{found_module.name}")
+    found: dict[str, list[Statement]] = {}
+    for statement in (each for each in gc.get_objects() if isinstance(each, Statement)):
+        build = statement._build
+        if build.__module__.startswith("ramax."):
+            name = f"{build.__module__}.{build.__qualname__}".removeprefix("ramax.storage.")
+            found.setdefault(name, []).append(statement)
+    return found
+
+
+def texts_of(statement: Statement) -> list[str]:
+    """Its text in each dialect that it can be compiled for; some are for one only."""
+    found = []
+    for dialect in ("sqlite", "postgresql"):
+        tables = build_tables(dialect)
+        try:
+            found.append(" ".join(statement.on(tables).text.split()))
+        except (sa.exc.CompileError, NotImplementedError):
+            continue
+    return found
+
+
+def names_a_space(text: str) -> bool:
+    return bool(INSERTS.search(text) or BINDS_SPACE.search(text))
+
+
+def test_every_statement_names_its_space_or_is_listed_with_a_reason() -> None:
+    statements = {
+        name: [text for statement in each for text in texts_of(statement)]
+        for name, each in every_statement().items()
+    }
+    assert len(statements) > 40
+    assert [name for name, texts in statements.items() if not texts] == []
+    loose = {name for name, texts in statements.items() if not all(map(names_a_space, texts))}
+    assert {n for n in loose if not n.startswith(COUNTERS)} - set(WITHOUT_SPACE) == set()
+    modules = {name.partition(".")[0] for name in statements}
+    known = {name for name in WITHOUT_SPACE if name.partition(".")[0] in modules}
+    assert known - loose == set()  # nothing is listed that does name its space, or is gone
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+def test_a_delete_of_a_space_empties_every_table_that_has_spaces(dialect: Any) -> None:
+    tables = build_tables(dialect)
+    texts = [" ".join(each.on(tables).text.split()) for each in delete_statements(tables)]
+    for table in tables.metadata.sorted_tables:
+        assert "space_id" in table.c
+        [text] = [t for t in texts if t.startswith(f"DELETE FROM {table.name} ")]
+        assert BINDS_SPACE.search(text)
+    assert len(texts) == len(tables.metadata.sorted_tables)
