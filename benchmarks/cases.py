@@ -266,7 +266,7 @@ def _histories() -> Iterator[Case]:
                 *_rivals(database, "replay", size | {"events": 20_000}),
             ),
             rounds=5,
-            quick_options={"events": 20_000},
+            quick_options={"events": 15_000},
         )
         for start in ("empty", "equal"):
             options = setting | {"events": 10_000, "keys": 10_000, "start": start}
@@ -286,6 +286,7 @@ def _histories() -> Iterator[Case]:
                     Entrant("ramax", "library", "rebuild", options),
                 ),
                 rounds=7,
+                quick_options={"events": 5000, "keys": 5000},
                 in_quick=start == "empty",
             )
 
@@ -308,7 +309,7 @@ def _growth() -> Iterator[Case]:
                 Entrant("among 1,000", "library", "growth", setting | {"spaces": 1000}),
             ),
             step=2,
-            quick_options={"per_space": 60},
+            quick_options={"per_space": 30},
         )
 
 
