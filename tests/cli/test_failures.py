@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import click
+import pytest
 
 from ramax.cli.failures import INTERRUPTED, PIPE_CLOSED, OpeningError, explained
 from ramax.errors import ConcurrencyError, MisuseError, RamaxError, StorageBusyError
@@ -142,6 +143,13 @@ def anything(state, event):
     sys.stdin.read()
     state["x"] = 1
 """
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_one_line(demo_file):
+    with Path("/dev/full").open("w") as full:
+        done = process("events", "export", "--url", demo_file, stdout=full)
+    assert (done.returncode, done.stderr) == (1, "ramax: [Errno 28] No space left on device\n")
 
 
 def test_ctrl_c_ends_a_job_with_one_line_and_leaves_the_old_state(demo_url, tmp_path: Path):

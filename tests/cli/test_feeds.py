@@ -1,7 +1,8 @@
 import pytest
 
 from ramax.cli.feeds import feed_of
-from ramax.errors import SpaceNotFoundError
+from ramax.errors import CodecError, SpaceNotFoundError
+from tests.runtime._damage import damage
 
 
 async def sequences(feed, *arguments):
@@ -48,6 +49,16 @@ async def test_bounds_are_positions(spaces, space, ids):
 async def test_only_the_types_that_are_wanted(spaces, space, ids):
     feed = await feed_of(spaces, space)
     assert [event.event_id async for event in feed.events(None, ["x", "z"])] == ids
+
+
+@pytest.mark.parametrize(("space", "before"), [("a", [1, 2, 3]), (None, [1, 2, 3, 4])])
+async def test_an_event_that_cannot_be_read_is_named_by_the_one_before(spaces, space, before):
+    await damage(spaces, "UPDATE events SET payload = :bad WHERE event_id = 5", bad=b"\xc1")
+    feed, found = await feed_of(spaces, space), []
+    with pytest.raises(CodecError, match=f"the first event after {before[-1]} .*`ramax verify`"):
+        async for event in feed.events():
+            found.append(event.event_id)
+    assert found == before
 
 
 async def test_a_default_space_is_followed_from_before_its_first_event(durable_db):

@@ -5,6 +5,7 @@ from ramax.core.equality import same_value
 from ramax.core.json_form import from_json
 from tests._values import EVERY_TYPE
 from tests.cli.command import on, read, run, succeed
+from tests.runtime._damage import damage
 
 
 def test_get_shows_a_value(demo_url):
@@ -56,6 +57,14 @@ def test_a_read_model_that_is_behind_is_said_so_beside_the_answer(demo_url):
         assert done.exit_code == 0
         assert json.loads(done.stdout)
         assert done.stderr.startswith("ramax: the last 1 of 4 events are not folded yet")
+
+
+def test_a_value_that_cannot_be_read_is_named_by_the_key_before_it(demo_url):
+    change = "UPDATE pstate_entities SET value = :bad WHERE space_id = 1 AND key = 'contact:c2'"
+    on(demo_url, lambda db: damage(db, change, bad=b"\xc1"))
+    done = run("pstate", "scan", "crm_acme", "--url", demo_url)
+    assert (done.exit_code, done.stdout.split()[0]) == (1, "contact:c1")
+    assert done.stderr.startswith("ramax: the first value after key 'contact:c1' b'\\xc1': ")
 
 
 def test_a_space_without_anything_has_no_keys(demo_url):

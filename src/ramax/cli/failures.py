@@ -78,7 +78,7 @@ class Root(Group):
             if isinstance(error, click.ClickException):
                 raise
             code, line = explained(error)
-            if isinstance(error, BrokenPipeError):
+            if isinstance(error, OSError):
                 _forget_stdout()
             if isinstance(error, click.Abort):
                 click.echo(err=True)  # the question is still on its line
@@ -99,7 +99,7 @@ def explained(error: BaseException) -> tuple[int, str]:
         for kind, line in _LINES.items():
             if isinstance(error, kind):
                 return FAILED, line(error)
-    if isinstance(error, (RamaxError, OpeningError)):
+    if isinstance(error, (RamaxError, OpeningError, OSError)):
         return FAILED, str(error)
     return FAILED, (
         f"unexpected {type(error).__name__}: {error}; this is a defect of ramax, or of a domain: "

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection
 
+from ramax.errors import CodecError, DataError
 from ramax.runtime.database import Database
 from ramax.values import Event, Space
 
@@ -31,12 +32,20 @@ class Feed:
 
         Raises:
             SpaceNotFoundError: The space was deleted.
+            CodecError: An event cannot be read.
         """
+        found = self._of_all(upto, types)
         if self.space is not None:
-            async for event in self._of_space(self.space, upto, types):
-                self.position = event.space_sequence
+            found = self._of_space(self.space, upto, types)
+        try:
+            async for event in found:
                 yield event
-            return
+        except DataError as error:
+            what = f"the first event after {self.position}"
+            rule = f"{error.rule}; `ramax verify` names all that cannot be read"
+            raise CodecError(what, error.value, rule) from error
+
+    async def _of_all(self, upto: int | None, types: Collection[str]) -> AsyncIterator[Event]:
         async for event in self._db.events.stream_all_events(from_event_id=self.position):
             if upto is not None and event.event_id > upto:
                 return
@@ -55,6 +64,7 @@ class Feed:
             event_types=list(types) or None,
         )
         async for event in stream:
+            self.position = event.space_sequence
             yield event
 
     async def name_of(self, event: Event) -> str:

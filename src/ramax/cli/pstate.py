@@ -8,7 +8,7 @@ from ramax.cli.failures import Group
 from ramax.cli.output import json_text, print_json, printable, value_text
 from ramax.cli.session import json_option, reading
 from ramax.core.json_form import to_json
-from ramax.errors import KeyNotFoundError
+from ramax.errors import CodecError, KeyNotFoundError
 from ramax.runtime.database import Database
 
 _NOT_THERE = object()
@@ -50,13 +50,18 @@ async def scan(
     """List the keys of SPACE that begin with PREFIX, and their values, in key order."""
     found = await db.spaces.get(space)
     count = 0
-    async for key, value in db.pstate.scan(found, prefix, limit=limit, after=after):
-        if as_json:
-            document = json_text({"key": key, "value": to_json(value)})
-            sys.stdout.write(f"{',' if count else '['}\n{document}")
-        else:
-            print(f"{printable(key)}  {value_text(value)}")
-        count += 1
+    try:
+        async for key, value in db.pstate.scan(found, prefix, limit=limit, after=after):
+            after = key
+            if as_json:
+                document = json_text({"key": key, "value": to_json(value)})
+                sys.stdout.write(f"{',' if count else '['}\n{document}")
+            else:
+                print(f"{printable(key)}  {value_text(value)}")
+            count += 1
+    except CodecError as error:
+        what = f"the first value after key {after!r}"
+        raise CodecError(what, error.value, error.rule) from error
     if as_json:
         print("\n]" if count else "[]")
     await _tell_gap(db, space)

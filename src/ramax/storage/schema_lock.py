@@ -100,7 +100,8 @@ async def _sqlite(
             raise
         await connection.commit()
     finally:
-        await connection.run_sync(_give_back, before)
+        if not connection.invalidated:  # cancelled in a statement: that connection is given up
+            await connection.run_sync(_give_back, before)
 
 
 def _driver(connection: sa.Connection) -> Any:
