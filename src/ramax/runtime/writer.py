@@ -54,6 +54,8 @@ class Writer:
         self._queue = WorkQueue(limits.queue, limits.batch)
         self._lanes = Lanes(self._process_locked, limits.batch)
         self._busy = False
+        self._several = False  # the latest batch held more than one job
+        self._beginning = False
         self._others = 0
         self._holder: str | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -73,7 +75,7 @@ class Writer:
         if not self._lanes.takes(job):
             self._queue.append(job)
             if not self._busy:
-                self._next()
+                self._begin()
         return await job.future
 
     @asynccontextmanager
@@ -144,6 +146,22 @@ class Writer:
 
     # -- one piece of work after another ---------------------------------------------------------
 
+    def _begin(self) -> None:
+        """Start at once for a lone caller; after a batch of several, when all have come back.
+
+        They are woken in one turn of the loop. Started for the first of them, a batch would hold
+        one job, the next one the others, and so on: half the commits for nothing.
+        """
+        if not self._several:
+            self._next()
+        elif not self._beginning:
+            self._beginning = True
+            asyncio.get_running_loop().call_soon(self._begin_now)
+
+    def _begin_now(self) -> None:
+        self._beginning = False
+        self._next()
+
     def _next(self) -> None:
         while not self._busy and self._queue:
             turn = self._queue.take_turn()
@@ -151,6 +169,7 @@ class Writer:
                 self._begin_turn(turn)
             elif batch := self._queue.take():
                 self._busy = True
+                self._several = len(batch) > 1
                 attempt = self.attempt(batch, locked=False)
                 self._backend.post(
                     partial(run_batch, attempt=attempt), partial(self._done, attempt)
