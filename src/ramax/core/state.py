@@ -40,7 +40,7 @@ class KeysMissingError(StateUnavailableError):
 class ReadFailedError(StateUnavailableError):
     """The database failed behind the mapping; carries the error that the caller is to get."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: BaseException) -> None:
         super().__init__(str(error))
         self.error = error
 

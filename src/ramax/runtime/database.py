@@ -1,6 +1,6 @@
 """One open database: its repositories, and the way to stores and transactions."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar
 
@@ -76,6 +76,9 @@ class Database:
         Args:
             spaces: Each a `Space`, name, id or store; locked in id order when the block begins.
         """
+        return self._transaction(spaces, ())
+
+    def _transaction(self, spaces: Sequence[Any], also: Sequence[Space]) -> Transaction:
         if not spaces:
             raise MisuseError('name the spaces of the transaction: db.transaction("a", "b")')
         domains = {
@@ -83,7 +86,8 @@ class Database:
             for each in spaces
             if getattr(each, "domain", None) is not None
         }
-        return Transaction(self._core, [getattr(each, "space", each) for each in spaces], domains)
+        targets = [getattr(each, "space", each) for each in spaces]
+        return Transaction(self._core, targets, domains, _also=also)
 
     async def run_transaction(
         self,
@@ -93,18 +97,23 @@ class Database:
     ) -> T:
         """Run ``work(tx)`` in a transaction, again from the start where a conflict is retryable.
 
+        What a try finds out that it needs is locked from the beginning by the next one, so a
+        conflict over spaces that were not named does not come twice.
+
         Raises:
             ConflictError, StorageBusyError: It still failed at the last attempt.
         """
-        for _ in range(attempts - 1):
+        also: Sequence[Space] = ()
+        while True:
+            attempts -= 1
+            tx = self._transaction(spaces, also)
             try:
-                async with self.transaction(*spaces) as tx:
+                async with tx:
                     return await work(tx)
             except (ConflictError, StorageBusyError) as error:
-                if not error.retryable:
+                if not error.retryable or attempts <= 0:
                     raise
-        async with self.transaction(*spaces) as tx:
-            return await work(tx)
+            also = list(tx.wanted.values())
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:

@@ -61,6 +61,9 @@ class Transaction:
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _committed: set[int] = field(default_factory=set)
     _task: "asyncio.Task[Any] | None" = None
+    _also: Sequence[Space] = ()
+    wanted: dict[int, Space] = field(default_factory=dict)
+    """Spaces that were locked, or should have been; whoever begins again names them first."""
     _purpose: str = ""  # what a warning is to call it, where it begins without a space
 
     # -- the block -------------------------------------------------------------------------------
@@ -80,7 +83,7 @@ class Transaction:
             if self._joined:
                 named = [await self._find(target) for target in self._targets]
             self._domains = self._domains_of(named)
-            for space in sorted(named, key=lambda each: each.space_id):
+            for space in sorted([*named, *self._also], key=lambda each: each.space_id):
                 await self._lock(space)
         except BaseException as error:
             self._state = "closed"
@@ -199,6 +202,7 @@ class Transaction:
         if space.space_id in self._held:
             return self._held[space.space_id]
         nowait = any(held > space.space_id for held in self._held)
+        self.wanted[space.space_id] = space
         try:
             await self._lock(space, nowait=nowait)
         except StorageBusyError as error:

@@ -119,6 +119,7 @@ class SqliteBackend:
         self._writer: _Held | None = None
         self._reader: _Held | None = None
         self._opening = asyncio.Lock()
+        sa.event.listen(engine.sync_engine, "handle_error", _survive_cancellation)
 
     async def _hold(self) -> _Held:
         try:
@@ -178,6 +179,8 @@ class SqliteBackend:
         """See `Backend.release`: it stays the writer's; only a transaction left open is ended."""
         if connection.in_transaction():
             await connection.rollback()
+        # a statement whose caller was cancelled is still on its way, and may be a BEGIN
+        await self._open(self._writer).hop(_roll_back)
 
     @staticmethod
     def _open(held: _Held | None) -> _Held:
@@ -191,3 +194,17 @@ class SqliteBackend:
         self._writer = self._reader = None
         for each in held.values():
             await each.connection.close()
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def _survive_cancellation(context: sa.engine.ExceptionContext) -> None:
+    """Keep a connection whose caller was cancelled: its statement ends in the thread, in order.
+
+    SQLAlchemy would give it up, and with the only one of a database in memory all that is in it.
+    """
+    if isinstance(context.original_exception, asyncio.CancelledError):
+        context.is_disconnect = False

@@ -1,5 +1,6 @@
 """What a decision needs to know of its spaces: the guards and the values of some keys."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -207,6 +208,9 @@ def read_all_values(ex: Executor, space_id: int) -> dict[str, Packed]:
     }
 
 
+_NOT_FOR_THE_DOMAIN = (StorageError, asyncio.CancelledError)
+
+
 class StoredSource:
     """What a state has not seen yet, from the database of ``ex``; see `Source`."""
 
@@ -217,7 +221,7 @@ class StoredSource:
         """Read one value."""
         try:
             return read_value(self._ex, self._space_id, key)
-        except StorageError as error:
+        except _NOT_FOR_THE_DOMAIN as error:
             raise ReadFailedError(error) from error
 
     def load_all(self) -> Mapping[str, Packed]:
@@ -229,7 +233,7 @@ def uncatchable(read: Callable[..., T], *arguments: Any) -> T:
     """Read for a unit of work that is deciding: a failure is not for the domain to catch."""
     try:
         return read(*arguments)
-    except StorageError as error:
+    except _NOT_FOR_THE_DOMAIN as error:
         raise ReadFailedError(error) from error
 
 
