@@ -51,6 +51,8 @@ def as_url(target: str | os.PathLike[str] | URL | None) -> URL:
         url = make_url(target)
     except (sa.exc.ArgumentError, ValueError) as error:
         raise DataError("database URL", _without_password(target), _FORMS) from error
+    if "\x00" in (url.database or ""):
+        raise DataError("database URL", url.render_as_string(), _FORMS)
     driver = _DRIVERS.get(url.drivername)
     if driver is None:
         raise DataError("database URL", url.render_as_string(), f"unknown driver; {_FORMS}")
@@ -102,19 +104,28 @@ def make_engine(
         DataError: See `as_url`.
     """
     url = as_url(target)
+    arguments: dict[str, Any] = options.pop("connect_args", {})
     if url.drivername != "sqlite+aiosqlite":
+        if read_only:
+            settings = {"default_transaction_read_only": "on"}
+            arguments = {
+                **arguments,
+                "server_settings": settings | arguments.get("server_settings", {}),
+            }
+        options["connect_args"] = arguments
         return _engine(url, isolation_level="READ COMMITTED", **options)
     if is_memory(url):
         options |= {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
     else:
         url = _checked_file(url, create=create and not read_only, read_only=read_only)
-    engine = _engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS}, **options)
+    options["connect_args"] = {"timeout": BUSY_TIMEOUT_SECONDS, **arguments}
+    engine = _engine(url, **options)
     sa.event.listen(
         engine.sync_engine,
         "connect",
         lambda dbapi, _: prepare_sqlite(dbapi, synchronous, read_only),
     )
-    sa.event.listen(engine.sync_engine, "begin", _begin_immediate)
+    sa.event.listen(engine.sync_engine, "begin", _begin_deferred if read_only else _begin_immediate)
     return engine
 
 
@@ -142,6 +153,10 @@ def _checked_file(url: URL, *, create: bool, read_only: bool) -> URL:
     return url.set(database=path.resolve().as_uri()).update_query_dict(
         {"mode": "ro", "uri": "true"}
     )
+
+
+def _begin_deferred(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
 
 
 def _begin_immediate(connection: sa.Connection) -> None:
