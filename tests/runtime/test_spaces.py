@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import given, settings
 
 import ramax
 from ramax import DataError, MisuseError, NewEvent, NotFoundError, RamaxError
@@ -19,6 +20,7 @@ from tests._counting import counted
 from tests._domains import add, counter, nothing, refuse
 from tests._racers import START, race
 from tests._tables import dump, of_space, without_space
+from tests._values import EVERY_TYPE, payloads, same
 
 BAD_NAMES = ["", " ", "A", "1a", "-a", "_a", "a b", "a.b", "a/b", "ä", "a" * 65, "a\x00", "a\n"]
 BAD_NAMES += ["\ud800", "_system_", "_system_x", "a\u0661"]
@@ -450,6 +452,53 @@ async def test_metadata_handed_out_is_the_callers_own(db):
     stats.checkpoints["mine"] = 5
     assert (await db.spaces.stats("default")).checkpoints == {"pstate": 0}
     assert (await db.spaces.stats())[0].checkpoints == {"pstate": 0}
+
+
+async def test_every_type_comes_back_from_metadata_equal_and_of_its_type(db):
+    made = await db.spaces.create("acme", EVERY_TYPE)
+    updated = await db.spaces.update_metadata("default", EVERY_TYPE)
+    for space in (
+        made,
+        updated,
+        await db.spaces.get("acme"),
+        await db.spaces.get("default"),
+        (await db.spaces.stats("acme")).space,
+        *await db.spaces.list_all(),
+    ):
+        assert same(dict(space.metadata), EVERY_TYPE)
+
+
+@settings(max_examples=30, deadline=None)
+@given(metadata=payloads)
+def test_any_nested_value_comes_back_from_metadata(metadata):
+    async def there_and_back():
+        async with ramax.connect() as db:
+            made = await db.spaces.create("acme", metadata)
+            return made, await db.spaces.get("acme")
+
+    for space in asyncio.run(there_and_back()):
+        assert same(dict(space.metadata), metadata)
+
+
+async def test_metadata_is_the_same_after_reopening(durable_url):
+    async with ramax.connect(durable_url) as db:
+        made = await db.spaces.create("acme", EVERY_TYPE)
+    async with ramax.connect(durable_url) as db:
+        found = await db.spaces.get("acme")
+    assert found == made
+    assert same(dict(found.metadata), EVERY_TYPE)
+
+
+async def test_metadata_is_taken_up_to_16_mib_and_not_one_byte_more(db):
+    overhead = len(b"\x81\xa1b\xc6") + 4  # map of one, key, bin32 with its length
+    limit = 16 * 1024 * 1024
+    made = await db.spaces.create("acme", {"b": bytes(limit - overhead)})
+    assert len((await db.spaces.get(made)).metadata["b"]) == limit - overhead
+    with pytest.raises(CodecError, match="16,777,216"):
+        await db.spaces.update_metadata("acme", {"b": bytes(limit - overhead + 1)})
+    with pytest.raises(CodecError, match="16,777,216"):
+        await db.spaces.create("other", {"b": bytes(limit - overhead + 1)})
+    assert not await db.spaces.exists("other")
 
 
 # -- stats ---------------------------------------------------------------------------------------
