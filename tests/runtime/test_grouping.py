@@ -14,8 +14,9 @@ def add(state, name):
     return [NewEvent("added", {}, entity_id=name)]
 
 
-@pytest.mark.parametrize("url", ["sqlite", "memory"], indirect=True)
 async def test_twenty_callers_need_one_commit_a_round(db):
+    if db.engine.dialect.name == "postgresql":
+        pytest.skip("autocommit: there is no COMMIT to count")
     store = await db.content_store("a", domain)
 
     async def caller(number):

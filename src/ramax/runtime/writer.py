@@ -147,10 +147,10 @@ class Writer:
     # -- one piece of work after another ---------------------------------------------------------
 
     def _begin(self) -> None:
-        """Start at once for a lone caller; after a batch of several, when all have come back.
+        """Go on at once after a lone job; after a batch of several, when its callers are back.
 
-        They are woken in one turn of the loop. Started for the first of them, a batch would hold
-        one job, the next one the others, and so on: half the commits for nothing.
+        They are woken in one turn of the loop. Started before it, a batch would hold one job, the
+        next one the others, and so on: half the commits for nothing.
         """
         if not self._several:
             self._next()
@@ -239,7 +239,7 @@ class Writer:
                 self._failed(list(attempt.jobs), error)
         finally:
             self._busy = False
-            self._next()
+            self._begin()
 
     def _settle(self, attempt: Attempt, error: ConnectionLostError) -> None:
         task = asyncio.create_task(self.settle_lost(attempt, error), name="ramax writer")
