@@ -1,0 +1,116 @@
+import asyncio
+
+import pytest
+
+from ramax import (
+    ClosedError,
+    Domain,
+    MisuseError,
+    NestedTransactionError,
+    NewEvent,
+    Rejected,
+    SpaceNotFoundError,
+)
+
+domain = Domain("counting")
+
+
+@domain.applicator("counted")
+def counted(state, event):
+    state["total"] = state.get("total", 0) + event.payload["by"]
+
+
+class TooMuch(Rejected): ...
+
+
+def count(state, by):
+    if by > 10:
+        raise TooMuch(by)
+    return [NewEvent("counted", {"by": by}, entity_id="total")]
+
+
+@pytest.fixture
+async def store(db):
+    return await db.content_store("a", domain)
+
+
+async def test_what_a_block_did_is_committed_at_its_end(store):
+    async with store.transaction() as tx:
+        await tx.execute(count, 1)
+        await tx.execute(count, 2)
+        assert await tx.pstate.get("total") == 3
+    assert await store.pstate.get("total") == 3
+    assert await store.get_checkpoint() == 2
+
+
+async def test_an_error_that_leaves_the_block_takes_everything_back(store):
+    with pytest.raises(ZeroDivisionError):
+        async with store.transaction() as tx:
+            await tx.execute(count, 1)
+            raise ZeroDivisionError
+    assert await store.pstate.get("total") is None
+    assert await store.events.get_space_latest_sequence() == 0
+    assert (await store.execute(count, 5)).space_sequence == 1
+
+
+async def test_a_no_leaves_the_transaction_usable(store):
+    async with store.transaction() as tx:
+        with pytest.raises(TooMuch):
+            await tx.execute(count, 11)
+        await tx.execute(count, 4)
+    assert await store.pstate.get("total") == 4
+
+
+async def test_code_may_wait_between_two_steps(store):
+    async with store.transaction() as tx:
+        seen = await tx.execute(count, 1)
+        await asyncio.sleep(0)
+        await tx.execute(count, 1, expected_sequence=seen.space_sequence)
+    assert await store.pstate.get("total") == 2
+
+
+async def test_two_spaces_are_written_together_or_not_at_all(db, store):
+    other = await db.content_store("b", domain)
+    with pytest.raises(TooMuch):
+        async with db.transaction(other, store) as tx:
+            await tx.at(store).execute(count, 1)
+            await tx.at(other).execute(count, 11)
+    assert await store.pstate.get("total") is None
+    async with db.transaction("a", "b") as tx:
+        await tx.at("a", domain).execute(count, 1)
+        await tx.at("b", domain).execute(count, 2)
+    assert (await store.pstate.get("total"), await other.pstate.get("total")) == (1, 2)
+
+
+async def test_a_handle_inside_the_block_is_refused_at_once(store):
+    async with store.transaction() as tx:
+        with pytest.raises(NestedTransactionError):
+            await store.execute(count, 1)
+        with pytest.raises(NestedTransactionError):
+            await store.pstate.get("total")
+        await tx.execute(count, 1)
+    assert await store.pstate.get("total") == 1
+
+
+async def test_a_transaction_is_over_after_its_block(store):
+    async with store.transaction() as tx:
+        await tx.execute(count, 1)
+    with pytest.raises(ClosedError):
+        await tx.execute(count, 1)
+    with pytest.raises(MisuseError):
+        async with tx:
+            pass
+
+
+async def test_a_gap_is_folded_before_the_first_decision(store):
+    await store.events.append("total", "counted", {"by": 7})
+    async with store.transaction() as tx:
+        assert await tx.pstate.get("total") == 7
+        await tx.execute(count, 1)
+    assert await store.pstate.get("total") == 8
+
+
+async def test_a_space_that_is_not_there_is_named(db):
+    with pytest.raises(SpaceNotFoundError, match="nowhere"):
+        async with db.transaction("nowhere"):
+            pass
