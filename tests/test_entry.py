@@ -55,13 +55,25 @@ async def test_a_database_is_entered_or_awaited(url: str) -> None:
     ("options", "error"),
     [
         ({"cache": "none"}, DataError),
+        *[
+            ({name: wrong}, DataError)
+            for name in ("max_batch", "max_queue", "cache_bytes", "rebuild_memory")
+            for wrong in (-1, 1.5, "1", None, True)
+        ],
         ({"max_batch": 0}, DataError),
+        ({"max_queue": 0}, DataError),
+        *[({"lock_timeout": wrong}, DataError) for wrong in (0, -1, "1", None, float("nan"), 1e9)],
+        *[({"synchronous": wrong}, DataError) for wrong in ("normal", "", None, "FULL; SELECT 1")],
+        *[({"schema": wrong}, DataError) for wrong in ("", "Odd Name", "a.b", "1a", 5, "x" * 64)],
+        ({"schema": "ledger"}, DataError),  # SQLite has none
+        ({"no_such_option": 1}, StorageError),
         ({"target": "mysql://localhost/app"}, DataError),
         ({"target": ""}, DataError),
     ],
 )
 async def test_a_bad_option_is_refused(options: dict[str, Any], error: type[RamaxError]) -> None:
-    with pytest.raises(error):
+    [(name, _)] = options.items()
+    with pytest.raises(error, match=name if name != "target" else "database"):
         async with ramax.connect(**options):
             pass
 

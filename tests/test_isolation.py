@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
 
 import ramax
 import ramax.storage
@@ -27,7 +28,7 @@ from ramax.runtime.scope import TransactionPState, TransactionScope
 from ramax.runtime.spaces import SpaceRegistry
 from ramax.storage.spaces import delete_statements
 from ramax.storage.sql import Statement
-from ramax.storage.tables import build_tables
+from ramax.storage.tables import HEAD, build_tables
 from tests._domains import documents
 from tests._tables import Dump, dump, of_space, without_space
 
@@ -402,3 +403,63 @@ def test_a_delete_of_a_space_empties_every_table_that_has_spaces(dialect: Any) -
         [text] = [t for t in texts if t.startswith(f"DELETE FROM {table.name} ")]
         assert BINDS_SPACE.search(text)
     assert len(texts) == len(tables.metadata.sorted_tables)
+
+
+# -- schemas of one PostgreSQL database ----------------------------------------------------------
+
+
+@pytest.mark.postgres
+async def test_two_schemas_of_one_database_are_two_databases(empty_postgres_url: str) -> None:
+    engine = create_async_engine(empty_postgres_url)
+    async with engine.begin() as connection:
+        for schema in (MINE, "_other2"):
+            await connection.execute(sa.schema.CreateSchema(schema))
+    await engine.dispose()
+    async with (
+        ramax.connect(empty_postgres_url, schema=MINE) as mine,
+        ramax.connect(empty_postgres_url, schema="_other2") as odd,
+        ramax.connect(empty_postgres_url) as public,
+    ):
+        stores = []
+        for database in (mine, odd, public):
+            store = await database.content_store("acme", documents())
+            of = str(database._core.backend.tables.metadata.schema)
+            await store.execute(fill, of, idempotency_key="same")
+            await store.execute_many([(fill, of)])
+            async with store.transaction() as tx:
+                await tx.execute(fill, of)
+            await store.pstate.put("direct", {"of": of})
+            await store.update_checkpoint(3, name="reader")
+            stores.append((database, store, of))
+        for database, store, of in stores:
+            assert store.space.space_id == 1
+            assert await store.rebuild_pstate() == 15
+            assert {v["of"] for _, v in await drain(store.pstate.scan())} == {of}
+            feed = await drain(database.events.stream_all_events())
+            assert [e.event_id for e in feed] == list(range(1, 16))
+            assert {e.payload["of"] for e in feed} == {of}
+            assert await database.events.get_latest_event_id() == 15
+            assert (await database.spaces.stats("acme")).event_count == 15
+            assert await database.current_revision() == HEAD
+        await mine.spaces.delete("acme", force=True)
+        assert (await odd.spaces.stats("acme")).event_count == 15
+        assert (await public.spaces.stats("acme")).event_count == 15
+
+
+@pytest.mark.postgres
+async def test_keys_and_names_sort_by_byte_whatever_the_databases_locale(
+    icu_postgres_url: str,
+) -> None:
+    keys = ["a:1", "a:2", "a1", "b", "B", "a", "ä", "A:1", "a-1", "aa"]
+    async with ramax.connect(icu_postgres_url) as db:
+        store = await db.content_store("acme")
+        for key in keys:
+            await store.pstate.put(key, key)
+            await store.events.append(key, "t", {})
+        assert [k for k, _ in await drain(store.pstate.scan())] == sorted(keys)
+        assert [k for k, _ in await drain(store.pstate.scan("a:"))] == ["a:1", "a:2"]
+        assert await store.pstate.count("a") == 6
+        for name in ("crm-b", "crm_a", "crmx"):
+            await db.spaces.create(name)
+        assert [s.space_name for s in await db.spaces.list_all("crm_")] == ["crm_a"]
+        assert len(await db.spaces.list_all("crm")) == 3

@@ -1,8 +1,9 @@
 """The composition root: ``connect`` opens a database and puts its parts together."""
 
 import os
+import re
 from collections.abc import Generator
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -18,6 +19,9 @@ from ramax.storage.create import create as create_schema
 from ramax.storage.engine import Synchronous, dialect_of, is_memory, make_engine
 from ramax.storage.schema import read_schema
 from ramax.storage.tables import HEAD, build_tables
+
+_SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_LONGEST_WAIT = 86_400
 
 Target = str | os.PathLike[str] | URL | AsyncEngine | None
 
@@ -70,7 +74,7 @@ def connect(  # noqa: PLR0913 - every option has a default and a name
         cache_bytes: How much packed state is kept in memory.
         synchronous: SQLite's durability. NORMAL never corrupts, but a power cut may take the
             last commits; FULL keeps every acknowledged one.
-        schema: PostgreSQL schema of the tables.
+        schema: PostgreSQL schema of the tables, a plain lower-case name; it must exist.
         lock_timeout: Seconds that a write waits for others before `StorageBusyError`.
         rebuild_memory: Bytes of packed state that a rebuild holds in memory; beyond, on disk.
         max_batch: Commands that one transaction of the writer takes at most.
@@ -83,10 +87,13 @@ def connect(  # noqa: PLR0913 - every option has a default and a name
         SchemaOutOfDateError: The schema is older or newer; the message says what to run.
         ForeignSchemaError: Tables of our names that are not ramax's.
     """
-    if cache not in ("shared", "exclusive"):
-        raise DataError("cache", cache, "is 'shared' or 'exclusive'")
-    if max_batch < 1:
-        raise DataError("max_batch", max_batch, "must be at least 1")
+    _check_options(cache, synchronous, schema, lock_timeout)
+    _check_sizes(
+        max_batch=max_batch,
+        max_queue=max_queue,
+        cache_bytes=cache_bytes,
+        rebuild_memory=rebuild_memory,
+    )
     limits = Limits(
         batch=max_batch,
         queue=max_queue,
@@ -110,6 +117,27 @@ def connect(  # noqa: PLR0913 - every option has a default and a name
             "engine_options": engine_options,
         },
     )
+
+
+def _check_options(
+    cache: object, synchronous: object, schema: object, lock_timeout: object
+) -> None:
+    if cache not in ("shared", "exclusive"):
+        raise DataError("cache", cache, "is 'shared' or 'exclusive'")
+    if synchronous not in get_args(Synchronous):
+        raise DataError("synchronous", synchronous, f"is one of {get_args(Synchronous)}")
+    if schema is not None and not (isinstance(schema, str) and _SCHEMA.fullmatch(schema)):
+        raise DataError("schema", schema, "must be a-z, 0-9 and '_', at most 63, no digit first")
+    seconds = lock_timeout if isinstance(lock_timeout, (int, float)) else 0
+    if isinstance(lock_timeout, bool) or not 0 < seconds <= _LONGEST_WAIT:
+        raise DataError("lock_timeout", lock_timeout, f"is seconds, above 0, up to {_LONGEST_WAIT}")
+
+
+def _check_sizes(**sizes: object) -> None:
+    for name, size in sizes.items():
+        least = 1 if name.startswith("max_") else 0
+        if type(size) is not int or size < least:
+            raise DataError(name, size, f"must be an int of at least {least}")
 
 
 async def _open(
@@ -167,6 +195,8 @@ async def _open(
 
 async def _prepare(engine: AsyncEngine, schema: str | None, *, create: bool, upgrade: bool) -> None:
     """Bring the schema to where this code can work, or say why it cannot."""
+    if schema is not None and engine.dialect.name == "sqlite":
+        raise DataError("schema", schema, "is for PostgreSQL; SQLite has one file for each")
     state = await read_schema(engine, schema)
     if state.kind == "empty" and create:
         state = await create_schema(engine, schema)

@@ -157,6 +157,29 @@ async def test_of_many_callers_that_create_one_space_one_wins(db):
     assert (len(won), len(lost)) == (1, 9)
 
 
+CREATOR = """
+    import asyncio, sys
+    import ramax
+    async def main():
+        async with ramax.connect(sys.argv[1]) as db:
+            START
+            made = await db.spaces.get_or_create("acme", {"by": sys.argv[1]})
+            try:
+                await db.spaces.create("other")
+                first = True
+            except ramax.SpaceExistsError:
+                first = False
+            print(made.space_id, first)
+    asyncio.run(main())
+"""
+
+
+def test_of_many_processes_that_create_one_space_one_does(durable_url):
+    answers = [line.split() for line in race(CREATOR, durable_url)]
+    assert len({space_id for space_id, _ in answers}) == 1
+    assert sorted(first for _, first in answers) == ["False"] * 5 + ["True"]
+
+
 async def test_what_does_not_exist_is_none_false_or_an_error(db):
     assert await db.spaces.find_by_name("nobody") is None
     assert await db.spaces.find_by_id(77) is None
