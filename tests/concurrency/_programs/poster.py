@@ -19,6 +19,11 @@ async def main(url: str, name: str, tasks: int, each: int, *spaces: str) -> None
                 store = stores[(number + index) % len(stores)]
                 if name == "increment":
                     await store.execute(increment)
+                elif name == "same":  # what every process does
+                    same = f"{number}-{index}"
+                    params = {"account": "a", "amount": 1, "name": same, "parts": 2}
+                    commit = await store.execute(post, params, idempotency_key=same)
+                    sys.stdout.write(f"{same} {commit.event_ids} {commit.replayed}\n")
                 else:
                     params = {"account": f"a{index % 7}", "amount": 1, "parts": 1 + index % 3}
                     params["name"] = f"{name}-{number}-{index}"
