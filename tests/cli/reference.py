@@ -18,7 +18,7 @@ INTRODUCTION = """\
 `ramax`, or `python -m ramax`, looks at a database and looks after it. `ramax demo` makes one to try it on.
 
 The database is `--url`, or the variable `RAMAX_DATABASE_URL`: `sqlite:///app.db`, `postgresql://user@host/database`, or the path of a file.
-No command but `db upgrade` and `demo` makes a database. Commands that only read open it so that they cannot change it; programs that
+No command but `db upgrade`, `legacy import` and `demo` makes a database. Commands that only read open it so that they cannot change it; programs that
 write to it may go on.
 
 {common}

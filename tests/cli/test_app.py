@@ -42,6 +42,7 @@ def test_these_are_the_commands():
         "rebuild",
         "verify",
         "legacy inspect",
+        "legacy import",
         "demo",
     } <= set(COMMANDS)
 

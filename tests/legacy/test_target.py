@@ -1,8 +1,8 @@
 import pytest
 
-from ramax.errors import DataError, SpaceNameError
 from ramax.legacy import ImportConflictError, import_legacy, open_source
-from ramax.legacy.target import is_empty, survey, target_names
+from ramax.legacy.examination import target_names
+from ramax.legacy.target import is_empty, survey
 from tests.legacy.old_files import two_spaces
 
 
@@ -10,23 +10,6 @@ from tests.legacy.old_files import two_spaces
 def source(tmp_path):
     with open_source(two_spaces(tmp_path / "elixir.db").path) as opened:
         yield opened
-
-
-def test_names_stay_unless_they_are_to_be_others(source):
-    assert target_names(source.spaces, None, {}) == {2: "Acme Inc!", 3: "b"}
-    assert target_names(source.spaces, "b", {"Acme Inc!": "acme"}) == {2: "acme", 3: "b"}
-    assert target_names(source.spaces, None, {"Acme Inc!": "b", "b": "c"}) == {2: "b", 3: "c"}
-
-
-def test_names_that_cannot_be_are_refused(source):
-    for space, rename, error in [
-        (None, {"x": "y"}, DataError),
-        ("x", {}, DataError),
-        (None, {"b": "Not Today"}, SpaceNameError),
-        (None, {"Acme Inc!": "b"}, DataError),
-    ]:
-        with pytest.raises(error):
-            target_names(source.spaces, space, rename)
 
 
 async def test_a_survey_tells_new_empty_and_present_spaces_apart(db, source, tmp_path):

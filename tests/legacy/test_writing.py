@@ -7,7 +7,8 @@ import sqlalchemy as sa
 
 import ramax
 from ramax.legacy import ImportConflictError, import_legacy, open_source
-from ramax.legacy.target import survey, target_names
+from ramax.legacy.examination import target_names
+from ramax.legacy.target import survey
 from ramax.legacy.writing import Writing, claim_ids, may_keep
 from tests.legacy.old_files import two_spaces
 

@@ -10,6 +10,7 @@ from ramax.cli.db import db
 from ramax.cli.demo import demo
 from ramax.cli.events import events
 from ramax.cli.failures import Root
+from ramax.cli.imports import import_
 from ramax.cli.legacy import legacy
 from ramax.cli.pstate import pstate
 from ramax.cli.rebuild import rebuild
@@ -27,6 +28,7 @@ def ramax() -> None:
     """
 
 
+legacy.add_command(import_)
 for command in (db, spaces, events, pstate, rebuild, verify, legacy, demo):
     ramax.add_command(command)
 

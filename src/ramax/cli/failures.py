@@ -19,6 +19,7 @@ from ramax.errors import (
     SpaceNotFoundError,
     StorageBusyError,
 )
+from ramax.legacy import BadRowsError, ImportConflictError
 
 FAILED: Final = 1
 """Exit code: ramax said no, or a check found something. 2 is click's, for wrong usage."""
@@ -111,6 +112,14 @@ _LINES: Final[dict[type[RamaxError], Callable[[Any], str]]] = {
     SpaceNotFoundError: lambda e: f"{e}; `ramax spaces list` shows those there are",
     KeyNotFoundError: lambda e: f"{e}; `ramax pstate scan SPACE` shows those there are",
     EventNotFoundError: lambda e: f"{e}; `ramax events tail` shows the newest",
+    ImportConflictError: lambda e: (
+        "; ".join(f"space {name!r} {reason}" for name, reason in e.conflicts.items())
+        + "; give it another name with --map OLD=NEW"
+    ),
+    BadRowsError: lambda e: (
+        f"{e.bad_rows[0].where}: {e.bad_rows[0].rule}; {len(e.bad_rows)} such rows, which "
+        "`ramax legacy inspect` lists and --skip-bad leaves out"
+    ),
     SpaceExistsError: lambda e: f"a space {e.name!r} exists already; choose another name",
     SpaceNotEmptyError: lambda e: (
         f"space {e.space!r} is not empty ({e.event_count} events, {e.key_count} keys); "

@@ -102,10 +102,15 @@ def print_source(report: LegacyReport) -> None:
     print_table(
         ["id", "space", "events", "keys", "notes"], [_row(space) for space in report.spaces]
     )
+    print_not_as_it_was(report)
+    print_some("rows that cannot be imported", [bad_line(bad) for bad in report.bad_rows])
+
+
+def print_not_as_it_was(report: LegacyReport) -> None:
+    """Print what an import leaves out, or changes."""
     for space_id, count in report.orphans.items():
         print(f"{count} keys of space {space_id}, which was deleted, are not imported")
-    _print_some("renamed keys", [_renamed_line(each) for each in report.renamed_keys])
-    _print_some("rows that cannot be imported", [bad_line(bad) for bad in report.bad_rows])
+    print_some("renamed keys", [_renamed_line(each) for each in report.renamed_keys])
 
 
 def bad_line(bad: BadRow) -> str:
@@ -118,7 +123,8 @@ def _renamed_line(each: Any) -> str:
     return f"{where}: {each.collision.key!r} is {each.collision.renamed!r}, beside its equal"
 
 
-def _print_some(title: str, lines: list[str]) -> None:
+def print_some(title: str, lines: list[str]) -> None:
+    """Print the first of several lines below a title; nothing if there is none."""
     if not lines:
         return
     print(f"\n{len(lines)} {title}:")

@@ -25,12 +25,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON."
 
 def reading(command: Run) -> Callable[..., None]:
     """Let ``async def command(db, …)`` run on a database that it cannot change."""
-    return _on(lambda url, schema: _database(url, schema, read_only=True), command)
+    return _on(lambda url, schema: open_database(url, schema, read_only=True), command)
 
 
 def writing(command: Run) -> Callable[..., None]:
     """Let ``async def command(db, …)`` run on a database."""
-    return _on(lambda url, schema: _database(url, schema, read_only=False), command)
+    return _on(lambda url, schema: open_database(url, schema, read_only=False), command)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,12 @@ class Found:
 
 def reading_any(command: Run) -> Callable[..., None]:
     """Let ``async def command(found, …)`` run on whatever is there, which it cannot change."""
-    return _on(lambda url, schema: _found(url, schema, read_only=True), command)
+    return _on(lambda url, schema: open_any(url, schema, read_only=True), command)
 
 
 def writing_any(command: Run) -> Callable[..., None]:
     """Let ``async def command(found, …)`` run on whatever is there, or on a new file."""
-    return _on(lambda url, schema: _found(url, schema, read_only=False), command)
+    return _on(lambda url, schema: open_any(url, schema, read_only=False), command)
 
 
 def url_option(*, from_environment: bool = True) -> Callable[[Any], Any]:
@@ -81,20 +81,31 @@ async def _run(
 
 
 @asynccontextmanager
-async def _database(url: str, schema: str | None, *, read_only: bool) -> AsyncIterator[Database]:
+async def open_database(
+    url: str,
+    schema: str | None,
+    *,
+    read_only: bool,
+    create: bool = False,
+    option: str = "--url",
+) -> AsyncIterator[Database]:
+    """Open the database that ``option`` names; ``create``: made if there is none."""
     try:
-        db = await connect(url, create=False, read_only=read_only, schema=schema)
+        db = await connect(url, create=create, read_only=read_only, schema=schema)
     except (DataError, SchemaOutOfDateError, ForeignSchemaError):
         raise
     except (StorageError, OSError, TypeError, ValueError) as error:
-        step = "check --url, or make a database there with `ramax db upgrade`"
+        step = f"check {option}"
+        if not create:
+            step += ", or make a database there with `ramax db upgrade`"
         raise _opening_error(url, error, step) from error
     async with db:
         yield db
 
 
 @asynccontextmanager
-async def _found(url: str, schema: str | None, *, read_only: bool) -> AsyncIterator[Found]:
+async def open_any(url: str, schema: str | None, *, read_only: bool) -> AsyncIterator[Found]:
+    """Open whatever is there, of any age."""
     engine: AsyncEngine | None = None
     try:
         try:

@@ -1,7 +1,8 @@
 """Old databases, as the Elixir Ramax left them: read as they are, never changed, and imported."""
 
 from ramax.legacy.event_ids import EventIds
-from ramax.legacy.importer import import_legacy
+from ramax.legacy.examination import Examined, examined
+from ramax.legacy.importer import import_examined, import_legacy
 from ramax.legacy.inspection import LegacyReport, RenamedKey, inspect
 from ramax.legacy.records import BadRow, LegacyCheckpoint, LegacyEvent, LegacySpace, LegacyValue
 from ramax.legacy.report import (
@@ -19,6 +20,7 @@ __all__ = [
     "BadRowsError",
     "Difference",
     "EventIds",
+    "Examined",
     "ImportConflictError",
     "ImportReport",
     "ImportedSpace",
@@ -30,6 +32,8 @@ __all__ = [
     "LegacyValue",
     "LostCause",
     "RenamedKey",
+    "examined",
+    "import_examined",
     "import_legacy",
     "inspect",
     "open_source",

@@ -1,23 +1,20 @@
 """Bring an Elixir database into a ramax database, in one transaction (ADR-0026)."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 from typing import Literal
 
 from ramax.core.domain import Domain
 from ramax.errors import DataError, MisuseError
 from ramax.legacy.event_ids import EventIds
-from ramax.legacy.inspection import LegacyReport, examine
+from ramax.legacy.examination import Examined, examined
 from ramax.legacy.pages import in_thread
-from ramax.legacy.records import BadRow
-from ramax.legacy.report import BadRowsError, Difference, ImportedSpace, ImportReport
-from ramax.legacy.source import LegacySource, open_source
-from ramax.legacy.target import Destination, Survey, survey, target_names
+from ramax.legacy.report import Difference, ImportedSpace, ImportReport
+from ramax.legacy.target import Destination, Survey, survey
 from ramax.legacy.verification import differences, fold_events
-from ramax.legacy.writing import Writing, may_keep
+from ramax.legacy.writing import Writing, causes_to_lose, may_keep
 from ramax.runtime.core import Core
 from ramax.runtime.database import Database
 from ramax.runtime.transaction import Transaction
@@ -65,47 +62,32 @@ async def import_legacy(  # noqa: PLR0913 - every option has a default and a nam
         StorageError: The target failed. Nothing was written, whatever is raised, but for
             CommitUnknownError: then run it again.
     """
-    if not paths:
-        raise MisuseError("name the file to import")
+    async with examined(
+        *paths, space=space, rename=rename, skip_bad=skip_bad, pstate_table=pstate_table
+    ) as old:
+        return await import_examined(
+            db, old, dry_run=dry_run, verify=verify, pstate=pstate, progress=progress
+        )
+
+
+async def import_examined(
+    db: Database,
+    old: Examined,
+    *,
+    dry_run: bool = False,
+    verify: Domain | None = None,
+    pstate: Literal["keep", "rebuild"] = "keep",
+    progress: Callable[[Progress], object] | None = None,
+) -> ImportReport:
+    """Do the rest of `import_legacy`, for who opens the target only when the source is sound."""
     if pstate not in {"keep", "rebuild"}:
         raise DataError("pstate", pstate, "is 'keep' or 'rebuild'")
     if pstate == "rebuild" and verify is None:
         raise MisuseError("pstate='rebuild' needs a domain that folds it: verify=domain")
     core = db._core  # noqa: SLF001 - what its handles share
     core.check_caller()
-    wishes = _Wishes(verify, pstate == "rebuild", progress or (lambda _: None))
-    files = tuple(map(Path, paths))
-    async with _opened(files, pstate_table, space or "default", skip_bad=skip_bad) as old:
-        names = target_names(old[0].spaces, space, rename or {})
-        job = _Import(core, *old, names, wishes)
-        return await (job.rehearse() if dry_run else job.run())
-
-
-@asynccontextmanager
-async def _opened(
-    paths: tuple[Path, ...], pstate_table: str | None, space_name: str, *, skip_bad: bool
-) -> AsyncIterator[tuple[LegacySource, LegacyReport]]:
-    """Open a source of which every row can be taken over, after looking at all of them."""
-
-    def opened(leave_out: Collection[BadRow]) -> LegacySource:
-        return stack.enter_context(
-            open_source(
-                *paths, pstate_table=pstate_table, space_name=space_name, leave_out=leave_out
-            )
-        )
-
-    stack = ExitStack()
-    try:
-        source = await in_thread(lambda: opened(()))
-        found = await in_thread(lambda: examine(source, paths))
-        if found.bad_rows:
-            if not skip_bad:
-                raise BadRowsError(found.bad_rows)
-            await in_thread(stack.close)
-            source = await in_thread(lambda: opened(found.bad_rows))
-        yield source, found
-    finally:
-        await in_thread(stack.close)
+    job = _Import(core, old, _Wishes(verify, pstate == "rebuild", progress or (lambda _: None)))
+    return await (job.rehearse() if dry_run else job.run())
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,28 +103,28 @@ class _Import:
     def __init__(
         self,
         core: Core,
-        source: LegacySource,
-        found: LegacyReport,
-        names: Mapping[int, str],
+        old: Examined,
         wishes: _Wishes,
     ) -> None:
-        self._core, self._source, self._found = core, source, found
-        self._names, self._wishes = names, wishes
+        self._core, self._wishes = core, wishes
+        self._source, self._found, self._names = old.source, old.report, old.names
         self._differences: list[Difference] = []
 
     async def rehearse(self) -> ImportReport:
         known = await survey(self._core.read, self._source, self._names)
         keep = await self._core.read(lambda ex: may_keep(ex, self._source))
-        ids, place = known.ids, known.place()
-        if keep.events:
-            ids = EventIds(kept=True)
+        place = known.place()
         if keep.spaces:
             place |= {old.space_id: old.space_id for old in self._source.spaces if old.space_id > 0}
-        return await self._compared(known, ids, place, dry_run=True)
+        if keep.events:
+            known.ids = EventIds(kept=True)
+        elif new := known.to_be_written():
+            known.lost_causes += await in_thread(lambda: causes_to_lose(self._source, new))
+        return await self._compared(known, EventIds(kept=True), place, dry_run=True)
 
     async def run(self) -> ImportReport:
         known = await survey(self._core.read, self._source, self._names)
-        if all(each.present for each in known.destinations):
+        if not known.to_be_written():
             return await self._compared(known, known.ids, known.place(), dry_run=False)
         return await self._in_one_transaction()
 
@@ -177,12 +159,12 @@ class _Import:
     async def _compared(
         self, known: Survey, ids: EventIds, place: Mapping[int, int], *, dry_run: bool
     ) -> ImportReport:
-        """Report where nothing is to be written."""
+        """Report where nothing is to be written; ``ids`` are those that applicators are to see."""
         for each in known.destinations:
             async with self._folded(each, ids):
                 pass
         await in_thread(self._source.check_unchanged)
-        return self._report(known, ids, place, dry_run=dry_run)
+        return self._report(known, known.ids, place, dry_run=dry_run)
 
     @asynccontextmanager
     async def _folded(

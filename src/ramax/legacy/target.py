@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Protocol, TypeVar
 
-from ramax.core.limits import validate_space_name
-from ramax.errors import DataError
 from ramax.legacy.event_ids import EventIds
 from ramax.legacy.pages import pages
 from ramax.legacy.records import LegacyEvent, LegacySpace
@@ -39,35 +37,6 @@ class Destination:
     present: bool
 
 
-def target_names(
-    old: Sequence[LegacySpace], space: str | None, rename: Mapping[str, str]
-) -> dict[int, str]:
-    """Return the name that each space is to have, by its old id.
-
-    Raises:
-        DataError: A name is of no old space, or two would have the same.
-        SpaceNameError: A new name is not allowed.
-    """
-    known = {each.space_name for each in old}
-    there = ", ".join(repr(name) for name in sorted(known)) or "none"
-    for name in rename:
-        if name not in known:
-            raise DataError(
-                "space to rename", name, f"is not in the old database, which has {there}"
-            )
-    if space is not None and space not in known:
-        rule = f"no row needs it: the old database names its spaces ({there}); rename them instead"
-        raise DataError("space", space, rule)
-    names: dict[int, str] = {}
-    for each in old:
-        new = rename.get(each.space_name)
-        name = each.space_name if new is None else validate_space_name(new)
-        if name in names.values():
-            raise DataError("space name", name, "two spaces of the old database would have it")
-        names[each.space_id] = name
-    return names
-
-
 @dataclass(slots=True)
 class Survey:
     """What is in the target already: the destinations by old space id, and events of theirs."""
@@ -75,6 +44,10 @@ class Survey:
     destinations: list[Destination] = field(default_factory=list)
     ids: EventIds = field(default_factory=EventIds)
     lost_causes: list[LostCause] = field(default_factory=list)
+
+    def to_be_written(self) -> dict[int, Destination]:
+        """Return the destinations that are not there yet, by old space id."""
+        return {each.old.space_id: each for each in self.destinations if not each.present}
 
     def place(self) -> dict[int, int]:
         """Return the ids of the spaces that are there, by their old ids."""
@@ -102,7 +75,7 @@ async def survey(run: Run, source: LegacySource, names: Mapping[int, str]) -> Su
     if conflicts:
         raise ImportConflictError(conflicts)
     known.ids.sort()
-    if all(each.present for each in known.destinations) and known.ids.are_the_old_ones():
+    if not known.to_be_written() and known.ids.are_the_old_ones():
         known.ids = EventIds(kept=True)
     return known
 

@@ -2,7 +2,7 @@
 
 import time
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -54,6 +54,20 @@ def claim_ids(ex: Executor, source: LegacySource) -> Keep:
     return keep
 
 
+def causes_to_lose(source: LegacySource, spaces: Container[int]) -> list[LostCause]:
+    """Find what an import of these spaces, by old ids, would lose if event ids were new."""
+    ids = EventIds()
+    for event_id in source.event_ids():
+        ids.add(event_id, event_id)
+    return [
+        LostCause(event.event_id, event.causation_id)
+        for event in source.events()
+        if event.space_id in spaces
+        and event.causation_id is not None
+        and ids.new(event.causation_id) is None
+    ]
+
+
 class Writing:
     """One import on its way.
 
@@ -71,7 +85,7 @@ class Writing:
         progress: Callable[[Progress], object],
     ) -> None:
         self._run, self._source, self._progress = run, source, progress
-        self._new = [each for each in known.destinations if not each.present]
+        self._new = list(known.to_be_written().values())
         self._heads = {each.old.space_id: each.old.last_sequence for each in self._new}
         self.ids, self.lost_causes = known.ids, known.lost_causes
         self.place = known.place()
