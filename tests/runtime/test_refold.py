@@ -1,9 +1,13 @@
-"""Comparing two sorted walks, page by page; the rest of a refold is in test_rebuild."""
+"""The steps of a rebuild one by one, with others at work between them."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ramax.runtime.refold import _Comparison
+from ramax import Domain, NewEvent
+from ramax.errors import StorageError
+from ramax.runtime.refold import Refold, StaleError, _Comparison
+from tests._notes import scanned
 
 values = st.dictionaries(st.text("abc", min_size=1, max_size=3), st.sampled_from([b"1", b"2"]))
 
@@ -28,3 +32,173 @@ def test_a_key_is_named_once_if_it_is_on_one_side_only_or_differs_or_was_put(
 def test_a_value_in_an_old_format_differs_from_the_same_bytes():
     comparison = _Comparison(iter([("a", b"1")]))
     assert list(comparison.differing([("a", b"1", "etf", 0)], more=False)) == ["a"]
+
+
+# -- what others do between the comparison and the swap ------------------------------------------
+
+KEYS = {f"key:{i:02}": i for i in range(30)}
+
+
+def versioned(version):
+    """Both versions fold `kept`; `left` changes the state by the older one's applicator only."""
+    domain = Domain("versioned", entity_id=lambda _: "e")
+
+    @domain.applicator("kept")
+    def kept(state, event):
+        state.update(event.payload)
+
+    @domain.applicator("left")
+    def left(state, event):
+        if version == 1:
+            state.update(event.payload["set"])
+            for key in event.payload["delete"]:
+                del state[key]
+
+    return domain
+
+
+def emit(state, params):
+    return [NewEvent(*params)]
+
+
+@pytest.fixture
+async def old(db):
+    store = await db.content_store("mine", versioned(1))
+    await store.execute(emit, ("kept", KEYS))
+    return store
+
+
+@pytest.fixture
+async def new(db, old):
+    """Folded and compared, ready to be swapped in; and the guard of the comparison."""
+    refold = Refold(versioned(2), old.space, page=7, memory=500)
+    core = db._core
+    while await core.read_whole(refold.fold_page):
+        pass
+    guard = await core.read_whole(refold.guard)
+    refold.begin_comparison()
+    while await core.read_whole(refold.compare_page):
+        pass
+    yield refold, guard
+    refold.close()
+
+
+async def swap(db, refold, compared):
+    core = db._core
+    await core.locked("a swap", lambda ex: refold.swap(ex, compared, core.clock()))
+
+
+@pytest.mark.parametrize(
+    ("written", "deleted"),
+    [
+        ({}, []),
+        ({"key:00": "another"}, []),
+        ({"key:29": "another", "added": 1, "zz": 2}, []),
+        (dict.fromkeys(KEYS, "all"), []),
+    ],
+)
+async def test_what_older_applicators_wrote_meanwhile_is_overwritten(
+    db, old, new, written, deleted
+):
+    await old.execute(emit, ("left", {"set": written, "delete": deleted}))
+    await swap(db, *new)
+    assert await scanned(old) == KEYS
+    assert await old.get_checkpoint() == 2
+
+
+@pytest.mark.parametrize(
+    ("written", "deleted"),
+    [
+        ({}, ["key:00"]),
+        ({}, list(KEYS)),
+        ({"added": 1}, ["key:29"]),
+        ({"key:01": 1, "aa": 1, "zz": 1}, ["key:00", "key:29"]),
+    ],
+)
+async def test_what_older_applicators_deleted_meanwhile_makes_the_comparison_stale(
+    db, old, new, written, deleted
+):
+    await old.execute(emit, ("left", {"set": written, "delete": deleted}))
+    left = await scanned(old)
+    with pytest.raises(StaleError):
+        await swap(db, *new)
+    assert await scanned(old) == left
+    await swap(db, new[0], None)  # compared anew, under the lock
+    assert await scanned(old) == KEYS
+
+
+async def test_events_meanwhile_are_folded_by_the_swap(db, old, new):
+    for i in range(20):
+        await old.execute(emit, ("kept", {f"key:{i:02}": "late", f"late:{i}": i}))
+    await swap(db, *new)
+    assert await scanned(old) == await folded_anew(db, old)
+    assert await old.get_checkpoint() == 21
+
+
+async def folded_anew(db, store):
+    await store.rebuild_pstate()
+    return await scanned(store)
+
+
+async def put(db, old):
+    await old.pstate.put("direct", 1)
+
+
+async def put_and_delete(db, old):
+    await old.pstate.put("direct", 1)
+    await old.pstate.delete("direct")
+
+
+async def rebuild(db, old):
+    await old.rebuild_pstate()
+
+
+async def catch_up(db, old):
+    await old.events.append("e", "kept", {"raw": 1})
+    await old.catchup_pstate()
+
+
+@pytest.mark.parametrize("interfere", [put, put_and_delete, rebuild, catch_up])
+async def test_whatever_replaces_the_state_meanwhile_makes_the_comparison_stale(
+    db, old, new, interfere
+):
+    await interfere(db, old)
+    before = await scanned(old)
+    with pytest.raises(StaleError):
+        await swap(db, *new)
+    assert await scanned(old) == before
+    await swap(db, new[0], None)
+    assert await scanned(old) == {k: v for k, v in before.items() if k != "direct"}
+
+
+async def test_a_raw_append_meanwhile_is_folded_by_the_swap(db, old, new):
+    await old.events.append("e", "kept", {"raw": 1})
+    await swap(db, *new)
+    assert await scanned(old) == KEYS | {"raw": 1}
+    assert await old.catchup_pstate() == 0
+
+
+async def test_a_temporary_file_that_fails_is_not_for_the_domain_to_catch(db):
+    """An applicator that catches everything does not turn a failing read into a missing key."""
+    domain = Domain("catching", entity_id=lambda _: "e")
+
+    @domain.applicator("*")
+    def apply(state, event):
+        try:
+            seen = state.get("key:1", "missing")
+        except Exception:
+            seen = "missing"
+        state[f"key:{event.space_sequence}"] = seen
+
+    store = await db.content_store("mine", domain)
+    for _ in range(4):
+        await store.execute(emit, ("x", {}))
+    refold = Refold(domain, store.space, page=2, memory=0)
+    core = db._core
+    await core.read_whole(refold.fold_page)
+    file = refold._values._file
+    assert file is not None
+    file.execute("DROP TABLE spilled")
+    with pytest.raises(StorageError):
+        await core.read_whole(refold.fold_page)
+    refold.close()

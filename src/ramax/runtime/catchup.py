@@ -1,14 +1,16 @@
 """Catch-up: folding the events that the stored pstate lacks, page by page."""
 
+from collections.abc import Sequence
+
 from ramax.core.domain import Domain
 from ramax.core.fold import check_fit, fold
-from ramax.core.state import ReadFailedError, SpaceState
+from ramax.core.state import ReadFailedError, Source, SpaceState
 from ramax.core.unit import SpaceWrite
 from ramax.errors import SpaceNotFoundError
 from ramax.runtime.core import Core
 from ramax.storage.backend import write_plan
 from ramax.storage.events import as_applied, read_page
-from ramax.storage.executors import Executor
+from ramax.storage.executors import Executor, Row
 from ramax.storage.plan import WritePlan
 from ramax.storage.reads import Facts, StoredSource, read_event_types, read_facts
 from ramax.storage.spaces import domains_row, take_lock
@@ -21,6 +23,16 @@ def facts_of(ex: Executor, space: Space) -> Facts:
     if found is None:
         raise SpaceNotFoundError(space.space_name)
     return found
+
+
+def fold_rows(domain: Domain, source: Source, rows: Sequence[Row], space: Space) -> SpaceState:
+    """Fold a page of the log; raise FoldError, or what failed behind the mapping."""
+    state = SpaceState(source)
+    try:
+        fold(domain, state, map(as_applied, rows), space.space_name)
+    except ReadFailedError as failure:
+        raise failure.error from failure
+    return state
 
 
 async def catch_up(core: Core, space: Space, domain: Domain) -> int:
@@ -61,11 +73,7 @@ def fold_gap(ex: Executor, space: Space, domain: Domain, limit: int, now: int) -
     rows = read_page(ex, space.space_id, after=guard.checkpoint, limit=limit)
     if not rows:
         return 0
-    state = SpaceState(StoredSource(ex, space.space_id))
-    try:
-        fold(domain, state, map(as_applied, rows), space.space_name)
-    except ReadFailedError as failure:
-        raise failure.error from failure
+    state = fold_rows(domain, StoredSource(ex, space.space_id), rows, space)
     written, known = state.written, state.known
     write = SpaceWrite(
         space.space_id,

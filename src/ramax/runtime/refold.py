@@ -1,19 +1,18 @@
 """The new pstate of a rebuild: folded page by page, compared with the stored one, swapped in."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from ramax.core.domain import Domain
-from ramax.core.fold import fold
-from ramax.core.state import SpaceState
+from ramax.core.state import Packed
 from ramax.core.unit import Guard, SpaceWrite
-from ramax.runtime.catchup import facts_of
+from ramax.runtime.catchup import facts_of, fold_rows
 from ramax.storage import pstate
 from ramax.storage.backend import write_plan
-from ramax.storage.events import as_applied, read_page
+from ramax.storage.events import read_page
 from ramax.storage.executors import Executor, Row
 from ramax.storage.plan import WritePlan
-from ramax.storage.reads import packed
+from ramax.storage.reads import packed, uncatchable
 from ramax.storage.rebuild import read_changed_since, read_key_count, read_stored, replace
 from ramax.storage.spaces import domains_row, take_lock
 from ramax.storage.spill import Spill
@@ -55,8 +54,7 @@ class Refold:
         rows = read_page(ex, self._space.space_id, after=self.sequence, limit=self._page)
         if not rows:
             return False
-        state = SpaceState(self._values)
-        fold(self._domain, state, map(as_applied, rows), self._space.space_name)
+        state = fold_rows(self._domain, _Folded(self._values), rows, self._space)
         self._values.update(state.written)
         if self._comparison is not None:
             self._suspect(state.written)
@@ -130,6 +128,19 @@ class Refold:
             found = [(key, self._values.load(key)) for key in keys]
             replace(ex, space_id, [(k, v) for k, v in found if v is not None], now=stamp)
             pstate.delete(ex, space_id, [k for k, v in found if v is None])
+
+
+class _Folded:
+    """What earlier pages came to, as a source; a failure is not for the domain to catch."""
+
+    def __init__(self, values: Spill) -> None:
+        self._values = values
+
+    def load(self, key: str) -> Packed | None:
+        return uncatchable(self._values.load, key)
+
+    def load_all(self) -> Mapping[str, Packed]:
+        return uncatchable(self._values.load_all)
 
 
 class _Comparison:
