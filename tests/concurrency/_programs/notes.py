@@ -1,7 +1,8 @@
-"""Works on notes beside another process: URL SPACE VERSION write|read|rebuild COUNT."""
+"""Works on notes beside another process: URL SPACE VERSION write|read|rebuild|catch-up COUNT."""
 
 import asyncio
 import sys
+from dataclasses import replace
 from typing import Any
 
 import ramax
@@ -43,6 +44,12 @@ async def rebuilding(store: ContentStore, count: int) -> None:
         await store.rebuild_pstate(progress=_say)
 
 
+async def catching_up(store: ContentStore, page: int) -> None:
+    """Fold what is behind in pages of ``page`` events."""
+    store._core.options = replace(store._core.options, page=page)
+    await store.catchup_pstate()
+
+
 def _say(progress: ramax.Progress) -> None:
     sys.stdout.write(f"{progress.done}\n")
     sys.stdout.flush()
@@ -54,7 +61,9 @@ async def main(url: str, space: str, version: str, what: str, count: str) -> Non
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         await asyncio.to_thread(sys.stdin.readline)
-        work = {"write": writing, "read": reading, "rebuild": rebuilding}[what]
+        work = {"write": writing, "read": reading, "rebuild": rebuilding, "catch-up": catching_up}[
+            what
+        ]
         await work(store, int(count))
 
 
