@@ -7,12 +7,15 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
+from threading import Thread
 
 import pytest
 
 import ramax
 from ramax import Domain, MisuseError, NewEvent
 from ramax.errors import DomainMismatchError, FoldError, SpaceNotFoundError, StateReplacedError
+from ramax.storage import pstate
+from ramax.storage.pstate import read_scan
 from tests._notes import NOTES, expected, notes, payloads, scanned, some, write
 from tests._tables import dump, of_space, without_space
 from tests.concurrency._processes import await_ready, go, started
@@ -327,6 +330,35 @@ async def test_a_scan_across_the_swap_begins_again(db):
             pass
     assert caught.value.retryable
     assert len(await scanned(store)) == 2500
+
+
+@pytest.mark.postgres
+async def test_a_swap_between_the_statements_of_a_page_is_noticed(postgres_url, monkeypatch):
+    domain = Domain("many", entity_id=lambda _: "e")
+
+    @domain.applicator("filled")
+    def fill(state, event):
+        state.update({f"key:{i:05}": "old" for i in range(1500)})
+
+    async def swap():
+        async with ramax.connect(postgres_url) as other:
+            await damage(other, "UPDATE pstate_entities SET value = :new", new=b"\xa3new")
+            await (await other.content_store("mine", domain)).rebuild_pstate()
+
+    def read_after_swap(*given, **named):
+        """Another thread swaps just before the second page is read."""
+        if named["after"]:
+            thread = Thread(target=lambda: asyncio.run(swap()))
+            thread.start()
+            thread.join()
+        return read_scan(*given, **named)
+
+    monkeypatch.setattr(pstate, "read_scan", read_after_swap)
+    async with ramax.connect(postgres_url) as db:
+        store = await db.content_store("mine", domain)
+        await store.execute(lambda *_: [NewEvent("filled", {})])
+        with pytest.raises(StateReplacedError):
+            await scanned(store)
 
 
 async def test_a_process_that_caches_sees_what_a_rebuild_elsewhere_left(durable_url):

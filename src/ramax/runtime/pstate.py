@@ -1,6 +1,7 @@
 """The pstate as users see it: ``db.pstate`` over all spaces, ``store.pstate`` over one."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from ramax.core.codec import encode
@@ -133,14 +134,14 @@ class SpacePState:
         generation: int | None = None
         while left > 0 and space.space_id:
             size = min(left, PAGE)
-            guard, page = await self._core.read(
-                lambda ex, s=space, a=after, n=size: _scan_page(ex, s, prefix, a, n)  # type: ignore[misc]
+            now, page = await self._core.read(
+                partial(_scan_page, space, generation, prefix=prefix, after=after, limit=size)
             )
-            if generation not in (None, guard.replacements):
+            if generation not in (None, now):
                 raise StateReplacedError(
                     f"the pstate of {space.space_name!r} was replaced during the scan; start again"
                 )
-            generation = guard.replacements
+            generation = now
             for key, packed in page:
                 yield key, unpack(packed)
             if len(page) < size:
@@ -286,10 +287,16 @@ def check_prefix(prefix: str) -> None:
 
 
 def _scan_page(
-    ex: Executor, space: Space, prefix: str, after: str, limit: int
-) -> tuple[Guard, list[tuple[str, Packed]]]:
-    guard = facts_of(ex, space).guard
-    return guard, pstate.read_scan(ex, space.space_id, prefix, after=after, limit=limit)
+    space: Space, generation: int | None, ex: Executor, *, prefix: str, after: str, limit: int
+) -> tuple[int, list[tuple[str, Packed]]]:
+    """Read a page, and the generation before the first one, after every other one.
+
+    On PostgreSQL each statement has a snapshot of its own. A generation that is the same before
+    the first page and after this one was the same for all pages between.
+    """
+    first = facts_of(ex, space).guard.replacements if generation is None else None
+    page = pstate.read_scan(ex, space.space_id, prefix, after=after, limit=limit)
+    return facts_of(ex, space).guard.replacements if first is None else first, page
 
 
 def _lock(ex: Executor, space: Space, key: str) -> Guard:
