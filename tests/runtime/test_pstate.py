@@ -11,6 +11,7 @@ from ramax import DataError, DomainMismatchError, MisuseError, NewEvent
 from ramax.core.domain import Domain
 from ramax.errors import CodecError, FoldError, KeyNotFoundError, StateReplacedError
 from tests._domains import add, counter, delete, documents, put
+from tests._each import each
 from tests._tables import dump
 from tests._values import EVERY_TYPE, UNSTORABLE, same, values
 
@@ -142,7 +143,7 @@ async def test_a_scan_is_in_key_order_byte_by_byte(db):
     assert [await store.pstate.count(prefix) for prefix in ("", "a", "a:", "zz")] == [12, 5, 3, 0]
 
 
-@pytest.mark.parametrize("prefix", ["%", "_", "a%", "a_", "*", "[a]", "\\", "'"])
+@each("prefix", ["%", "_", "a%", "a_", "*", "[a]", "\\", "'"])
 async def test_a_prefix_is_literal(db, prefix):
     store = await db.content_store("acme")
     for key in ("ab", "a%b", "a_b", "%", "_", "*x", "[a]", "\\n", "'q"):
@@ -339,7 +340,7 @@ async def test_prefixes_limits_and_starts_that_break_the_rules_are_refused(db, s
             await attempt()
 
 
-@pytest.mark.parametrize("wrong", ["text", 5, None, b"keys"])
+@each("wrong", ["text", 5, None, b"keys"])
 async def test_get_many_wants_several_keys(db, store, wrong):
     with pytest.raises(DataError):
         await store.pstate.get_many(wrong)
@@ -347,7 +348,7 @@ async def test_get_many_wants_several_keys(db, store, wrong):
         await db.pstate.get_many("acme", wrong)
 
 
-@pytest.mark.parametrize("value", UNSTORABLE, ids=lambda v: type(v).__name__)
+@each("value", UNSTORABLE)
 async def test_values_that_would_not_come_back_are_refused(db, store, value):
     await store.pstate.put("k", 1)
     before = await dump(db)
