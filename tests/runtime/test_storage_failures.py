@@ -16,10 +16,10 @@ from tests._tables import dump
 from tests.concurrency._postgres_sessions import terminate_all
 
 READS = [
-    pytest.param(lambda state: state["there"], Exception, id="item"),
-    pytest.param(lambda state: "there" if "there" in state else "missing", Exception, id="in"),
-    pytest.param(lambda state: "there" if [*state] else "missing", Exception, id="iteration"),
-    pytest.param(lambda state: state.get("there", "missing"), BaseException, id="get"),
+    pytest.param((lambda state: state["there"], Exception), id="item"),
+    pytest.param((lambda state: "there" if "there" in state else "missing", Exception), id="in"),
+    pytest.param((lambda state: "there" if [*state] else "missing", Exception), id="iteration"),
+    pytest.param((lambda state: state.get("there", "missing"), BaseException), id="get"),
 ]
 
 
