@@ -5,7 +5,9 @@ from typing import Any
 
 from ramax import Domain
 from tests.core.terms import a_map, binary, integer, term
-from tests.migrations.elixir import WITH_SPACES, ElixirFile, event, pstate
+from tests.legacy import forms
+from tests.legacy.forms import space
+from tests.migrations.elixir import WITH_SPACES, ElixirFile, pstate
 
 counts = Domain("counts", entity_id=lambda _payload: "count")
 
@@ -20,18 +22,7 @@ def a_count(n: int) -> bytes:
 
 
 def spaced(event_id: int, space_id: int, sequence: int, **others: Any) -> dict[str, object]:
-    place = {"space_id": space_id, "space_sequence": sequence, "payload": a_count(1)}
-    return event(event_id, **(place | others))
-
-
-def space(space_id: int, name: str, metadata: str | None = None) -> dict[str, object]:
-    created_at = 1_700_000_000 + space_id
-    return {
-        "space_id": space_id,
-        "space_name": name,
-        "created_at": created_at,
-        "metadata": metadata,
-    }
+    return forms.spaced(event_id, space_id, sequence, **({"payload": a_count(1)} | others))
 
 
 def two_spaces(path: Path) -> ElixirFile:

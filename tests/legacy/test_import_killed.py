@@ -10,7 +10,8 @@ import ramax
 from ramax.legacy import import_legacy
 from tests._racers import go, line, race, spawn
 from tests._tables import dump
-from tests.legacy.old_files import a_count, counts, space, spaced
+from tests.legacy.forms import space
+from tests.legacy.old_files import a_count, counts, spaced
 from tests.migrations.elixir import WITH_SPACES, ElixirFile, pstate
 
 EVENTS, KEYS, PAGE = 2_000, 300, 100

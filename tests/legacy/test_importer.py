@@ -5,6 +5,8 @@ import sqlite3
 from datetime import UTC, datetime
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
 
 import ramax
 from ramax import Domain, NewEvent
@@ -25,10 +27,13 @@ from ramax.legacy import (
     ImportConflictError,
     LostCause,
     import_legacy,
+    open_source,
 )
+from ramax.storage import migrate
 from ramax.values import Progress
 from tests._tables import dump
-from tests.legacy.old_files import a_count, counts, space, spaced, two_spaces
+from tests.legacy.forms import every_form, space
+from tests.legacy.old_files import a_count, counts, spaced, two_spaces
 from tests.legacy.samples import DATA, NAMES, told, typed
 from tests.migrations.elixir import (
     ALTERED_BY_HAND,
@@ -140,6 +145,36 @@ async def test_life_goes_on_where_it_was(db, name):
         assert (await events_of(db, each.space_name))[-1].payload == {"n": 1}
     formats = {row["format"] for row in (await dump(db))["events"]}
     assert formats == {"etf", "msgpack"}
+
+
+async def comparable(db):
+    """All rows of spaces that are there, without the moment of making and the count of changes."""
+    rows = await dump(db)
+    spaces = {row["space_id"] for row in rows["spaces"]}
+    for row in rows["spaces"]:
+        if row["created_at"] > 1_750_000_000_000_000:  # nothing in the file tells since when it is
+            row["created_at"] = None
+    for row in rows["space_sequences"]:
+        row["state_version"] = None
+    return {name: [r for r in each if r["space_id"] in spaces] for name, each in rows.items()}
+
+
+@pytest.mark.parametrize(
+    "url", ["memory_url", pytest.param("postgres_url", marks=pytest.mark.postgres)], indirect=True
+)
+@pytest.mark.parametrize(("schema", "fill"), every_form())
+async def test_every_form_is_imported_as_the_upgrade_leaves_it(db, tmp_path, schema, fill):
+    space_name = "b"
+    file = ElixirFile(tmp_path / "elixir.db", *schema)
+    fill(file)
+    with open_source(file.path, space_name=space_name) as source:
+        needed = space_name in {each.space_name for each in source.spaces}
+    await import_legacy(db, file.path, space=space_name if needed else None)
+    engine = create_async_engine(file.url)
+    await migrate.upgrade(engine, space_name=space_name)
+    await engine.dispose()
+    async with ramax.connect(file.path) as upgraded:
+        assert await comparable(db) == await comparable(upgraded)
 
 
 # --- what is kept --------------------------------------------------------------------------------
@@ -701,3 +736,21 @@ async def test_metadata_that_today_has_no_room_is_a_bad_row(db, tmp_path):
     file.insert("spaces", space(1, "a", "{" + '"k":"' + "x" * (17 * 2**20) + '"}'))
     with pytest.raises((BadRowsError, CodecError)):
         await import_legacy(db, file.path)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("used_before", [False, True])
+async def test_tables_in_a_schema_of_their_own_are_found(empty_postgres_url, old, used_before):
+    async with ramax.connect(empty_postgres_url) as elsewhere:
+        async with elsewhere.engine.begin() as connection:
+            await connection.execute(sa.text("CREATE SCHEMA apart"))
+        async with ramax.connect(empty_postgres_url, schema="apart") as db:
+            if used_before:
+                await db.events.append("default", "e", "t", {})
+            report = await import_legacy(db, old.path)
+            assert report.event_ids.kept is not used_before
+            assert (await db.events.append("b", "e", "t", {})).event_id == (
+                12 if used_before else 21
+            )
+            assert (await db.spaces.create("new")).space_id == (4 if used_before else 5)
+        assert await elsewhere.events.get_latest_event_id() == 0

@@ -71,6 +71,7 @@ def test_times_reach_from_the_year_1_to_9999(moment):
     [
         (None, None),
         (b"null", None),
+        (b"", None),
         (b"{}", {}),
         (b'{"seats": 9007199254740993}', {"seats": 9007199254740993}),
         (b"[1]", {"value": [1]}),

@@ -79,8 +79,8 @@ def space_of(row: tuple[Any, ...]) -> tuple[int, str, int, bytes | None]:
 
 
 def metadata_of(stored: object) -> Mapping[str, Any] | None:
-    """Read the JSON of a space; what is no map is kept under "value"."""
-    if stored is None:
+    """Read the JSON of a space, or nothing; what is no map is kept under "value"."""
+    if stored in {None, b""}:
         return None
     try:
         found = json.loads(_bytes(stored, "metadata"))
