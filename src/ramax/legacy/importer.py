@@ -131,16 +131,20 @@ class _Import:
     async def _in_one_transaction(self) -> ImportReport:
         paths = ", ".join(str(path) for path in self._found.paths)
         patience = self._core.options.limits.lock_timeout
-        async with Transaction(self._core, (), _purpose=f"importing {paths}") as tx:
-            await tx.run(lambda ex: limit_waiting(ex, patience))
-            await tx.run(take_turn)
-            known = await survey(tx.run, self._source, self._names)
-            writing = Writing(tx.run, self._source, known, self._wishes.progress)
-            await self._write(writing, known.destinations)
-            await in_thread(self._source.check_unchanged)
-        for space_id in writing.written:
-            self._core.cache.forget(space_id)
-        self._core.writer.on_commit(writing.written)
+        written: list[int] = []
+        try:
+            async with Transaction(self._core, (), _purpose=f"importing {paths}") as tx:
+                await tx.run(lambda ex: limit_waiting(ex, patience))
+                await tx.run(take_turn)
+                known = await survey(tx.run, self._source, self._names)
+                writing = Writing(tx.run, self._source, known, self._wishes.progress)
+                await self._write(writing, known.destinations)
+                await in_thread(self._source.check_unchanged)
+                written = writing.written
+        finally:
+            for space_id in written:  # who is cancelled during the commit has committed
+                self._core.cache.forget(space_id)
+        self._core.writer.on_commit(written)
         return self._report(known, writing.ids, writing.place, dry_run=False)
 
     async def _write(self, writing: Writing, destinations: Sequence[Destination]) -> None:
