@@ -5,10 +5,11 @@ from functools import partial
 from typing import Any
 
 from ramax.core.codec import encode
+from ramax.core.decoding import Decoding
 from ramax.core.domain import Domain
 from ramax.core.fold import check_fit
 from ramax.core.limits import check_key, check_payload_size, check_sequence
-from ramax.core.state import Packed, unpack
+from ramax.core.state import Packed
 from ramax.core.unit import Guard
 from ramax.errors import (
     DataError,
@@ -73,6 +74,7 @@ class SpacePState:
 
     def __init__(self, core: Core, space: Space, domain: Domain | None) -> None:
         self._core, self._space, self._domain = core, space, domain
+        self._decoding = Decoding(domain)
         self._known: Known | None = None
 
     async def fetch(self, key: str) -> Any:
@@ -86,14 +88,14 @@ class SpacePState:
             packed = (await self._read([key]))[key]
         if packed is None:
             raise KeyNotFoundError(self._space.space_name, key)
-        return unpack(packed)
+        return self._decoding.value(key, packed)
 
     async def get(self, key: str, default: Any = None) -> Any:
         """Return the value of a key, or ``default``."""
         packed = self._held(key)
         if packed is _NOT_HELD:
             packed = (await self._read([key]))[key]
-        return default if packed is None else unpack(packed)
+        return default if packed is None else self._decoding.value(key, packed)
 
     def _held(self, key: str) -> Any:
         """Return the packed value from memory, where this process is the only writer."""
@@ -112,7 +114,8 @@ class SpacePState:
         """Return the values of those keys that exist, as of one moment, in the order asked for."""
         wanted = distinct_keys(keys)
         found = await self._read(wanted)
-        return {key: unpack(value) for key in wanted if (value := found[key]) is not None}
+        decode = self._decoding.value
+        return {key: decode(key, value) for key in wanted if (value := found[key]) is not None}
 
     async def scan(
         self, prefix: str = "", *, limit: int | None = None, after: str = ""
@@ -143,7 +146,7 @@ class SpacePState:
                 )
             generation = now
             for key, packed in page:
-                yield key, unpack(packed)
+                yield key, self._decoding.value(key, packed)
             if len(page) < size:
                 return
             left -= len(page)

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ramax.core.decoding import Decoding
 from ramax.core.domain import Command, Domain
 from ramax.core.limits import check_sequence
-from ramax.core.state import Packed, unpack
+from ramax.core.state import Packed
 from ramax.errors import MisuseError
 from ramax.runtime.commands import NO_DOMAIN, causes
 from ramax.runtime.core import SpaceLike
@@ -46,7 +47,8 @@ class TransactionPState:
     async def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
         """Return the values of those keys that exist."""
         found = await self._scope.read(distinct_keys(keys))
-        return {key: unpack(value) for key, value in found.items() if value is not None}
+        decode = Decoding(self._scope.domain).value
+        return {key: decode(key, value) for key, value in found.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
