@@ -1,5 +1,6 @@
 """What an administrator can do to the sessions of a test's PostgreSQL database."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -12,9 +13,11 @@ _OTHERS = " FROM pg_stat_activity WHERE datname = current_database() AND pid <> 
 @asynccontextmanager
 async def administrator(url: str) -> AsyncIterator[AsyncConnection]:
     engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        yield connection
-    await engine.dispose()
+    try:
+        async with engine.connect() as connection:
+            yield connection
+    finally:
+        await engine.dispose()
 
 
 async def terminate_all(url: str) -> int:
@@ -36,6 +39,20 @@ async def _terminate(admin: AsyncConnection, pids: Sequence[int]) -> None:
     await admin.execute(sa.text(f"SELECT pg_terminate_backend(pid) {chosen}"))
     while await admin.scalar(sa.text(f"SELECT count(*) {chosen}")):
         pass
+
+
+async def alone(url: str) -> None:
+    """Return once no other client has a session: the server may be finishing for a dead one.
+
+    With SQLite nothing outlives the process.
+    """
+    if not url.startswith("postgresql"):
+        return
+    async with administrator(url) as admin, asyncio.timeout(30):
+        while await admin.scalar(
+            sa.text(f"SELECT count(*){_OTHERS} AND backend_type = 'client backend'")
+        ):
+            await asyncio.sleep(0.001)
 
 
 async def waiting_for_lock(url: str, count: int = 1) -> None:

@@ -18,6 +18,8 @@ from tests.concurrency._ledger import increment, ledger, post
 from tests.concurrency._postgres_sessions import waiting_for_lock
 
 PATIENCE = 0.4
+# Far below the default patience, and below that of a few who wait one after another.
+SOON = 8.0
 
 
 def params(name: str, **more: Any) -> dict[str, Any]:
@@ -110,7 +112,7 @@ async def test_whoever_waits_too_long_is_told_so(durable_url: str, verb: str) ->
             started = time.monotonic()
             with pytest.raises(StorageBusyError) as caught:
                 await aside(VERBS[verb](db, store))
-            assert PATIENCE * 0.9 < time.monotonic() - started < PATIENCE * 5
+            assert PATIENCE * 0.9 < time.monotonic() - started < SOON
             assert caught.value.retryable
         await store.execute(post, params("second"))
     assert (await audit_without_direct(durable_url)) == ["first", "second"]
@@ -147,7 +149,7 @@ async def test_many_who_wait_too_long_do_not_wait_one_after_another(durable_url:
             started = time.monotonic()
             waiting = [asyncio.create_task(store.execute(post, params(f"n{n}"))) for n in range(40)]
             results = await asyncio.gather(*waiting, return_exceptions=True)
-            assert time.monotonic() - started < PATIENCE * 6
+            assert time.monotonic() - started < SOON
         assert {type(each) for each in results} == {StorageBusyError}
     assert (await audit(durable_url))["acme"].commands == ["first"]
 

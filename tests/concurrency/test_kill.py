@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import create_async_engine
 
 import ramax
 from tests._postgres import Server
 from tests.concurrency._audit import Found, audit
 from tests.concurrency._ledger import ledger, post
+from tests.concurrency._postgres_sessions import administrator, alone
 from tests.concurrency._processes import await_ready, started
 
 SPACES = ("acme", "globex", "initech")
@@ -40,9 +40,11 @@ async def test_a_killed_writer_leaves_postgres_at_whole_commands(
     durable_server: Server, tmp_path: Path, rounds: int
 ) -> None:
     name = f"kill_{random.getrandbits(40):x}"
-    await _administer(durable_server, f"CREATE DATABASE {name}")
+    async with administrator(durable_server.url()) as admin:
+        await admin.execute(sa.text(f"CREATE DATABASE {name}"))
     await _kill_again_and_again(durable_server.url(name), tmp_path / "acknowledged", rounds)
-    await _administer(durable_server, f"DROP DATABASE {name} WITH (FORCE)")
+    async with administrator(durable_server.url()) as admin:
+        await admin.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 async def _kill_again_and_again(url: str, file: Path, rounds: int) -> None:
@@ -74,21 +76,5 @@ def _kill_one(url: str, name: str, file: Path) -> None:
 
 async def _settled(url: str) -> dict[str, Found]:
     """Audit once nothing of the dead process is at work: a server may be finishing for it."""
-    if url.startswith("postgresql"):
-        engine = create_async_engine(url)
-        others = sa.text(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-            " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
-        )
-        async with engine.connect() as connection, asyncio.timeout(20):
-            while (await connection.execute(others)).scalar():
-                await connection.rollback()  # or it would see the same again
-        await engine.dispose()
+    await alone(url)
     return await audit(url)
-
-
-async def _administer(server: Server, statement: str) -> None:
-    engine = create_async_engine(server.url(), isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        await connection.execute(sa.text(statement))
-    await engine.dispose()

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 import ramax
-from ramax.errors import CommitUnknownError, StorageError
+from ramax.errors import CommitUnknownError
 from tests._postgres import Server
 from tests.concurrency._audit import audit
 from tests.concurrency._ledger import ledger, post
@@ -54,7 +54,7 @@ async def test_a_server_that_crashes_loses_nothing_it_acknowledged(
             enough = len(done) + 200
             while len(done) < enough and not any(task.done() for task in callers):
                 await asyncio.sleep(0.001)
-            os.kill(await _any_session(url), signal.SIGKILL)
+            await _crash(url)
         enough = len(done) + 100
         while len(done) < enough and not any(task.done() for task in callers):
             await asyncio.sleep(0.001)
@@ -68,13 +68,21 @@ async def test_a_server_that_crashes_loses_nothing_it_acknowledged(
         await admin.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
-async def _any_session(url: str) -> int:
-    """A session of the database; when it is killed the server restarts all of them."""
+async def _crash(url: str) -> None:
+    """Kill any session of the callers: the server then restarts all of them."""
+    while True:
+        with suppress(sa.exc.DBAPIError, OSError):  # it recovers, or that session has just ended
+            if session := await _any_session(url):
+                os.kill(session, signal.SIGKILL)
+                return
+
+
+async def _any_session(url: str) -> int | None:
     query = sa.text(
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
-        " AND backend_type = 'client backend' ORDER BY random() LIMIT 1"
+        " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        " ORDER BY random() LIMIT 1"
     )
-    while True:
-        with suppress(sa.exc.DBAPIError, OSError, StorageError):  # it is still recovering
-            async with administrator(url) as admin:
-                return int((await admin.execute(query)).scalar_one())
+    async with administrator(url) as admin:
+        session: int | None = await admin.scalar(query)
+        return session

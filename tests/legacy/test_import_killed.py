@@ -80,17 +80,22 @@ async def content(db):
 
 
 def kill(url, path, mode, pages):
-    """Import in a process of its own, which is killed after it has written so many pages."""
+    """Import in a process of its own, which is killed after it has written so many pages.
+
+    Returns whether that was in time: on a busy machine it may have ended before.
+    """
     process = spawn(IMPORT, url, str(path), mode)
     try:
         assert line(process) == "ready", process.communicate()[1]
         go(process)
         for _ in range(pages):
-            assert line(process) == "page"
+            if line(process) != "page":
+                break  # an earlier one had ended before
     finally:
         process.kill()
-        process.communicate()
-    assert process.returncode == -signal.SIGKILL
+        _, errors = process.communicate()
+    assert process.returncode in {0, -signal.SIGKILL}, errors
+    return process.returncode == -signal.SIGKILL
 
 
 @pytest.mark.timeout(900)
@@ -106,10 +111,12 @@ async def test_killed_again_and_again_and_run_once_more_the_end_is_the_same(
         await import_legacy(whole, old.path, **options)
         before = await dump(db)
         expected = await content(whole)
+        in_time = 0
         for _ in range(kills):
-            kill(durable_url, old.path, mode, chance.randint(0, PAGES))
+            in_time += kill(durable_url, old.path, mode, chance.randint(0, PAGES))
             # the last of them may have come after the commit
             assert await dump(db) == before or await content(db) == expected
+        assert in_time
         report = await import_legacy(db, old.path, **options)
         assert report.event_count in {0, EVENTS}
         assert report.event_ids.kept is (mode != "used")

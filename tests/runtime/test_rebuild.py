@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import signal
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -18,6 +17,7 @@ from ramax.storage import pstate
 from ramax.storage.pstate import read_scan
 from tests._notes import NOTES, expected, notes, payloads, scanned, some, write
 from tests._tables import dump, of_space, without_space
+from tests.concurrency._postgres_sessions import alone
 from tests.concurrency._processes import await_ready, go, started
 from tests.runtime._damage import damage
 
@@ -524,8 +524,9 @@ async def test_a_killed_rebuild_leaves_the_old_state_or_the_new_one(durable_url,
             assert process.stdout is not None
             assert process.stdout.readline() == "2000\n"
             time.sleep(0.004 * number)  # another instant each time, before and after the swap
-            process.send_signal(signal.SIGKILL)
+            process.kill()
             process.wait()
+        await alone(durable_url)
         async with ramax.connect(durable_url) as db:
             store = await db.content_store("mine")
             assert await scanned(store) in states.values()
