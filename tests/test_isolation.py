@@ -23,6 +23,7 @@ from ramax.errors import EventNotFoundError
 from ramax.runtime.checkpoints import CheckpointRepository
 from ramax.runtime.content_store import SpaceEvents
 from ramax.runtime.event_log import EventLog
+from ramax.runtime.past import Past, PastEvents, PastPState
 from ramax.runtime.pstate import PStateRepository, SpacePState
 from ramax.runtime.scope import TransactionPState, TransactionScope
 from ramax.runtime.spaces import SpaceRegistry
@@ -103,6 +104,15 @@ async def borrowed(two: Two) -> None:
 
 
 Verb = Callable[[Two], Any]
+
+
+def in_the_past(look: Callable[[Past], Any]) -> Verb:
+    async def verb(two: Two) -> Any:
+        return look(await two.mine.as_of(3))
+
+    return verb
+
+
 A_PUT = NewEvent("doc.put", {"of": MINE}, entity_id="k0")
 
 # Every public method of everything a user holds, by class: what it is called with. Methods that
@@ -148,6 +158,28 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "update_checkpoint": lambda t: t.mine.update_checkpoint(5, name="reader"),
         "transaction": lambda t: in_transaction(t, lambda tx: tx.execute(fill, MINE)),
         "join": joined,
+        "as_of": lambda t: t.mine.as_of(3).pstate.get_many(KEYS),
+    },
+    Past: {
+        "point": lambda t: t.mine.as_of(3).point(),
+        "folded": lambda t: t.mine.as_of(3).folded(),
+        "sequence": in_the_past(lambda past: past.sequence),
+        "timestamp": in_the_past(lambda past: past.timestamp),
+        "check_open": in_the_past(lambda past: past.check_open()),
+        "close": lambda t: t.mine.as_of(3).close(),
+    },
+    PastPState: {
+        "fetch": lambda t: t.mine.as_of(3).pstate.fetch("k0"),
+        "get": lambda t: t.mine.as_of(3).pstate.get("k1"),
+        "get_many": lambda t: t.mine.as_of(3).pstate.get_many(KEYS),
+        "scan": lambda t: drain(t.mine.as_of(5).pstate.scan("k")),
+        "count": lambda t: t.mine.as_of(5).pstate.count(),
+    },
+    PastEvents: {
+        "get_events": lambda t: t.mine.as_of(5).events.get_events("k0"),
+        "stream_space_events": lambda t: drain(t.mine.as_of(5).events.stream_space_events()),
+        "stream_entity_events": lambda t: drain(t.mine.as_of(5).events.stream_entity_events("k1")),
+        "get_space_latest_sequence": lambda t: t.mine.as_of(5).events.get_space_latest_sequence(),
     },
     SpaceEvents: {
         "append": lambda t: t.mine.events.append("k0", "doc.put", {"of": MINE}),
@@ -207,6 +239,7 @@ ABOUT_ALL: dict[type, dict[str, str]] = {
         "get_latest_event_id": "the end of that feed",
     },
     SpaceEvents: {"get_event": "tested below: what is another space's is not found"},
+    PastEvents: {"get_event": "tested below: what is another space's is not found"},
     Transaction: {
         "run": "runs any function; the verbs above are made of it",
         "run_job": "runs a step of one space that is locked; the verbs above are made of it",
@@ -273,6 +306,10 @@ async def test_an_event_of_another_space_is_not_found(two: Two) -> None:
     assert (await two.mine.events.get_event(await two.my_id())).payload["of"] == MINE
     with pytest.raises(EventNotFoundError):
         await two.mine.events.get_event(await two.their_id())
+    past = await two.mine.as_of(5)
+    assert (await past.events.get_event(await two.my_id())).payload["of"] == MINE
+    with pytest.raises(EventNotFoundError):
+        await past.events.get_event(await two.their_id())
 
 
 async def test_the_numbers_of_a_space_are_its_own(two: Two) -> None:

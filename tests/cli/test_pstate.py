@@ -1,11 +1,14 @@
 import json
+from datetime import UTC, datetime
 
 import ramax
 from ramax.core.equality import same_value
 from ramax.core.json_form import from_json
 from tests._values import EVERY_TYPE
-from tests.cli.command import on, read, run, succeed
+from tests.cli.command import fail, on, read, run, succeed
 from tests.runtime._damage import damage
+
+DOMAIN = ("--domain", "ramax.cli.demo:contacts")
 
 
 def test_get_shows_a_value(demo_url):
@@ -70,3 +73,39 @@ def test_a_value_that_cannot_be_read_is_named_by_the_key_before_it(demo_url):
 def test_a_space_without_anything_has_no_keys(demo_url):
     assert read("pstate", "scan", "default", "--url", demo_url) == []
     assert succeed("pstate", "scan", "default", "--url", demo_url) == ""
+
+
+def test_as_of_shows_what_was(demo_url):
+    def get(point: str) -> str:
+        return succeed(
+            "pstate", "get", "crm_acme", "contact:c1", "--as-of", point, *DOMAIN, "--url", demo_url
+        )
+
+    def keys(point: str) -> list[str]:
+        arguments = ("pstate", "scan", "crm_acme", "--as-of", point, *DOMAIN, "--url", demo_url)
+        return [each["key"] for each in read(*arguments)]
+
+    assert json.loads(get("1"))["email"] != json.loads(get("3"))["email"]
+    assert [keys(point) for point in ("0", "1", "2")] == [
+        [],
+        ["contact:c1"],
+        ["contact:c1", "contact:c2"],
+    ]
+    assert keys("2020-01-01T00:00:00Z") == []
+    assert keys(datetime.now(UTC).isoformat()) == ["contact:c1", "contact:c2"]
+
+
+def test_as_of_says_what_it_needs(demo_file):
+    get = ("pstate", "get", "crm_acme", "contact:c1", "--url", demo_file)
+    for arguments, said in (
+        (("--as-of", "1"), "--as-of needs --domain"),
+        (DOMAIN, "--domain folds for --as-of"),
+        (("--as-of", "soon", *DOMAIN), "'soon' is neither a sequence nor a time"),
+    ):
+        done = run(*get, *arguments)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert said in done.stderr
+    assert "beyond the newest event, which is 3" in fail(*get, "--as-of", "4", *DOMAIN)
+    assert "needs a time zone" in fail(*get, "--as-of", "2026-01-01T00:00:00", *DOMAIN)
+    missing = fail("pstate", "get", "crm_acme", "nobody", "--as-of", "1", *DOMAIN, *get[-2:])
+    assert "'nobody'" in missing

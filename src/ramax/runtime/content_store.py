@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,6 +13,7 @@ from ramax.runtime import catchup, commands, rebuild
 from ramax.runtime.checkpoints import CheckpointRepository
 from ramax.runtime.core import Core
 from ramax.runtime.event_log import BATCH, EventLog
+from ramax.runtime.past import Past
 from ramax.runtime.pstate import SpacePState
 from ramax.runtime.transaction import Transaction
 from ramax.storage.reads import PSTATE
@@ -201,6 +203,21 @@ class ContentStore:
         if not space.space_id:
             return 0
         return await catchup.catch_up(self._core, space, self.domain or commands.NO_DOMAIN)
+
+    def as_of(self, at: int | datetime) -> Past:
+        """Look at the space as it was after an event, or at a moment: read model and events.
+
+        Args:
+            at: A sequence, 0 for before the first event; or a datetime with a time zone, which
+                means: after the last event that is not later.
+
+        Raises:
+            DataError: It is neither, or negative, or naive. When it is awaited or first read:
+                it lies beyond the newest event, or in the future.
+            DomainMismatchError: When the read model is first read: it is another domain's fold.
+            FoldError: Likewise: an applicator failed.
+        """
+        return Past(self._core, self.space, self.domain, at)
 
     async def get_checkpoint(self, name: str = PSTATE) -> int:
         """Return the last sequence that a named reader finished, 0 if none."""

@@ -54,7 +54,7 @@ class Refold:
         rows = read_page(ex, self._space.space_id, after=self.sequence, limit=self._page)
         if not rows:
             return False
-        state = fold_rows(self._domain, _Folded(self._values), rows, self._space)
+        state = fold_rows(self._domain, Folded(self._values), rows, self._space)
         self._values.update(state.written)
         if self._comparison is not None:
             self._suspect(state.written)
@@ -130,16 +130,18 @@ class Refold:
             pstate.delete(ex, space_id, [k for k, v in found if v is None])
 
 
-class _Folded:
+class Folded:
     """What earlier pages came to, as a source; a failure is not for the domain to catch."""
 
     def __init__(self, values: Spill) -> None:
         self._values = values
 
     def load(self, key: str) -> Packed | None:
+        """See `Source.load`."""
         return uncatchable(self._values.load, key)
 
     def load_all(self) -> Mapping[str, Packed]:
+        """See `Source.load_all`."""
         return uncatchable(self._values.load_all)
 
 

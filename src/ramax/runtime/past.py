@@ -1,0 +1,274 @@
+"""A space as it was: the read model and the events at a point of its history."""
+
+import asyncio
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable
+from contextlib import aclosing
+from datetime import datetime
+from typing import Any, NamedTuple, Self
+
+from ramax.core.decoding import Decoding
+from ramax.core.domain import Domain
+from ramax.core.limits import check_sequence
+from ramax.core.state import Packed
+from ramax.errors import ClosedError, DataError, EventNotFoundError, KeyNotFoundError, MisuseError
+from ramax.runtime.catchup import facts_of
+from ramax.runtime.commands import NO_DOMAIN
+from ramax.runtime.core import Core
+from ramax.runtime.event_log import EventLog
+from ramax.runtime.past_fold import PastFold
+from ramax.runtime.pstate import check_prefix, distinct_keys
+from ramax.storage.events import FOREVER
+from ramax.storage.executors import Executor
+from ramax.storage.past import read_first_later, read_time
+from ramax.storage.spill import Spill
+from ramax.values import Event, Space, from_micros, to_micros
+
+_WHAT = "as_of"
+
+
+class Point(NamedTuple):
+    """A point of a space's history: after the event ``sequence``, recorded at ``micros``."""
+
+    sequence: int
+    micros: int | None
+
+
+class Past:
+    """A space after one of its events; read-only, and never changing.
+
+    Use it at once, ``await`` it to have the point checked and `sequence` known, or use it in
+    ``async with``, which closes it. The read model is folded when it is first read, and kept, in
+    memory up to ``rebuild_memory`` of `connect` and beyond that in a temporary file.
+    """
+
+    def __init__(self, core: Core, space: Space, domain: Domain | None, at: Any) -> None:
+        _check(at)
+        self.core, self.space, self.domain = core, space, domain
+        self.pstate = PastPState(self)
+        self.events = PastEvents(self)
+        self._at = at
+        self._point: Point | None = None
+        self._turn = asyncio.Lock()
+        self._values = Spill(core.options.rebuild_memory)
+        self._fold: PastFold | None = None
+        self._close = weakref.finalize(self, self._values.close)
+
+    @property
+    def sequence(self) -> int:
+        """The last event that counts; 0 is before the first.
+
+        Raises:
+            MisuseError: The view was neither awaited nor read yet.
+        """
+        return self._known().sequence
+
+    @property
+    def timestamp(self) -> datetime | None:
+        """When that event was recorded; None before the first."""
+        micros = self._known().micros
+        return None if micros is None else from_micros(micros)
+
+    def _known(self) -> Point:
+        if self._point is None:
+            raise MisuseError("await the view first: past = await store.as_of(…)")
+        return self._point
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        return self.__aenter__().__await__()
+
+    async def __aenter__(self) -> Self:
+        await self.point()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Free memory and temporary files; happens by itself when nobody holds the view."""
+        async with self._turn:
+            self._close()
+
+    def __repr__(self) -> str:
+        return f"<Past {self.space.space_name!r} as of {self._at!s}>"
+
+    # -- for its parts ---------------------------------------------------------------------------
+
+    async def point(self) -> Point:
+        """Return which point this is.
+
+        Raises:
+            DataError: It lies beyond the newest event, or in the future.
+            SpaceNotFoundError: The space was deleted.
+        """
+        if self._point is None:
+            space = await self.core.resolve(self.space)
+            now = self.core.clock()
+            self._point = await self.core.read(lambda ex: _locate(ex, space, self._at, now))
+        return self._point
+
+    async def folded(self) -> PastFold:
+        """Return the read model, folded up to the point."""
+        self.core.check_caller()
+        sequence = (await self.point()).sequence
+        async with self._turn:
+            self.check_open()
+            fold = self._fold or await self._begin()
+            while fold.sequence < sequence:
+                await self.core.read_whole(lambda ex: fold.fold_page(ex, sequence))
+        return fold
+
+    async def _begin(self) -> PastFold:
+        space = await self.core.resolve(self.space)
+        fold = PastFold(self.domain or NO_DOMAIN, space, self.core.options.page, self._values)
+        if space.space_id:
+            await self.core.read(fold.begin)
+        self._fold = fold
+        return fold
+
+    def check_open(self) -> None:
+        """Raise ClosedError if the view was closed."""
+        if not self._close.alive:
+            raise ClosedError("the view is closed; call as_of again")
+
+
+class PastPState:
+    """The read model at that point. Every value handed out is the caller's own.
+
+    It is the fold of the events, so keys that ``put`` wrote are not in it.
+    """
+
+    def __init__(self, past: Past) -> None:
+        self._past = past
+        self._decoding = Decoding(past.domain)
+
+    async def fetch(self, key: str) -> Any:
+        """Return the value of a key.
+
+        Raises:
+            KeyNotFoundError: There was no such key.
+        """
+        found = await self.get_many([key])
+        if key not in found:
+            raise KeyNotFoundError(self._past.space.space_name, key)
+        return found[key]
+
+    async def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of a key, or ``default``."""
+        return (await self.get_many([key])).get(key, default)
+
+    async def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
+        """Return the values of those keys that existed, in the order asked for."""
+        wanted = distinct_keys(keys)
+        fold = await self._past.folded()
+        return {key: self._value(key, v) for key in wanted if (v := fold.load(key)) is not None}
+
+    async def scan(
+        self, prefix: str = "", *, limit: int | None = None, after: str = ""
+    ) -> AsyncIterator[tuple[str, Any]]:
+        """Yield (key, value) in key order for keys that begin with ``prefix``.
+
+        Args:
+            limit: At most so many; no limit by default.
+            after: Only keys above this one.
+        """
+        check_prefix(prefix)
+        check_prefix(after)
+        left = FOREVER if limit is None else limit
+        check_sequence(left, "limit")
+        fold = await self._past.folded()
+        for key, packed in fold.scan(prefix, after):
+            if left == 0:
+                return
+            yield key, self._value(key, packed)
+            self._past.check_open()
+            left -= 1
+
+    async def count(self, prefix: str = "") -> int:
+        """Count the keys that begin with ``prefix``."""
+        check_prefix(prefix)
+        fold = await self._past.folded()
+        return sum(1 for _ in fold.scan(prefix, ""))
+
+    def _value(self, key: str, packed: Packed) -> Any:
+        return self._decoding.value(key, packed)
+
+
+class PastEvents:
+    """The log up to that point; later events are not found."""
+
+    def __init__(self, past: Past) -> None:
+        self._past = past
+        self._log = EventLog(past.core)
+
+    async def get_event(self, event_id: int) -> Event:
+        """Return an event of this space.
+
+        Raises:
+            EventNotFoundError: There was none of that id in this space.
+        """
+        point = await self._past.point()
+        found = await self._log.get_event(event_id)
+        space = await self._past.core.resolve(self._past.space)
+        if found.space_id != space.space_id or found.space_sequence > point.sequence:
+            raise EventNotFoundError(event_id)
+        return found
+
+    async def get_events(self, entity_id: str, **options: Any) -> list[Event]:
+        """See `EventLog.get_events`."""
+        options["to_sequence"] = await self._bound(options.get("to_sequence"))
+        return await self._log.get_events(self._past.space, entity_id, **options)
+
+    async def stream_space_events(self, **options: Any) -> AsyncGenerator[Event]:
+        """See `EventLog.stream_space_events`."""
+        options["to_sequence"] = await self._bound(options.get("to_sequence"))
+        async with aclosing(self._log.stream_space_events(self._past.space, **options)) as stream:
+            async for event in stream:
+                yield event
+
+    async def stream_entity_events(self, entity_id: str, **options: Any) -> AsyncGenerator[Event]:
+        """See `EventLog.stream_entity_events`."""
+        options["to_sequence"] = await self._bound(options.get("to_sequence"))
+        stream = self._log.stream_entity_events(self._past.space, entity_id, **options)
+        async with aclosing(stream):
+            async for event in stream:
+                yield event
+
+    async def get_space_latest_sequence(self) -> int:
+        """Return the sequence of the point."""
+        return (await self._past.point()).sequence
+
+    async def _bound(self, to_sequence: int | None) -> int:
+        last = (await self._past.point()).sequence
+        if to_sequence is None:
+            return last
+        check_sequence(to_sequence, "to_sequence")
+        return min(to_sequence, last)
+
+
+def _check(at: object) -> None:
+    """Refuse what no point of a history can be."""
+    if isinstance(at, datetime):
+        if at.utcoffset() is None:
+            raise DataError(_WHAT, at, "needs a time zone: datetime.now(UTC), not a naive one")
+    elif type(at) is not int:
+        raise DataError(_WHAT, at, "give a sequence, or a datetime with a time zone")
+    elif at < 0:
+        raise DataError(_WHAT, at, "must be at least 0, which is before the first event")
+
+
+def _locate(ex: Executor, space: Space, at: int | datetime, now: int) -> Point:
+    head, latest = 0, 0
+    if space.space_id:
+        guard = facts_of(ex, space).guard
+        head, latest = guard.last_sequence, guard.last_timestamp
+    if isinstance(at, int):
+        if at > head:
+            raise DataError(_WHAT, at, f"lies beyond the newest event, which is {head}")
+        return Point(at, read_time(ex, space.space_id, at))
+    moment = to_micros(at)
+    if moment > max(now, latest):
+        raise DataError(_WHAT, at, "lies in the future: events may still come before it")
+    later = read_first_later(ex, space.space_id, moment, after=0)
+    sequence = head if later is None else min(head, later - 1)
+    return Point(sequence, read_time(ex, space.space_id, sequence))
