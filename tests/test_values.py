@@ -15,6 +15,7 @@ from ramax.values import (
     EPOCH,
     Commit,
     Event,
+    NewEvent,
     Ref,
     Space,
     applied_event,
