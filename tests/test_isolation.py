@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 import ramax
 import ramax.storage
-from ramax import ContentStore, Database, NewEvent, Ref, Transaction
+from ramax import ContentStore, Database, Domain, NewEvent, Ref, Transaction, field
 from ramax.errors import EventNotFoundError
 from ramax.runtime.checkpoints import CheckpointRepository
 from ramax.runtime.content_store import SpaceEvents
@@ -41,11 +41,7 @@ def fill(state: Any, params: Any) -> list[NewEvent]:
     """Put a value that shows whose it is under every key."""
     return [
         NewEvent(
-            "doc.put",
-            {"of": params, "see": Ref("k0")},
-            entity_id=key,
-            metadata={"of": params},
-            tags=["same", f"of:{params}"],
+            "doc.put", {"of": params, "see": Ref("k0")}, entity_id=key, metadata={"of": params}
         )
         for key in KEYS
     ]
@@ -100,6 +96,20 @@ async def joined(two: Two) -> Any:
     ):
         found = await tx.pstate.get_many([*KEYS, "direct"])
         return [found, await tx.append("k0", "doc.put", {"of": MINE})]
+
+
+async def in_an_older_shape(two: Two) -> Any:
+    declared = Domain.combine(documents(), Domain("declared", schema={"k": Numbered}))
+    for store in (two.mine, two.theirs):
+        await store.pstate.put("k:1", {"n": "1"})
+    two.before = await dump(two.db)
+    mine = await two.db.content_store(two.mine.space, declared)
+    found = await mine.pstate.get("k:1")
+    return [found, await mine.pstate.flush_migrations(), mine.pstate.migration_stats()]
+
+
+class Numbered:
+    n: int = field(migrate=int)
 
 
 async def borrowed(two: Two) -> None:
@@ -158,6 +168,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "execute_many": lambda t: t.mine.execute_many([(fill, MINE)] * 2),
         "rebuild_pstate": lambda t: t.mine.rebuild_pstate(),
         "catchup_pstate": lambda t: t.mine.catchup_pstate(),
+        "migrate_pstate": lambda t: t.mine.migrate_pstate(),
         "get_checkpoint": lambda t: t.mine.get_checkpoint("reader"),
         "update_checkpoint": lambda t: t.mine.update_checkpoint(5, name="reader"),
         "transaction": lambda t: in_transaction(t, lambda tx: tx.execute(fill, MINE)),
@@ -199,6 +210,8 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "get_many": lambda t: t.mine.pstate.get_many([*KEYS, "direct"]),
         "scan": lambda t: drain(t.mine.pstate.scan("k")),
         "count": lambda t: t.mine.pstate.count(),
+        "migration_stats": in_an_older_shape,
+        "flush_migrations": in_an_older_shape,
         "put": lambda t: t.mine.pstate.put("direct", {"of": MINE, "n": 3}),
         "delete": lambda t: t.mine.pstate.delete("direct"),
     },

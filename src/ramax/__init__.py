@@ -1,7 +1,9 @@
 """Async event sourcing and CQRS with spaces: many tenants in one database, nothing shared."""
 
 from ramax.core.domain import Applicator, Command, Domain
+from ramax.core.fields import field
 from ramax.core.limits import validate_space_name
+from ramax.core.schema import Schema
 from ramax.entry import connect
 from ramax.errors import (
     BranchNotFoundError,
@@ -76,6 +78,7 @@ __all__ = [
     "RamaxError",
     "Ref",
     "Rejected",
+    "Schema",
     "SchemaError",
     "SchemaOutOfDateError",
     "Space",
@@ -93,6 +96,7 @@ __all__ = [
     "UpcastError",
     "VersionConflictError",
     "connect",
+    "field",
     "validate_space_name",
 ]
 __version__ = "0.1.0"

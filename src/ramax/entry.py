@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 from sqlalchemy.engine import URL
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from ramax.errors import DataError, MisuseError, SchemaOutOfDateError
 from ramax.runtime.core import Core, Options
 from ramax.runtime.database import Database
+from ramax.runtime.write_back import WriteBackLimits
 from ramax.runtime.writer import Limits
 from ramax.storage import migrate
 from ramax.storage.backend_postgres import PostgresBackend
@@ -59,6 +61,8 @@ def connect(  # noqa: PLR0913 - every option has a default and a name
     rebuild_memory: int = 256 * 1024 * 1024,
     max_batch: int = 256,
     max_queue: int = 10_000,
+    write_back_interval: float | None = 1.0,
+    write_back_batch: int = 200,
     **engine_options: Any,
 ) -> Connecting:
     """Open a database: ``async with ramax.connect("app.db") as db``.
@@ -79,6 +83,9 @@ def connect(  # noqa: PLR0913 - every option has a default and a name
         rebuild_memory: Bytes of packed state that a rebuild holds in memory; beyond, on disk.
         max_batch: Commands that one transaction of the writer takes at most.
         max_queue: Commands that may wait; further callers wait for room.
+        write_back_interval: Seconds after which values that were read in an older shape than
+            their schema's are written back in the new one; None leaves them as they are stored.
+        write_back_batch: Keys of one such write; when so many wait it begins at once.
         engine_options: For SQLAlchemy's ``create_async_engine``.
 
     Raises:
@@ -91,9 +98,11 @@ def connect(  # noqa: PLR0913 - every option has a default and a name
     _check_sizes(
         max_batch=max_batch,
         max_queue=max_queue,
+        write_back_batch=write_back_batch,
         cache_bytes=cache_bytes,
         rebuild_memory=rebuild_memory,
     )
+    _check_interval(write_back_interval)
     limits = Limits(
         batch=max_batch,
         queue=max_queue,
@@ -104,6 +113,8 @@ def connect(  # noqa: PLR0913 - every option has a default and a name
         cache_bytes=cache_bytes,
         rebuild_memory=rebuild_memory,
         limits=limits,
+        write_back=WriteBackLimits(write_back_batch, write_back_interval),
+        read_only=read_only,
     )
     return Connecting(
         target,
@@ -133,9 +144,16 @@ def _check_options(
         raise DataError("lock_timeout", lock_timeout, f"is seconds, above 0, up to {_LONGEST_WAIT}")
 
 
+def _check_interval(interval: object) -> None:
+    seconds = interval if isinstance(interval, (int, float)) else -1
+    if interval is not None and (isinstance(interval, bool) or not 0 <= seconds <= _LONGEST_WAIT):
+        rule = f"is seconds, from 0 to {_LONGEST_WAIT}, or None"
+        raise DataError("write_back_interval", interval, rule)
+
+
 def _check_sizes(**sizes: object) -> None:
     for name, size in sizes.items():
-        least = 1 if name.startswith("max_") else 0
+        least = 0 if name in {"cache_bytes", "rebuild_memory"} else 1
         if type(size) is not int or size < least:
             raise DataError(name, size, f"must be an int of at least {least}")
 
@@ -177,12 +195,7 @@ async def _open(
                 patience=options.limits.lock_timeout,
             )
             if memory:
-                options = Options(
-                    exclusive=True,
-                    cache_bytes=options.cache_bytes,
-                    rebuild_memory=options.rebuild_memory,
-                    limits=options.limits,
-                )
+                options = replace(options, exclusive=True)
         else:
             backend = PostgresBackend(engine, tables, read_only=read_only)
         await backend.open()

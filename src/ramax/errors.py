@@ -13,8 +13,8 @@ RamaxError                          code, retryable; fields first, the message i
 ├── SpaceNotEmptyError              space, event_count, key_count
 ├── DataError (ValueError)          a value breaks a rule: what, value, rule
 │   ├── CodecError                  what, value, rule
-│   ├── UpcastError                 space, sequence, event_type, version
-│   ├── SchemaError · CircularRefError(path)
+│   ├── UpcastError · CircularRefError(path)
+│   ├── SchemaError                 entity, field, key, value, rule
 │   ├── SpaceNameError              name, rule
 │   └── LegacyFormatError           what, rule
 ├── StorageError                    the database failed; __cause__ is the driver's error
@@ -211,28 +211,20 @@ class CodecError(DataError):
 
 
 class UpcastError(DataError):
-    """An old event could not be brought to today's shape.
-
-    What the upcaster raised is ``__cause__``.
-    """
+    """An old event could not be brought to today's shape."""
 
     code = "data.upcast"
 
-    def __init__(
-        self, space: str, sequence: int, event_type: str, version: int, reason: object
-    ) -> None:
-        self.space, self.sequence = space, sequence
-        self.event_type, self.version = event_type, version
-        why = reason if isinstance(reason, str) else shown(reason, 200)
-        super().__init__(
-            f"event {sequence} of space {space!r}", event_type, f"version {version}: {why}"
-        )
-
 
 class SchemaError(DataError):
-    """A value does not fit the schema of its entity."""
+    """A value does not fit what is declared of its entity; ``field`` is a path, "" the whole."""
 
     code = "data.schema"
+
+    def __init__(self, entity: str, field: str, key: str, value: object, rule: str) -> None:
+        self.entity, self.field, self.key = entity, field, key
+        where = f"field {field!r} of {entity} {key!r}" if field else f"{entity} {key!r}"
+        super().__init__(where, value, rule)
 
 
 class CircularRefError(DataError):

@@ -30,7 +30,7 @@ def given(domain: Domain, *new_events: NewEvent, at: datetime = _SOME_TIME) -> d
     """
     unit = SpaceUnit(1, "given", Guard(0, 0, 0, 0, None), _Nothing())
     unit.execute(domain, lambda _state, _params: new_events, None, Causes(), to_micros(at))
-    return ReadState(unit.state).copy()
+    return ReadState(unit.state, domain.schema).copy()
 
 
 class _Nothing:

@@ -27,8 +27,6 @@ FIELDS = [
     "causation_id",
     "correlation_id",
     "metadata",
-    "tags",
-    "version",
 ]
 
 

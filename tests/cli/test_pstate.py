@@ -1,11 +1,14 @@
 import json
 from datetime import UTC, datetime
 
+import pytest
+
 import ramax
 from ramax.core.equality import same_value
 from ramax.core.json_form import from_json
+from tests._cards import NEW, OLD, old_cards, put
 from tests._values import EVERY_TYPE
-from tests.cli.command import fail, on, read, run, succeed
+from tests.cli.command import fail, on, on_a_terminal, read, run, succeed
 from tests.runtime._damage import damage
 
 DOMAIN = ("--domain", "ramax.cli.demo:contacts")
@@ -109,3 +112,77 @@ def test_as_of_says_what_it_needs(demo_file):
     assert "needs a time zone" in fail(*get, "--as-of", "2026-01-01T00:00:00", *DOMAIN)
     missing = fail("pstate", "get", "crm_acme", "nobody", "--as-of", "1", *DOMAIN, *get[-2:])
     assert "'nobody'" in missing
+
+
+# -- migrate -------------------------------------------------------------------------------------
+
+SCHEMA = ("--domain", "tests._cards:today")
+
+
+@pytest.fixture
+def old_url(durable_url):
+    """What an older version stored in space `s`, and one value that cannot be migrated."""
+
+    async def fill(db: ramax.Database) -> None:
+        store = await db.content_store("s", old_cards())
+        for key, value in (OLD | {"deck:x": {"name": "a", "title": "b", "cards": {}}}).items():
+            await store.execute(put, (key, value))
+
+    on(durable_url, fill)
+    return durable_url
+
+
+def test_migrate_says_what_it_would_do_and_then_does_it(old_url):
+    dry = run("pstate", "migrate", "s", *SCHEMA, "--dry-run", "--url", old_url)
+    assert dry.exit_code == 1  # something would get lost
+    assert dry.stdout.splitlines() == [
+        "space 's': 5 keys, 4 would be rewritten",
+        "  card.back: changes (1 keys)",
+        "  card.deck: changes (2 keys)",
+        "  card.level: changes (2 keys)",
+        "  card.tags: changes (2 keys)",
+        "  deck.cards: changes (1 keys)",
+        "  deck.name: changes (2 keys)",
+        "  deck.title: changes (1 keys)",
+        "  deck.name: goes, and nothing that is declared has read it (1 keys)",
+        "  deck.note: stays, but nothing that is declared reads it (1 keys)",
+    ]
+    assert read("pstate", "get", "s", "deck:d", "--url", old_url)["value"] == OLD["deck:d"]
+
+    done = succeed("pstate", "migrate", "s", *SCHEMA, "--url", old_url)
+    assert done.startswith("space 's': 5 keys, 4 were rewritten\n")
+    found = read("pstate", "get", "s", "card:2", "--url", old_url)["value"]
+    assert found == NEW["card:2"]
+    again = read("pstate", "migrate", "s", *SCHEMA, "--url", old_url)
+    assert (again["outdated"], again["written"], again["changed"]) == (0, 0, {})
+
+
+def test_migrate_fails_for_a_value_that_cannot_be_migrated_and_does_the_others(old_url):
+    async def spoil(db: ramax.Database) -> None:
+        store = await db.content_store("s", old_cards())
+        await store.execute(put, ("card:3", {"front": "x", "level": "many"}))
+
+    on(old_url, spoil)
+    done = run("pstate", "migrate", "s", *SCHEMA, "--json", "--url", old_url)
+    assert done.exit_code == 1
+    document = json.loads(done.stdout)
+    assert (document["written"], document["failure_count"]) == (4, 1)
+    assert "'level' of card 'card:3' 'many': its migrate failed" in document["failures"][0]
+
+
+def test_migrate_shows_how_far_it_is(old_url):
+    shown = on_a_terminal("pstate", "migrate", "s", *SCHEMA, "--url", old_url)
+    assert "migrating s" in shown
+    assert "keys/s" in shown
+
+
+def test_a_dry_run_cannot_write(old_url):
+    before = on(old_url, guard)
+    run("pstate", "migrate", "s", *SCHEMA, "--dry-run", "--url", old_url)
+    assert on(old_url, guard) == before
+
+
+async def guard(db: ramax.Database) -> tuple[int, ...]:
+    facts = await db._core.reader.facts((await db.spaces.get("s")).space_id, ())
+    assert facts is not None
+    return tuple(facts.guard[:3])

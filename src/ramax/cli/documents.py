@@ -5,6 +5,7 @@ from typing import Any
 
 from ramax.core.json_form import to_json
 from ramax.runtime.findings import SpaceReport
+from ramax.runtime.state_migration import MigrationReport
 from ramax.values import Event, Space, SpaceStats
 
 
@@ -44,8 +45,6 @@ def event_document(event: Event, space_name: str) -> dict[str, Any]:
         "causation_id": event.causation_id,
         "correlation_id": event.correlation_id,
         "metadata": to_json(event.metadata),
-        "tags": list(event.tags),
-        "version": event.version,
     }
 
 
@@ -61,4 +60,20 @@ def report_document(report: SpaceReport) -> dict[str, Any]:
         "not_compared": report.not_compared,
         "finding_count": report.finding_count,
         "findings": [asdict(finding) for finding in report.findings],
+    }
+
+
+def migration_document(report: MigrationReport) -> dict[str, Any]:
+    """Describe what a migration of all values did, or would do; counts are of keys, by field."""
+    return {
+        "dry_run": report.dry_run,
+        "keys": report.keys,
+        "outdated": report.outdated,
+        "written": report.written,
+        "changed": dict(report.changed),
+        "lost": dict(report.lost),
+        "emptied": dict(report.emptied),
+        "unread": dict(report.unread),
+        "failure_count": report.failure_count,
+        "failures": [str(error) for error in report.failures],
     }

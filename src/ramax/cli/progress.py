@@ -14,17 +14,17 @@ Show = Callable[[Progress], None]
 
 
 @contextmanager
-def progress_bar(label: str) -> Iterator[Show]:
-    """Lend a function that shows a `Progress` of events: how many, how fast, how long still."""
+def progress_bar(label: str, unit: str = "events") -> Iterator[Show]:
+    """Lend a function that shows a `Progress`: how many, how fast, how long still."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
-    with (_rich_bar if has_rich() else _plain_bar)(printable(label)) as show:
+    with (_rich_bar if has_rich() else _plain_bar)(printable(label), unit) as show:
         yield show
 
 
 def rate(progress: Progress) -> float:
-    """Return events per second so far."""
+    """Return how many per second so far."""
     return progress.done / progress.seconds if progress.seconds > 0 else 0.0
 
 
@@ -35,7 +35,7 @@ def summary(verb: str, count: int, seconds: float) -> str:
 
 
 @contextmanager
-def _rich_bar(label: str) -> Iterator[Show]:
+def _rich_bar(label: str, unit: str) -> Iterator[Show]:
     from rich.console import Console  # noqa: PLC0415 - not everybody has it
     from rich.progress import (  # noqa: PLC0415
         BarColumn,
@@ -47,7 +47,9 @@ def _rich_bar(label: str) -> Iterator[Show]:
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f}, {task.fields[rate]:,.0f} events/s"),
+        TextColumn(
+            f"{{task.completed:,.0f}} of {{task.total:,.0f}}, {{task.fields[rate]:,.0f}} {unit}/s"
+        ),
         TimeRemainingColumn(),
     )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
@@ -56,7 +58,7 @@ def _rich_bar(label: str) -> Iterator[Show]:
 
 
 @contextmanager
-def _plain_bar(label: str) -> Iterator[Show]:
+def _plain_bar(label: str, unit: str) -> Iterator[Show]:
     speed = ""
     bar: Any
     with click.progressbar(
@@ -69,7 +71,7 @@ def _plain_bar(label: str) -> Iterator[Show]:
 
         def show(progress: Progress) -> None:
             nonlocal speed
-            speed = f"{rate(progress):,.0f} events/s"
+            speed = f"{rate(progress):,.0f} {unit}/s"
             bar.length = progress.total
             bar.update(progress.done - bar.pos)
 

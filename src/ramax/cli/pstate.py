@@ -1,23 +1,26 @@
 """`ramax pstate`: the stored read model."""
 
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
 import click
 
+from ramax.cli.documents import migration_document
 from ramax.cli.domains import domain_option, joined
-from ramax.cli.failures import Group
+from ramax.cli.failures import FAILED, Group
 from ramax.cli.output import json_text, print_json, printable, value_text
-from ramax.cli.session import json_option, reading
+from ramax.cli.progress import progress_bar
+from ramax.cli.session import json_option, reading, writing_unless
 from ramax.core.domain import Domain
 from ramax.core.json_form import to_json
 from ramax.errors import CodecError, KeyNotFoundError
 from ramax.runtime.database import Database
 from ramax.runtime.past import PastPState
 from ramax.runtime.pstate import SpacePState
+from ramax.runtime.state_migration import MigrationReport
 
 _NOT_THERE = object()
 
@@ -53,7 +56,7 @@ def as_of_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group(cls=Group)
 def pstate() -> None:
-    """Look at the read model of a space, as it is stored."""
+    """Look at the read model of a space, as it is stored, and migrate it."""
 
 
 @pstate.command()
@@ -139,6 +142,53 @@ async def _state(
     store = await db.content_store(space, joined(domains), create=False)
     async with store.as_of(as_of) as past:
         yield past.pstate
+
+
+@pstate.command()
+@click.argument("space")
+@domain_option(required=True, purpose="Declares the entities.")
+@click.option("--dry-run", is_flag=True, help="Change nothing; say what would change or get lost.")
+@json_option
+@writing_unless("dry_run")
+async def migrate(
+    db: Database,
+    space: str,
+    domains: tuple[Domain, ...],
+    dry_run: bool,  # noqa: FBT001
+    as_json: bool,  # noqa: FBT001
+) -> None:
+    """Rewrite the values of SPACE in the shape that its domain declares.
+
+    Reading does the same to what it meets, by and by; this does all, and writers may go on. Exit
+    code 1 if a value cannot be migrated, or if a dry run finds that something would get lost.
+    """
+    store = await db.content_store(space, joined(domains), create=False)
+    with progress_bar(f"migrating {space}", "keys") as show:
+        report = await store.migrate_pstate(dry_run=dry_run, progress=show)
+    if as_json:
+        print_json(migration_document(report))
+    else:
+        for line in _lines(space, report):
+            print(printable(line))
+    if report.failure_count or (dry_run and report.loses_data):
+        click.get_current_context().exit(FAILED)
+
+
+def _lines(space: str, report: MigrationReport) -> Iterator[str]:
+    todo = f"{report.outdated:,} would be" if report.dry_run else f"{report.written:,} were"
+    yield f"space {space!r}: {report.keys:,} keys, {todo} rewritten"
+    for counts, meaning in (
+        (report.changed, "changes"),
+        (report.lost, "goes, and nothing that is declared has read it"),
+        (report.emptied, "held something and then holds nothing"),
+        (report.unread, "stays, but nothing that is declared reads it"),
+    ):
+        for name, count in sorted(counts.items()):
+            yield f"  {name}: {meaning} ({count:,} keys)"
+    for error in report.failures:
+        yield f"  failed: {error}"
+    if len(report.failures) < report.failure_count:
+        yield f"  and {report.failure_count - len(report.failures):,} more failed"
 
 
 async def _tell_gap(db: Database, space: str) -> None:

@@ -17,7 +17,6 @@ from ramax.runtime.database import Database
 from ramax.storage.engine import as_url, make_engine
 from ramax.storage.schema import SchemaState, read_schema
 
-Opens = Callable[[str, str | None], AbstractAsyncContextManager[Any]]
 Run = Callable[..., Awaitable[None]]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
@@ -31,6 +30,19 @@ def reading(command: Run) -> Callable[..., None]:
 def writing(command: Run) -> Callable[..., None]:
     """Let ``async def command(db, …)`` run on a database."""
     return _on(lambda url, schema: open_database(url, schema, read_only=False), command)
+
+
+def writing_unless(option: str) -> Callable[[Run], Callable[..., None]]:
+    """As `writing`, but as `reading` where ``option`` is given."""
+
+    def decorate(command: Run) -> Callable[..., None]:
+        return _on(
+            lambda url, schema, read_only: open_database(url, schema, read_only=read_only),
+            command,
+            option,
+        )
+
+    return decorate
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +75,13 @@ def url_option(*, from_environment: bool = True) -> Callable[[Any], Any]:
     )
 
 
-def _on(opens: Opens, command: Run) -> Callable[..., None]:
+def _on(opens: Callable[..., Any], command: Run, *options: str) -> Callable[..., None]:
+    """Open what the command runs on; ``opens`` takes the values of ``options`` as well."""
+
     @functools.wraps(command)
     def run(url: str, schema: str | None, **arguments: Any) -> None:
-        asyncio.run(_run(opens(url, schema), command, arguments))
+        opening = opens(url, schema, *(arguments[option] for option in options))
+        asyncio.run(_run(opening, command, arguments))
 
     schema = click.option("--schema", metavar="NAME", help="PostgreSQL: the schema of the tables.")
     decorated: Callable[..., None] = url_option()(schema(run))

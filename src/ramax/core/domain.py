@@ -1,11 +1,11 @@
 """A domain: which applicator folds which event type, and which entity an event is about."""
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any, TypeVar
 
-from ramax.core.limits import check_version
-from ramax.core.upcast import Upcaster, Upcasters
+from ramax.core.entity import Entity, Mode
+from ramax.core.schema import Schema
 from ramax.errors import DataError, MisuseError
 from ramax.values import Event, NewEvent
 
@@ -15,7 +15,7 @@ Applicator = Callable[[Any, Event], None]
 EntityId = Callable[[Any], str | None]
 
 A = TypeVar("A", bound=Applicator)
-U = TypeVar("U", bound=Upcaster)
+C = TypeVar("C", bound=type)
 
 ALL_OTHERS = "*"
 
@@ -23,14 +23,12 @@ ALL_OTHERS = "*"
 class Domain:
     """A named set of pure applicators, filled at import time and frozen when a space is opened.
 
-    ``has_versions`` tells whether upcasters or versions are known for any event type.
-
     Args:
         name: Names the fold; a space remembers the names of the domains its pstate comes from.
         event_applicator: One ``apply(state, event)`` for every type that nobody else handles.
         entity_id: Takes a payload, returns the id of the entity that the event is about.
-        versions: The newest version of event types. Not needed where upcasters say it; with it a
-            forgotten upcaster is found when a space is opened.
+        schema: What is declared of the entities, a `Schema` or a dict like ``{"card": Card}``;
+            or declare them one by one with `entity`.
     """
 
     def __init__(
@@ -38,8 +36,7 @@ class Domain:
         name: str,
         event_applicator: Applicator | None = None,
         entity_id: EntityId | None = None,
-        *,
-        versions: Mapping[str, int] | None = None,
+        schema: Schema | Mapping[str, type] | None = None,
     ) -> None:
         if not isinstance(name, str) or not name:
             raise DataError("domain name", name, "must be a non-empty str")
@@ -48,9 +45,8 @@ class Domain:
         self._handlers: dict[str, Applicator] = {}
         self._owners: dict[str, Domain] = {}
         self._extractors: list[EntityId] = [entity_id] if entity_id else []
-        self._upcasters = Upcasters(name, versions or {})
-        self.has_versions = bool(self._upcasters)
         self._frozen = False
+        self.schema = _own_schema(schema)
         if event_applicator is not None:
             self._register(ALL_OTHERS, event_applicator, self)
 
@@ -64,7 +60,8 @@ class Domain:
         The parts are frozen: what is registered on them later would be missing here.
 
         Raises:
-            MisuseError: A type is handled twice, or two different domains share a name.
+            MisuseError: A type is handled twice, an entity declared twice, or two different
+                domains share a name.
         """
         if not domains:
             raise MisuseError("Domain.combine needs at least one domain")
@@ -81,10 +78,10 @@ class Domain:
 
     def _absorb(self, part: "Domain") -> None:
         self._extractors += part._extractors  # noqa: SLF001 - of its own class
-        self._upcasters.absorb(part._upcasters)  # noqa: SLF001
-        self.has_versions = bool(self._upcasters)
         for event_type, handler in part._handlers.items():  # noqa: SLF001
             self._register(event_type, handler, part._owners[event_type])  # noqa: SLF001
+        for entity in part.schema:
+            self.schema.add(entity)
 
     def applicator(self, *event_types: str) -> Callable[[A], A]:
         """Register the decorated ``apply(state, event)`` for these types; ``"*"`` = all others.
@@ -104,28 +101,30 @@ class Domain:
 
         return register
 
-    def upcaster(self, event_type: str, *, from_version: int) -> Callable[[U], U]:
-        """Register the decorated function for events of this type and version (ADR-0040).
+    def entity(self, name: str, *, mode: Mode = "strict") -> Callable[[C], C]:
+        """Declare the fields of the entities whose keys begin with ``<name>:``, by a class.
 
-        It gets the `Event`, without ids, and returns the payload of the next version; or a
-        `NewEvent`, or a list of them, to rename, split or drop it. What a `NewEvent` leaves out is
-        as it was; its version is the next one, of another type 1. It must be pure.
+        The class may be a plain one with annotations, a dataclass, a TypedDict, a pydantic or a
+        msgspec model. Values stay plain dicts: no object of the class is ever made.
+
+        Args:
+            mode: Values that do not fit are refused (``strict``), logged (``warn``), or let
+                through (``off``).
 
         Raises:
-            MisuseError: The version has an upcaster already, or the domain is in use.
+            MisuseError: The type is declared already, the class has a field that cannot be
+                checked, or the domain is in use.
         """
 
-        def register(function: U) -> U:
+        def declare(cls: C) -> C:
             if self._frozen:
                 raise MisuseError(
-                    f"domain {self.name!r} is in use; register the upcaster of {event_type!r} "
-                    "before opening a space"
+                    f"domain {self.name!r} is in use; declare {name!r} before opening a space"
                 )
-            self._upcasters.register(event_type, from_version, function)
-            self.has_versions = True
-            return function
+            self.schema.add(Entity(name, cls, mode))
+            return cls
 
-        return register
+        return declare
 
     def _register(self, event_type: str, function: Applicator, owner: "Domain") -> None:
         if self._frozen:
@@ -140,13 +139,7 @@ class Domain:
         self._owners[event_type] = owner
 
     def freeze(self) -> None:
-        """Refuse registrations from now on; opening a space calls it.
-
-        Raises:
-            MisuseError: A version of an event type that is not the newest has no upcaster.
-        """
-        if not self._frozen:
-            self._upcasters.check()
+        """Refuse registrations from now on; opening a space calls it."""
         self._frozen = True
 
     def handled_types(self, names: Iterable[str]) -> tuple[frozenset[str], bool]:
@@ -159,47 +152,6 @@ class Domain:
     def event_types(self) -> frozenset[str]:
         """The types that have an applicator of their own."""
         return frozenset(self._handlers) - {ALL_OTHERS}
-
-    @property
-    def upcast_types(self) -> frozenset[str]:
-        """The stored types of which some version is upcast."""
-        return self._upcasters.sources
-
-    def written_version(self, event_type: str, version: int | None) -> int:
-        """Return the version that a new event is of: the one that was given, else the newest.
-
-        Raises:
-            DataError: It is above the newest of a type that this domain handles, or no version.
-        """
-        newest = self._upcasters.version_of(event_type)
-        if version is None:
-            return newest
-        check_version(version, f"version of {event_type}")
-        if version > newest and self._handles(event_type):
-            raise DataError(
-                f"version of {event_type}", version, f"the newest in this domain is {newest}"
-            )
-        return version
-
-    def _handles(self, event_type: str) -> bool:
-        handlers = self._handlers
-        known = event_type in handlers or self._upcasters.knows(event_type)
-        return known or ALL_OTHERS in handlers
-
-    def upcast(self, events: Iterable[Event], space_name: str) -> Iterator[Event]:
-        """Bring stored events to today's shape, in order; one may become several, or none.
-
-        Raises:
-            UpcastError: An upcaster failed, or an event is of a version that is not known here.
-        """
-        upcasters = self._upcasters
-        for event in events:
-            if upcasters.knows(event.event_type):
-                yield from upcasters.upcast(event, space_name)
-                continue
-            if event.version != 1 and self._handles(event.event_type):
-                upcasters.refuse_unknown_version(event, space_name)
-            yield event
 
     def apply(self, state: State, event: Event) -> None:
         """Fold one event into ``state``; a type that nobody handles is skipped.
@@ -238,3 +190,12 @@ class Domain:
             raise DataError(
                 "event", event_type, f"the domain's entity_id extractor failed: {error!r}"
             ) from error
+
+
+def _own_schema(given: Schema | Mapping[str, type] | None) -> Schema:
+    if given is not None and not isinstance(given, (Schema, Mapping)):
+        raise MisuseError(f"schema is a Schema or a dict of classes, got {given!r:.80}")
+    schema = Schema()
+    for entity in given if isinstance(given, Schema) else Schema(given):
+        schema.add(entity)  # a copy: what is declared later is this domain's alone
+    return schema

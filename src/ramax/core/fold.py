@@ -19,7 +19,7 @@ def fold(domain: Domain, state: SpaceState, events: Iterable[Event], space_name:
         FoldError: An applicator failed; it names the event, and nothing since the last call of
             ``state.keep`` stays.
     """
-    writer = WriteState(state)
+    writer = WriteState(state, domain.schema)
     count = 0
     for event in events:
         try:

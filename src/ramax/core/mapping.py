@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, NoReturn, Self
 
 from ramax.core.codec import encode
+from ramax.core.entity import Entity
 from ramax.core.limits import check_key
-from ramax.core.state import SpaceState, Tagged, unpack
+from ramax.core.schema import NO_SCHEMA, Schema
+from ramax.core.state import Packed, SpaceState, Tagged, unpack
 from ramax.errors import CodecError, DataError, MisuseError
 
 _NOT_THERE: Any = object()
@@ -16,11 +18,12 @@ _READ_ONLY = "a command may not change its state (key {!r}); return events inste
 class _Mapped(MutableMapping[str, Any]):
     """What both share: values are decoded when they are first asked for, and then stay the same."""
 
-    __slots__ = ("_live", "_state")
+    __slots__ = ("_live", "_migrated", "_schema", "_state")
 
-    def __init__(self, state: SpaceState) -> None:
-        self._state = state
+    def __init__(self, state: SpaceState, schema: Schema = NO_SCHEMA) -> None:
+        self._state, self._schema = state, schema
         self._live: dict[str, Any] = {}
+        self._migrated: dict[str, bytes] = {}  # values of an older shape, as they were handed out
 
     def _find(self, key: Any) -> Any:
         found = self._live.get(key, _UNSEEN)
@@ -31,10 +34,19 @@ class _Mapped(MutableMapping[str, Any]):
         if name is None or packed is None:
             return _NOT_THERE
         try:
-            value = self._live[name] = unpack(packed)
+            value = self._live[name] = self._unpacked(name, packed)
         except Exception as error:
             self._state.failure = error  # a damaged value is not a missing one
             raise
+        return value
+
+    def _unpacked(self, key: str, packed: Packed) -> Any:
+        value = unpack(packed)
+        if self._schema and (entity := self._schema.entity_of(key)) is not None:
+            stored, value = value, entity.read(key, value)
+            if value is not stored:
+                self._migrated[key] = encode(value, f"migrated value of {key!r},")
+                self._state.outdated[key] = self._schema
         return value
 
     def __getitem__(self, key: str) -> Any:
@@ -106,8 +118,8 @@ class WriteState(_Mapped):
 
     __slots__ = ("_iterated", "_resized")
 
-    def __init__(self, state: SpaceState) -> None:
-        super().__init__(state)
+    def __init__(self, state: SpaceState, schema: Schema = NO_SCHEMA) -> None:
+        super().__init__(state, schema)
         self._resized = 0
         self._iterated = False
 
@@ -161,10 +173,14 @@ class WriteState(_Mapped):
     def settle(self) -> None:
         """End an event: pack what it read or wrote, keep what differs, forget the values.
 
+        A value that was brought to today's shape when it was read counts as unchanged: reading
+        alone writes nothing.
+
         Raises:
             CodecError: A value cannot be stored; nothing of the command will be.
+            SchemaError: A value does not fit what is declared of its entity.
         """
-        live, state = self._live, self._state
+        live, state, migrated = self._live, self._state, self._migrated
         pending, peek = state.pending, state.peek
         for key, value in live.items():
             if value is _NOT_THERE:
@@ -174,10 +190,23 @@ class WriteState(_Mapped):
             if type(before) is Tagged and _is_as_read(before, value):
                 continue  # rows that came from Elixir keep their bytes
             packed = encode(value, f"pstate value of {key!r},")
-            if packed != before:
-                pending[key] = packed
+            if packed == before or packed == migrated.get(key):
+                continue
+            if self._schema and (entity := self._schema.entity_of(key)) is not None:
+                packed = self._declared(entity, key, value, packed)
+                if packed == before:
+                    continue
+            pending[key] = packed
         live.clear()
+        migrated.clear()
         self._iterated = False
+
+    def _declared(self, entity: Entity, key: str, value: Any, packed: bytes) -> bytes:
+        """Check a written value and fill in its defaults."""
+        filled, problem = entity.accept(key, value)
+        if problem is not None:
+            self._state.complain(problem)
+        return packed if filled is value else encode(filled, f"pstate value of {key!r},")
 
 
 def _is_as_read(before: Tagged, value: Any) -> bool:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from ramax.core.codec import decode, decode_tagged
+from ramax.core.schema import Schema
+from ramax.errors import SchemaError
 
 
 class Tagged(NamedTuple):
@@ -23,6 +25,13 @@ Packed = bytes | Tagged
 def unpack(packed: Packed) -> Any:
     """Decode a packed value; every call makes a value of its own."""
     return decode(packed) if type(packed) is bytes else decode_tagged(*packed)
+
+
+class Complaint(NamedTuple):
+    """The first value that did not fit, and how many there were."""
+
+    first: SchemaError
+    times: int
 
 
 class StateUnavailableError(BaseException):
@@ -60,7 +69,16 @@ class Source(Protocol):
 class SpaceState:
     """Packed values of one space: read ones, written ones, and those of the running command."""
 
-    __slots__ = ("_complete", "_known", "_source", "failure", "pending", "written")
+    __slots__ = (
+        "_complete",
+        "_known",
+        "_source",
+        "complaints",
+        "failure",
+        "outdated",
+        "pending",
+        "written",
+    )
 
     def __init__(self, source: Source, known: dict[str, Packed | None] | None = None) -> None:
         self._source = source
@@ -70,6 +88,10 @@ class SpaceState:
         self.pending: dict[str, bytes | None] = {}
         self.failure: BaseException | None = None
         """What broke behind the mapping, whether or not the domain caught it."""
+        self.outdated: dict[str, Schema] = {}
+        """Keys that were read in an older shape, with the schema that brought them to today's."""
+        self.complaints: dict[tuple[str, str], Complaint] = {}
+        """What was written although it does not fit, by entity and field."""
 
     @property
     def known(self) -> dict[str, Packed | None]:
@@ -114,6 +136,12 @@ class SpaceState:
             self._complete = True
         merged = {**self._known, **self.written, **self.pending}
         return sorted(key for key, value in merged.items() if value is not None)
+
+    def complain(self, problem: SchemaError) -> None:
+        """Note a written value that does not fit where that is no reason to refuse it."""
+        where = problem.entity, problem.field
+        first, times = self.complaints.get(where, Complaint(problem, 0))
+        self.complaints[where] = Complaint(first, times + 1)
 
     def keep(self) -> None:
         """The running command succeeded: its writes become the unit's."""

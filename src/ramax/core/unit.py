@@ -13,13 +13,11 @@ from ramax.core.limits import (
     check_name,
     check_optional_id,
     check_payload_size,
-    check_version,
 )
 from ramax.core.mapping import ReadState, WriteState
 from ramax.core.state import Packed, Source, SpaceState
-from ramax.core.tags import checked_tags, pack_tags, unpack_tags
 from ramax.errors import ConcurrencyError, DataError, MisuseError
-from ramax.values import Commit, Event, NewEvent, applied_event, marked, recorded_event
+from ramax.values import Commit, Event, NewEvent, applied_event, recorded_event
 
 
 class Guard(NamedTuple):
@@ -60,8 +58,6 @@ class EventRow(NamedTuple):
     causation_id: int | None
     correlation_id: str | None
     metadata: bytes | None
-    version: int = 1
-    tags: bytes | None = None
 
 
 class Causes(NamedTuple):
@@ -126,7 +122,7 @@ class SpaceUnit:
         """
         before = self.timestamp
         try:
-            result = command(ReadState(self.state), params)
+            result = command(ReadState(self.state, domain.schema), params)
             new_events = checked_events(result, command)
             rows = self._new_rows(domain, new_events, causes, now)
             self._fold(domain, rows)
@@ -186,12 +182,9 @@ class SpaceUnit:
     def _fold(self, domain: Domain, rows: Sequence[EventRow]) -> None:
         if rows:
             self.timestamp = rows[-1].micros
-            state = WriteState(self.state)
-            events: Iterable[Event] = map(as_applied, rows)
-            if domain.has_versions:
-                events = domain.upcast(events, self.space_name)
-            for event in events:
-                domain.apply(state, event)
+            state = WriteState(self.state, domain.schema)
+            for row in rows:
+                domain.apply(state, as_applied(row))
                 state.settle()
 
     def write(self) -> SpaceWrite | None:
@@ -270,44 +263,21 @@ def encode_event(
     if new.metadata is not None:
         metadata = encode_payload(new.metadata, places.metadata)
         check_payload_size(metadata, places.metadata)
-    version = new.version
-    if version is not None or (domain is not None and domain.has_versions):
-        version = _written_version(domain, event_type, version)
-    tags = None
-    if new.tags != ():
-        tags = pack_tags(checked_tags(new.tags, places.tags))
     return EventRow(
-        sequence,
-        entity_id,
-        event_type,
-        payload,
-        micros,
-        causation_id,
-        correlation_id,
-        metadata,
-        1 if version is None else version,
-        tags,
+        sequence, entity_id, event_type, payload, micros, causation_id, correlation_id, metadata
     )
-
-
-def _written_version(domain: Domain | None, event_type: str, version: int | None) -> int:
-    if domain is not None:
-        return domain.written_version(event_type, version)
-    check_version(version, f"version of {event_type}")
-    return version or 1
 
 
 class _Places:
     """What the parts of an event of one type are called in errors; made once for each type."""
 
-    __slots__ = ("entity_id", "metadata", "payload", "tags")
+    __slots__ = ("entity_id", "metadata", "payload")
 
     def __init__(self, event_type: str) -> None:
         check_name(event_type, "event type")
         self.payload = f"payload of {event_type}"
         self.entity_id = f"entity id of {event_type}"
         self.metadata = f"metadata of {event_type}"
-        self.tags = f"tags of {event_type}"
 
 
 _places = lru_cache(maxsize=4096)(_Places)
@@ -315,7 +285,7 @@ _places = lru_cache(maxsize=4096)(_Places)
 
 def as_applied(row: EventRow) -> Event:
     """Make the event that an applicator sees; its values are its own."""
-    event = applied_event(
+    return applied_event(
         row.sequence,
         row.entity_id,
         row.event_type,
@@ -325,32 +295,25 @@ def as_applied(row: EventRow) -> Event:
         row.correlation_id,
         None if row.metadata is None else decode(row.metadata),
     )
-    if row.version == 1 and row.tags is None:
-        return event
-    return marked(event, row.version, unpack_tags(row.tags))
 
 
 def as_commit(
     space_id: int, rows: Iterable[EventRow], event_ids: Mapping[int, int], head: int
 ) -> Commit:
     """Make the answer to a command; ``event_ids`` maps sequences to the ids that were given."""
-    events = tuple(_as_recorded(space_id, row, event_ids[row.sequence]) for row in rows)
-    return Commit(events, head)
-
-
-def _as_recorded(space_id: int, row: EventRow, event_id: int) -> Event:
-    event = recorded_event(
-        event_id,
-        space_id,
-        row.sequence,
-        row.entity_id,
-        row.event_type,
-        decode(row.payload),
-        row.micros,
-        row.causation_id,
-        row.correlation_id,
-        None if row.metadata is None else decode(row.metadata),
+    events = tuple(
+        recorded_event(
+            event_ids[row.sequence],
+            space_id,
+            row.sequence,
+            row.entity_id,
+            row.event_type,
+            decode(row.payload),
+            row.micros,
+            row.causation_id,
+            row.correlation_id,
+            None if row.metadata is None else decode(row.metadata),
+        )
+        for row in rows
     )
-    if row.version == 1 and row.tags is None:
-        return event
-    return marked(event, row.version, unpack_tags(row.tags))
+    return Commit(events, head)

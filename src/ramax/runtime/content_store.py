@@ -12,23 +12,21 @@ from ramax.errors import ClosedError, DataError, EventNotFoundError, MisuseError
 from ramax.runtime import catchup, commands, rebuild
 from ramax.runtime.checkpoints import CheckpointRepository
 from ramax.runtime.core import Core
-from ramax.runtime.event_log import BATCH, EventLog, todays
+from ramax.runtime.event_log import BATCH, EventLog
 from ramax.runtime.past import Past
 from ramax.runtime.pstate import SpacePState
+from ramax.runtime.state_migration import MigrationReport, migrate_state
 from ramax.runtime.transaction import Transaction
 from ramax.storage.reads import PSTATE
 from ramax.values import Commit, Event, NewEvent, Progress, Space
 
 
 class SpaceEvents:
-    """The log of one space: the verbs of `EventLog` without ``space``.
-
-    Upcasters of the domain see what is read: events come in today's shape.
-    """
+    """The log of one space: the verbs of `EventLog` without ``space``."""
 
     def __init__(self, core: Core, space: Space, domain: Domain | None) -> None:
         self._core, self._space, self._domain = core, space, domain
-        self._log = EventLog(core, domain)
+        self._log = EventLog(core)
 
     async def append(
         self, entity_id: str, event_type: str, payload: Mapping[str, Any], **options: Any
@@ -38,13 +36,13 @@ class SpaceEvents:
 
     async def append_many(self, new_events: Iterable[NewEvent], **options: Any) -> list[Event]:
         """See `EventLog.append_many`; the domain's extractor names entities."""
-        return await self._log.append_many(self._space, new_events, **options)
+        return await self._log.append_many(self._space, new_events, domain=self._domain, **options)
 
     async def get_event(self, event_id: int) -> Event:
-        """Return an event of this space; the first part of one that upcasters split.
+        """Return an event of this space.
 
         Raises:
-            EventNotFoundError: There is none of that id in this space, or upcasters drop it.
+            EventNotFoundError: There is none of that id in this space.
             SpaceNotFoundError: The space was deleted.
         """
         found: Event | None = None
@@ -54,7 +52,7 @@ class SpaceEvents:
         if found is None or found.space_id != space.space_id:
             await self.get_space_latest_sequence()  # perhaps the whole space is gone
             raise EventNotFoundError(event_id)
-        return todays(found, self._domain, space)
+        return found
 
     async def get_events(self, entity_id: str, **options: Any) -> list[Event]:
         """See `EventLog.get_events`."""
@@ -198,6 +196,27 @@ class ContentStore:
         if not space.space_id:  # `default` before its first write
             return 0
         return await rebuild.rebuild(self._core, space, self.domain or commands.NO_DOMAIN, progress)
+
+    async def migrate_pstate(
+        self, *, dry_run: bool = False, progress: Callable[[Progress], object] | None = None
+    ) -> MigrationReport:
+        """Bring every stored value to the shape that the domain declares; writes go on meanwhile.
+
+        Reads do the same to what they meet, so this changes nothing that a reader sees.
+
+        Args:
+            dry_run: Change nothing and say what would change, get lost, or fail.
+            progress: Called after each page, with keys.
+
+        Raises:
+            DomainMismatchError: The read model is the fold of other domains.
+        """
+        self._core.check_caller()
+        space = await self._core.resolve(self.space)
+        if not space.space_id:
+            return MigrationReport(dry_run)
+        domain = self.domain or commands.NO_DOMAIN
+        return await migrate_state(self._core, space, domain, dry_run=dry_run, progress=progress)
 
     async def catchup_pstate(self) -> int:
         """Fold the events that the read model lacks; return how many there were."""

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import sqlalchemy as sa
 
 from ramax.core.limits import check_sequence, validate_space_name
+from ramax.core.schema import Schema
 from ramax.errors import (
     ClosedError,
     DataError,
@@ -20,6 +21,7 @@ from ramax.errors import (
 )
 from ramax.runtime.cache import StateCache
 from ramax.runtime.reader import Reader
+from ramax.runtime.write_back import WriteBack, WriteBackLimits
 from ramax.runtime.writer import Limits, Writer
 from ramax.storage import spaces
 from ramax.storage.backend import Backend
@@ -45,6 +47,8 @@ class Options:
     page: int = 2000
     rebuild_memory: int = 256 * 1024 * 1024
     limits: Limits = field(default_factory=Limits)
+    write_back: WriteBackLimits = field(default_factory=WriteBackLimits)
+    read_only: bool = False
 
 
 class OpenTransaction(NamedTuple):
@@ -64,6 +68,10 @@ class Core:
         self.cache = StateCache(options.cache_bytes)
         self.writer = Writer(backend, self.cache, clock, options.limits)
         self.reader = Reader(backend, self.writer, self.cache)
+        self.write_back = WriteBack(
+            self.writer, self.cache, options.write_back, read_only=options.read_only
+        )
+        self.writer.on_outdated = self.write_back.add
         self._transactions: weakref.WeakKeyDictionary[asyncio.Task[Any], OpenTransaction] = (
             weakref.WeakKeyDictionary()
         )
@@ -166,6 +174,14 @@ class Core:
                 return self._default
         return await self.present(space)
 
+    def outdated(self, space: Space, schema: Schema, key: str) -> None:
+        """Hear of a key that was read in an older shape than the schema's."""
+        self.write_back.add(self.saved_id(space), space.space_name, {key: schema})
+
+    def saved_id(self, space: Space) -> int:
+        """Return the id of a space, 0 for a `default` that is not known to have a row."""
+        return space.space_id or (self._default.space_id if self._default else 0)
+
     async def present(self, space: SpaceLike) -> Space:
         """Like `resolve`, but a `Space` is read again: it may have been deleted or changed.
 
@@ -241,6 +257,7 @@ class Core:
         if opened is not None and opened.joined is None:
             raise NestedTransactionError(f"close the database after {opened.name}, not inside")
         self.closed = True
+        await self.write_back.close()
         await self.writer.close()
         await self.reader.close()
         await self.backend.close()

@@ -9,6 +9,7 @@ from ramax.core.decoding import Decoding
 from ramax.core.domain import Domain
 from ramax.core.fold import check_fit
 from ramax.core.limits import check_key, check_payload_size, check_sequence
+from ramax.core.schema import NO_SCHEMA
 from ramax.core.state import Packed
 from ramax.core.unit import Guard
 from ramax.errors import (
@@ -20,7 +21,9 @@ from ramax.errors import (
 )
 from ramax.runtime.cache import Known
 from ramax.runtime.catchup import catch_up, facts_of
+from ramax.runtime.complaints import logger
 from ramax.runtime.core import Core, SpaceLike
+from ramax.runtime.write_back import MigrationStats
 from ramax.storage import pstate
 from ramax.storage.executors import Executor
 from ramax.storage.reads import read_event_types
@@ -74,7 +77,8 @@ class SpacePState:
 
     def __init__(self, core: Core, space: Space, domain: Domain | None) -> None:
         self._core, self._space, self._domain = core, space, domain
-        self._decoding = Decoding(domain)
+        self._schema = NO_SCHEMA if domain is None else domain.schema
+        self._decoding = Decoding(domain, self._outdated)
         self._known: Known | None = None
 
     async def fetch(self, key: str) -> Any:
@@ -169,8 +173,10 @@ class SpacePState:
         Raises:
             MisuseError: An event wrote the key; only commands may change it.
             CodecError: The value cannot be stored.
+            SchemaError: It does not fit what this handle's domain declares.
         """
         check_key(key, "pstate key")
+        value = self._declared(key, value)
         packed = encode(value, f"pstate value of {key!r}")
         check_payload_size(packed, f"pstate value of {key!r}")
         space = await self._core.saved(self._space)
@@ -204,6 +210,39 @@ class SpacePState:
         deleted = await self._core.locked(f"delete in space {space.space_name!r}", work)
         self._core.cache.forget(space.space_id)
         return deleted
+
+    def _outdated(self, key: str) -> None:
+        self._core.outdated(self._space, self._schema, key)
+
+    def _declared(self, key: str, value: Any) -> Any:
+        entity = self._schema.entity_of(key)
+        if entity is None:
+            return value
+        value, problem = entity.accept(key, value)
+        if problem is not None:
+            logger.warning("space %r: %s", self._space.space_name, problem)
+        return value
+
+    # -- older shapes ----------------------------------------------------------------------------
+
+    def migration_stats(self) -> MigrationStats:
+        """Say how many values were read in an older shape than declared, and what became of them.
+
+        Counted in this process since the database was opened.
+        """
+        return self._core.write_back.stats(self._core.saved_id(self._space))
+
+    async def flush_migrations(self) -> int:
+        """Write back what waits of this space, now rather than by and by.
+
+        Returns:
+            How many keys were written.
+
+        Raises:
+            StorageError: The database failed; those keys are queued again when they are read.
+        """
+        self._core.check_caller()
+        return await self._core.write_back.flush(self._core.saved_id(self._space))
 
     # -- reading what is folded ------------------------------------------------------------------
 

@@ -5,15 +5,16 @@ its checkpoint, and the fold is brought to that checkpoint first: so live writes
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from ramax.core.domain import Domain
 from ramax.core.equality import same_value
 from ramax.core.fold import check_fit, fold
 from ramax.core.state import Packed, SpaceState, unpack
-from ramax.errors import DataError, SpaceNotFoundError
+from ramax.errors import DataError, SchemaError, SpaceNotFoundError
 from ramax.runtime.catchup import facts_of
 from ramax.runtime.findings import Findings
-from ramax.storage.events import applied_events, read_page
+from ramax.storage.events import as_applied, read_page
 from ramax.storage.executors import Executor, Row
 from ramax.storage.reads import packed, read_event_types
 from ramax.storage.spill import Spill
@@ -33,6 +34,7 @@ class PstateCheck:
         self, space: Space, domain: Domain, findings: Findings, page: int, memory: int
     ) -> None:
         self._space, self._domain, self._findings, self._page = space, domain, findings, page
+        self._schema = domain.schema
         self._values = Spill(memory)
         self._after = ""
         self._walk: Iterator[tuple[str, bytes]] = iter(())
@@ -74,8 +76,7 @@ class PstateCheck:
             limit=self._page,
         )
         state = SpaceState(self._values)
-        name = self._space.space_name
-        fold(self._domain, state, applied_events(rows, self._domain, name), name)
+        fold(self._domain, state, map(as_applied, rows), self._space.space_name)
         self._values.update(state.written)
         more = len(rows) == self._page
         self.folded = rows[-1][2] if more else self._checkpoint
@@ -108,7 +109,7 @@ class PstateCheck:
             while self._next is not None and self._next[0] < key:
                 self._missing()
             if self._next is None or self._next[0] != key:
-                self._check_surplus(key, direct)
+                self._check_surplus(key, packed(value, form), direct)
             else:
                 self._check_value(key, packed(value, form), self._next[1], direct)
                 self._step()
@@ -120,18 +121,37 @@ class PstateCheck:
         self._add(f"key {self._next[0]!r} is missing: events make it")
         self._step()
 
-    def _check_surplus(self, key: str, direct: int) -> None:
-        if not direct:  # what `put` wrote is nobody's fold
+    def _check_surplus(self, key: str, stored: Packed, direct: int) -> None:
+        if not direct:
             self.compared += 1
             self._add(f"key {key!r} is there, but no event makes it")
+        elif self._schema:  # what `put` wrote is nobody's fold, but it has to be readable
+            try:
+                self._read(key, stored)
+            except DataError as error:
+                self._add(str(error))
+
+    def _read(self, key: str, stored: Packed) -> Any:
+        value = self._schema.read(key, unpack(stored))
+        entity = self._schema.entity_of(key)
+        if entity is not None and entity.mode == "warn":
+            problem = entity.problem(key, value)
+            if problem is not None:
+                raise problem
+        return value
 
     def _check_value(self, key: str, stored: Packed, folded: bytes, direct: int) -> None:
         self.compared += 1
         if direct:
             self._add(f"key {key!r} is marked as written by put(), but events make it")
             return
-        try:
-            same = stored == folded or same_value(unpack(stored), unpack(folded))
+        if stored == folded and not self._schema:
+            return
+        try:  # as users see it: in the shape that is declared, whichever it is stored in
+            same = same_value(self._read(key, stored), self._read(key, folded))
+        except SchemaError as error:
+            self._add(str(error))
+            return
         except DataError as error:
             self._add(f"key {key!r} cannot be read: {error}")
             return

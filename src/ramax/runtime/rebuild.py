@@ -36,7 +36,8 @@ async def rebuild(
     """
     new = Refold(domain, space, core.options.page, core.options.rebuild_memory)
     try:
-        await _Rebuild(core, space, new, progress).run()
+        with core.write_back.pausing(space.space_id, space.space_name):
+            await _Rebuild(core, space, new, progress).run()
     finally:
         new.close()
     core.writer.on_commit([space.space_id])

@@ -292,22 +292,24 @@ class Transaction:
         future: asyncio.Future[list[Commit]] = asyncio.get_running_loop().create_future()
         job = Job(space.space_id, space.space_name, work, future)
 
-        def step(ex: Executor) -> Any:
+        def step(ex: Executor) -> Attempt:
             attempt = Attempt([job], b"", core.clock(), locked=True)
             run_batch(ex, attempt)
             if attempt.again:
                 raise StorageError(f"the lock of space {space.space_name!r} was lost")
-            return attempt.answers[0]
+            return attempt
 
         while True:
-            answer = await self.run(step)
+            attempt = await self.run(step)
+            core.writer.notice(attempt)
+            answer = attempt.answers[0]
             if not isinstance(answer.error, StateBehindError):
                 break
             await self._fold_gap(space, domain)
         if answer.error is not None:
             raise answer.error
         self._committed.add(space.space_id)
-        return answer.commits[0]  # type: ignore[no-any-return]
+        return answer.commits[0]
 
     async def read(
         self, space: Space, domain: Domain | None, keys: Sequence[str]

@@ -4,16 +4,18 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from ramax.core.schema import Schema
 from ramax.core.unit import Guard
 from ramax.errors import ClosedError, CommitUnknownError, StorageBusyError, StorageError
 from ramax.runtime.batch import Attempt, run_batch
 from ramax.runtime.cache import Known, StateCache
+from ramax.runtime.complaints import log_complaints
 from ramax.runtime.fence import settle_lost
 from ramax.runtime.jobs import Job
 from ramax.runtime.lanes import CANCELLED, Lanes
@@ -63,6 +65,7 @@ class Writer:
         self._closed = False
         self._tokens = random.SystemRandom().getrandbits(64)
         self.on_commit: Callable[[Sequence[int]], None] = lambda _spaces: None
+        self.on_outdated: Callable[[int, str, Mapping[str, Schema]], None] = _nobody_cares
 
     # -- callers ---------------------------------------------------------------------------------
 
@@ -276,6 +279,7 @@ class Writer:
     def deliver(self, attempt: Attempt) -> None:
         """Answer the callers of a batch that is committed; requeue who lost a race."""
         self._learn(attempt)
+        self.notice(attempt)
         for answer in attempt.answers:
             answer.tell()
         if attempt.again:
@@ -297,6 +301,15 @@ class Writer:
         """Queue jobs again before everything that came after them."""
         self._queue.put_back(jobs)
         self._next()
+
+    def notice(self, attempt: Attempt) -> None:
+        """Pass on what a batch found out about shapes: older ones, and such as do not fit."""
+        for space_id, unit in attempt.units.items():
+            state = unit.state
+            if state.complaints:
+                log_complaints(unit.space_name, state)
+            if state.outdated:
+                self.on_outdated(space_id, unit.space_name, state.outdated)
 
     def _learn(self, attempt: Attempt) -> None:
         """Take what was committed, and guards that were read, into the cache."""
@@ -396,6 +409,10 @@ class Writer:
                 waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
                 self._idle.append(waiter)
                 await waiter
+
+
+def _nobody_cares(_space_id: int, _space_name: str, _keys: Mapping[str, Schema]) -> None:
+    """Leave values in the shape in which they are stored."""
 
 
 async def _to_its_end(running: Coroutine[Any, Any, T]) -> T:
