@@ -43,6 +43,7 @@ EXAMPLES = [
     errors.SpaceExistsError("acme"),
     errors.SpaceNotEmptyError("acme", 31, 17),
     errors.DataError("key", 23, "must be text"),
+    errors.UpcastError("acme", 41, "added", 1, KeyError("n")),
     errors.SchemaError("card", "level", "card:1", "x", "must be int"),
     errors.CircularRefError(["a", "b"]),
     errors.SpaceNameError("Acme!", "letters only"),

@@ -41,7 +41,11 @@ def fill(state: Any, params: Any) -> list[NewEvent]:
     """Put a value that shows whose it is under every key."""
     return [
         NewEvent(
-            "doc.put", {"of": params, "see": Ref("k0")}, entity_id=key, metadata={"of": params}
+            "doc.put",
+            {"of": params, "see": Ref("k0")},
+            entity_id=key,
+            metadata={"of": params},
+            tags=["same", f"of:{params}"],
         )
         for key in KEYS
     ]

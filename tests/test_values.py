@@ -15,6 +15,7 @@ from ramax.values import (
     EPOCH,
     Commit,
     Event,
+    NewEvent,
     Ref,
     Space,
     applied_event,
@@ -94,6 +95,8 @@ def test_an_event_under_an_applicator_has_no_ids_and_says_what_to_use_instead() 
         ("causation_id", None),
         ("correlation_id", "d"),
         ("metadata", None),
+        ("tags", ("a", "b")),
+        ("version", 2),
     ],
 )
 def test_events_differ_where_any_field_differs(name: str, other: Any) -> None:
@@ -177,3 +180,11 @@ def test_a_space_travels_whole_and_stays_unchangeable(travel: Callable[[Space], 
     assert arrived == Space(7, "acme", NOON, {"plan": "free"})
     with pytest.raises(TypeError):
         arrived.metadata["plan"] = "paid"  # type: ignore[index]
+
+
+def test_a_new_event_shows_what_it_says() -> None:
+    assert repr(NewEvent("t", {"x": 1})) == "NewEvent(event_type='t', payload={'x': 1})"
+    full = NewEvent("t", {}, entity_id="e", tags=["x"], version=2)
+    assert repr(full) == (
+        "NewEvent(event_type='t', payload={}, entity_id='e', tags=['x'], version=2)"
+    )

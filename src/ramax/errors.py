@@ -13,7 +13,8 @@ RamaxError                          code, retryable; fields first, the message i
 ├── SpaceNotEmptyError              space, event_count, key_count
 ├── DataError (ValueError)          a value breaks a rule: what, value, rule
 │   ├── CodecError                  what, value, rule
-│   ├── UpcastError · CircularRefError(path)
+│   ├── UpcastError                 space, sequence, event_type, version
+│   ├── CircularRefError            path
 │   ├── SchemaError                 entity, field, key, value, rule
 │   ├── SpaceNameError              name, rule
 │   └── LegacyFormatError           what, rule
@@ -211,9 +212,22 @@ class CodecError(DataError):
 
 
 class UpcastError(DataError):
-    """An old event could not be brought to today's shape."""
+    """An old event could not be brought to today's shape.
+
+    What the upcaster raised is ``__cause__``.
+    """
 
     code = "data.upcast"
+
+    def __init__(
+        self, space: str, sequence: int, event_type: str, version: int, reason: object
+    ) -> None:
+        self.space, self.sequence = space, sequence
+        self.event_type, self.version = event_type, version
+        why = reason if isinstance(reason, str) else shown(reason, 200)
+        super().__init__(
+            f"event {sequence} of space {space!r}", event_type, f"version {version}: {why}"
+        )
 
 
 class SchemaError(DataError):

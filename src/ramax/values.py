@@ -1,7 +1,7 @@
 """The frozen nouns that ramax hands out: spaces, events, commits, references."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Annotated, Any, NoReturn, Self
@@ -55,7 +55,9 @@ class SpaceStats:
 class NewEvent:
     """A fact that is not recorded yet: what commands return.
 
-    Without ``entity_id`` the domain's extractor names the entity from the payload.
+    Without ``entity_id`` the domain's extractor names the entity from the payload. ``tags`` are
+    what a `Query` finds events by. ``version`` is the shape of the payload; None is the current
+    one of the domain, 1 without upcasters.
     """
 
     event_type: str
@@ -64,6 +66,13 @@ class NewEvent:
     causation_id: int | None = field(default=None, kw_only=True)
     correlation_id: str | None = field(default=None, kw_only=True)
     metadata: Mapping[str, Any] | None = field(default=None, kw_only=True, hash=False)
+    tags: Iterable[str] = field(default=(), kw_only=True, hash=False)
+    version: int | None = field(default=None, kw_only=True)
+
+    def __repr__(self) -> str:
+        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        shown = [f"{name}={value!r}" for name, value in given.items() if value not in (None, ())]
+        return f"NewEvent({', '.join(shown)})"
 
 
 class _EventSlots:
@@ -80,6 +89,8 @@ class _EventSlots:
         "payload",
         "space_id",
         "space_sequence",
+        "tags",
+        "version",
     )
 
     event_id: int
@@ -92,6 +103,8 @@ class _EventSlots:
     causation_id: int | None
     correlation_id: str | None
     metadata: dict[str, Any] | None
+    tags: tuple[str, ...]  # this and the version are set only where they are not `_USUAL`
+    version: int
 
 
 _FIELDS = (
@@ -105,7 +118,10 @@ _FIELDS = (
     "causation_id",
     "correlation_id",
     "metadata",
+    "tags",
+    "version",
 )
+_USUAL: Mapping[str, Any] = {"tags": (), "version": 1}
 
 
 class Event(_EventSlots):
@@ -114,6 +130,8 @@ class Event(_EventSlots):
     ``space_sequence`` is 1, 2, 3 … in its space; ``event_id`` is unique over all spaces;
     ``timestamp`` is aware UTC with microseconds. The event that an applicator sees has neither
     ``event_id`` nor ``space_id``: they are not known yet when it is applied for the first time.
+    ``tags`` are sorted, each once. ``version`` is the shape of the payload. What upcasters made of
+    one stored event shares its ids, sequence and timestamp.
     """
 
     __slots__ = ()
@@ -130,6 +148,8 @@ class Event(_EventSlots):
         causation_id: int | None = None,
         correlation_id: str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        tags: Iterable[str] = (),
+        version: int = 1,
     ) -> None:
         put = object.__setattr__
         put(self, "event_id", event_id)
@@ -142,6 +162,8 @@ class Event(_EventSlots):
         put(self, "causation_id", causation_id)
         put(self, "correlation_id", correlation_id)
         put(self, "metadata", None if metadata is None else dict(metadata))
+        put(self, "tags", tuple(sorted(set(tags))))
+        put(self, "version", version)
 
     @property
     def timestamp(self) -> datetime:
@@ -154,8 +176,10 @@ class Event(_EventSlots):
     def __delattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"an event is immutable, cannot delete {name}")
 
-    def __getattr__(self, name: str) -> NoReturn:
-        # Called only for what is not set: an unknown name, or an id inside an applicator.
+    def __getattr__(self, name: str) -> Any:
+        # Called only for what is not set: what is usual, an unknown name, an id in an applicator.
+        if name in _USUAL:
+            return _USUAL[name]
         if name in {"event_id", "space_id"}:
             raise AttributeError(
                 f"{name} is not known while an event is applied; its identity is space_sequence"
@@ -172,8 +196,9 @@ class Event(_EventSlots):
         return hash((getattr(self, "space_id", None), self.space_sequence, self.event_type))
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{n}={getattr(self, n)!r}" for n in _FIELDS if hasattr(self, n))
-        return f"Event({shown})"
+        given = {name: getattr(self, name) for name in _FIELDS if hasattr(self, name)}
+        shown = [f"{n}={v!r}" for n, v in given.items() if n not in _USUAL or v != _USUAL[n]]
+        return f"Event({', '.join(shown)})"
 
     def __copy__(self) -> Self:
         return self
@@ -232,6 +257,13 @@ def applied_event(  # noqa: PLR0917 - what an event has
     event.metadata = metadata
     event.__class__ = Event
     return event  # type: ignore[return-value]
+
+
+def marked(event: Event, version: int, tags: tuple[str, ...]) -> Event:
+    """Give an event that nobody else holds its version and tags, and return it."""
+    object.__setattr__(event, "version", version)
+    object.__setattr__(event, "tags", tags)
+    return event
 
 
 @dataclass(frozen=True, slots=True)

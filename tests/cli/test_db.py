@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from ramax.storage.tables import HEAD
 from tests.cli.command import fail, process, read, run, succeed
 
 LEGACY = Path(__file__).parents[1] / "data" / "legacy"
@@ -19,9 +20,9 @@ def empty_url(request: pytest.FixtureRequest) -> str:
 
 
 def test_upgrade_makes_the_tables_once(empty_url):
-    assert succeed("db", "upgrade", "--url", empty_url) == "made the tables, at ramax_0002\n"
+    assert succeed("db", "upgrade", "--url", empty_url) == f"made the tables, at {HEAD}\n"
     again = succeed("db", "upgrade", "--url", empty_url)
-    assert again == "the database was at ramax_0002 already\n"
+    assert again == f"the database was at {HEAD} already\n"
     assert read("spaces", "list", "--url", empty_url)[0]["space_name"] == "default"
 
 
@@ -29,7 +30,7 @@ def test_upgrade_carries_an_old_database_into_the_space_that_is_named(tmp_path):
     old = str(tmp_path / "old.db")
     copy(LEGACY / "sample_legacy.db", old)
     said = succeed("db", "upgrade", "--space", "mine", "--url", old)
-    assert said == "upgraded a database from before spaces to ramax_0002\n"
+    assert said == f"upgraded a database from before spaces to {HEAD}\n"
     stats = read("spaces", "stats", "mine", "--url", old)
     assert (stats["event_count"], stats["key_count"]) == (33, 14)
     first = read("events", "show", "1", "--url", old)
@@ -71,7 +72,7 @@ def test_up_and_down_and_what_cannot_be(empty_url):
 def test_downgrade_refuses_what_the_older_tables_cannot_hold(demo_url):
     line = fail("db", "downgrade", "ramax_0001", "--url", demo_url)
     assert "crm_acme" in line
-    assert read("db", "current", "--url", demo_url)["revision"] == "ramax_0002"
+    assert read("db", "current", "--url", demo_url)["revision"] == HEAD
 
 
 def test_current_says_what_is_there(demo_url, empty_postgres_url, tmp_path):
@@ -80,18 +81,19 @@ def test_current_says_what_is_there(demo_url, empty_postgres_url, tmp_path):
     assert read("db", "current", "--url", str(tmp_path / "empty.db"))["revision"] is None
     found = read("db", "current", "--url", demo_url)
     assert (found["revision"], found["head"], found["state"]) == (
-        "ramax_0002",
-        "ramax_0002",
+        HEAD,
+        HEAD,
         "current",
     )
     assert "events" in found["tables"]
-    assert "state     current: stamped ramax_0002" in succeed("db", "current", "--url", demo_url)
+    assert f"state     current: stamped {HEAD}" in succeed("db", "current", "--url", demo_url)
 
 
 def test_history_needs_no_database():
     steps = read("db", "history")
-    assert [step["revision"] for step in steps] == ["ramax_0001", "ramax_0002"]
-    assert [step["down_revision"] for step in steps] == [None, "ramax_0001"]
+    revisions = [step["revision"] for step in steps]
+    assert (revisions[0], revisions[-1]) == ("ramax_0001", HEAD)
+    assert [step["down_revision"] for step in steps] == [None, *revisions[:-1]]
     assert "Before spaces" in succeed("db", "history")
 
 

@@ -27,6 +27,8 @@ FIELDS = [
     "causation_id",
     "correlation_id",
     "metadata",
+    "tags",
+    "version",
 ]
 
 

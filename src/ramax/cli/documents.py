@@ -45,6 +45,8 @@ def event_document(event: Event, space_name: str) -> dict[str, Any]:
         "causation_id": event.causation_id,
         "correlation_id": event.correlation_id,
         "metadata": to_json(event.metadata),
+        "tags": list(event.tags),
+        "version": event.version,
     }
 
 

@@ -28,7 +28,8 @@ async def verify(
     """Check SPACE, or every space; exit code 1 if one is not sound.
 
     Reads every event: sequences without a gap, events that can be read, checkpoints that fit. With
-    --domain also the read model: whether it is the fold of the events. Writers may go on.
+    --domain also the upcasters, on every event, and the read model: whether it is the fold of the
+    events. Writers may go on.
     """
     found: list[SpaceReport] = []
     with progress_bar("verifying") as show:

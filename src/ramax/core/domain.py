@@ -1,11 +1,13 @@
 """A domain: which applicator folds which event type, and which entity an event is about."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, TypeVar
 
 from ramax.core.entity import Entity, Mode
+from ramax.core.limits import check_version
 from ramax.core.schema import Schema
+from ramax.core.upcast import Upcaster, Upcasters
 from ramax.errors import DataError, MisuseError
 from ramax.values import Event, NewEvent
 
@@ -15,6 +17,7 @@ Applicator = Callable[[Any, Event], None]
 EntityId = Callable[[Any], str | None]
 
 A = TypeVar("A", bound=Applicator)
+U = TypeVar("U", bound=Upcaster)
 C = TypeVar("C", bound=type)
 
 ALL_OTHERS = "*"
@@ -23,10 +26,14 @@ ALL_OTHERS = "*"
 class Domain:
     """A named set of pure applicators, filled at import time and frozen when a space is opened.
 
+    ``has_versions`` tells whether upcasters or versions are known for any event type.
+
     Args:
         name: Names the fold; a space remembers the names of the domains its pstate comes from.
         event_applicator: One ``apply(state, event)`` for every type that nobody else handles.
         entity_id: Takes a payload, returns the id of the entity that the event is about.
+        versions: The newest version of event types. Not needed where upcasters say it; with it a
+            forgotten upcaster is found when a space is opened.
         schema: What is declared of the entities, a `Schema` or a dict like ``{"card": Card}``;
             or declare them one by one with `entity`.
     """
@@ -37,6 +44,8 @@ class Domain:
         event_applicator: Applicator | None = None,
         entity_id: EntityId | None = None,
         schema: Schema | Mapping[str, type] | None = None,
+        *,
+        versions: Mapping[str, int] | None = None,
     ) -> None:
         if not isinstance(name, str) or not name:
             raise DataError("domain name", name, "must be a non-empty str")
@@ -45,6 +54,8 @@ class Domain:
         self._handlers: dict[str, Applicator] = {}
         self._owners: dict[str, Domain] = {}
         self._extractors: list[EntityId] = [entity_id] if entity_id else []
+        self._upcasters = Upcasters(name, versions or {})
+        self.has_versions = bool(self._upcasters)
         self._frozen = False
         self.schema = _own_schema(schema)
         if event_applicator is not None:
@@ -78,6 +89,8 @@ class Domain:
 
     def _absorb(self, part: "Domain") -> None:
         self._extractors += part._extractors  # noqa: SLF001 - of its own class
+        self._upcasters.absorb(part._upcasters)  # noqa: SLF001
+        self.has_versions = bool(self._upcasters)
         for event_type, handler in part._handlers.items():  # noqa: SLF001
             self._register(event_type, handler, part._owners[event_type])  # noqa: SLF001
         for entity in part.schema:
@@ -97,6 +110,29 @@ class Domain:
         def register(function: A) -> A:
             for event_type in event_types:
                 self._register(event_type, function, self)
+            return function
+
+        return register
+
+    def upcaster(self, event_type: str, *, from_version: int) -> Callable[[U], U]:
+        """Register the decorated function for events of this type and version (ADR-0040).
+
+        It gets the `Event`, without ids, and returns the payload of the next version; or a
+        `NewEvent`, or a list of them, to rename, split or drop it. What a `NewEvent` leaves out is
+        as it was; its version is the next one, of another type 1. It must be pure.
+
+        Raises:
+            MisuseError: The version has an upcaster already, or the domain is in use.
+        """
+
+        def register(function: U) -> U:
+            if self._frozen:
+                raise MisuseError(
+                    f"domain {self.name!r} is in use; register the upcaster of {event_type!r} "
+                    "before opening a space"
+                )
+            self._upcasters.register(event_type, from_version, function)
+            self.has_versions = True
             return function
 
         return register
@@ -139,7 +175,13 @@ class Domain:
         self._owners[event_type] = owner
 
     def freeze(self) -> None:
-        """Refuse registrations from now on; opening a space calls it."""
+        """Refuse registrations from now on; opening a space calls it.
+
+        Raises:
+            MisuseError: A version of an event type that is not the newest has no upcaster.
+        """
+        if not self._frozen:
+            self._upcasters.check()
         self._frozen = True
 
     def handled_types(self, names: Iterable[str]) -> tuple[frozenset[str], bool]:
@@ -152,6 +194,47 @@ class Domain:
     def event_types(self) -> frozenset[str]:
         """The types that have an applicator of their own."""
         return frozenset(self._handlers) - {ALL_OTHERS}
+
+    @property
+    def upcast_types(self) -> frozenset[str]:
+        """The stored types of which some version is upcast."""
+        return self._upcasters.sources
+
+    def written_version(self, event_type: str, version: int | None) -> int:
+        """Return the version that a new event is of: the one that was given, else the newest.
+
+        Raises:
+            DataError: It is above the newest of a type that this domain handles, or no version.
+        """
+        newest = self._upcasters.version_of(event_type)
+        if version is None:
+            return newest
+        check_version(version, f"version of {event_type}")
+        if version > newest and self._handles(event_type):
+            raise DataError(
+                f"version of {event_type}", version, f"the newest in this domain is {newest}"
+            )
+        return version
+
+    def _handles(self, event_type: str) -> bool:
+        handlers = self._handlers
+        known = event_type in handlers or self._upcasters.knows(event_type)
+        return known or ALL_OTHERS in handlers
+
+    def upcast(self, events: Iterable[Event], space_name: str) -> Iterator[Event]:
+        """Bring stored events to today's shape, in order; one may become several, or none.
+
+        Raises:
+            UpcastError: An upcaster failed, or an event is of a version that is not known here.
+        """
+        upcasters = self._upcasters
+        for event in events:
+            if upcasters.knows(event.event_type):
+                yield from upcasters.upcast(event, space_name)
+                continue
+            if event.version != 1 and self._handles(event.event_type):
+                upcasters.refuse_unknown_version(event, space_name)
+            yield event
 
     def apply(self, state: State, event: Event) -> None:
         """Fold one event into ``state``; a type that nobody handles is skipped.

@@ -13,6 +13,7 @@ from ramax.errors import CodecError, DataError, SpaceNameError
 MAX_KEY_BYTES: Final = 1024
 MAX_NAME_BYTES: Final = 255
 MAX_PAYLOAD_BYTES: Final = 16 * 1024 * 1024
+MAX_VERSION: Final = 2**15 - 1
 MAX_INTEGER: Final = 2**63 - 1
 """The largest sequence and id: what both databases hold as a signed 64-bit integer."""
 
@@ -57,6 +58,12 @@ def check_optional_id(causation_id: Any, correlation_id: Any) -> None:
         )
     if correlation_id is not None:
         _check_text(correlation_id, "correlation_id", MAX_NAME_BYTES)
+
+
+def check_version(value: Any, what: str) -> None:
+    """The version of an event: an int from 1 to 32,767; else `DataError`."""
+    if type(value) is not int or not 1 <= value <= MAX_VERSION:
+        raise DataError(what, value, f"must be an int from 1 to {MAX_VERSION:,}")
 
 
 def check_payload_size(data: bytes, what: str) -> None:

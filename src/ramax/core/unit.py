@@ -13,11 +13,13 @@ from ramax.core.limits import (
     check_name,
     check_optional_id,
     check_payload_size,
+    check_version,
 )
 from ramax.core.mapping import ReadState, WriteState
 from ramax.core.state import Packed, Source, SpaceState
+from ramax.core.tags import checked_tags, pack_tags, unpack_tags
 from ramax.errors import ConcurrencyError, DataError, MisuseError
-from ramax.values import Commit, Event, NewEvent, applied_event, recorded_event
+from ramax.values import Commit, Event, NewEvent, applied_event, marked, recorded_event
 
 
 class Guard(NamedTuple):
@@ -58,6 +60,8 @@ class EventRow(NamedTuple):
     causation_id: int | None
     correlation_id: str | None
     metadata: bytes | None
+    version: int = 1
+    tags: bytes | None = None
 
 
 class Causes(NamedTuple):
@@ -183,8 +187,11 @@ class SpaceUnit:
         if rows:
             self.timestamp = rows[-1].micros
             state = WriteState(self.state, domain.schema)
-            for row in rows:
-                domain.apply(state, as_applied(row))
+            events: Iterable[Event] = map(as_applied, rows)
+            if domain.has_versions:
+                events = domain.upcast(events, self.space_name)
+            for event in events:
+                domain.apply(state, event)
                 state.settle()
 
     def write(self) -> SpaceWrite | None:
@@ -263,21 +270,44 @@ def encode_event(
     if new.metadata is not None:
         metadata = encode_payload(new.metadata, places.metadata)
         check_payload_size(metadata, places.metadata)
+    version = new.version
+    if version is not None or (domain is not None and domain.has_versions):
+        version = _written_version(domain, event_type, version)
+    tags = None
+    if new.tags != ():
+        tags = pack_tags(checked_tags(new.tags, places.tags))
     return EventRow(
-        sequence, entity_id, event_type, payload, micros, causation_id, correlation_id, metadata
+        sequence,
+        entity_id,
+        event_type,
+        payload,
+        micros,
+        causation_id,
+        correlation_id,
+        metadata,
+        1 if version is None else version,
+        tags,
     )
+
+
+def _written_version(domain: Domain | None, event_type: str, version: int | None) -> int:
+    if domain is not None:
+        return domain.written_version(event_type, version)
+    check_version(version, f"version of {event_type}")
+    return version or 1
 
 
 class _Places:
     """What the parts of an event of one type are called in errors; made once for each type."""
 
-    __slots__ = ("entity_id", "metadata", "payload")
+    __slots__ = ("entity_id", "metadata", "payload", "tags")
 
     def __init__(self, event_type: str) -> None:
         check_name(event_type, "event type")
         self.payload = f"payload of {event_type}"
         self.entity_id = f"entity id of {event_type}"
         self.metadata = f"metadata of {event_type}"
+        self.tags = f"tags of {event_type}"
 
 
 _places = lru_cache(maxsize=4096)(_Places)
@@ -285,7 +315,7 @@ _places = lru_cache(maxsize=4096)(_Places)
 
 def as_applied(row: EventRow) -> Event:
     """Make the event that an applicator sees; its values are its own."""
-    return applied_event(
+    event = applied_event(
         row.sequence,
         row.entity_id,
         row.event_type,
@@ -295,25 +325,32 @@ def as_applied(row: EventRow) -> Event:
         row.correlation_id,
         None if row.metadata is None else decode(row.metadata),
     )
+    if row.version == 1 and row.tags is None:
+        return event
+    return marked(event, row.version, unpack_tags(row.tags))
 
 
 def as_commit(
     space_id: int, rows: Iterable[EventRow], event_ids: Mapping[int, int], head: int
 ) -> Commit:
     """Make the answer to a command; ``event_ids`` maps sequences to the ids that were given."""
-    events = tuple(
-        recorded_event(
-            event_ids[row.sequence],
-            space_id,
-            row.sequence,
-            row.entity_id,
-            row.event_type,
-            decode(row.payload),
-            row.micros,
-            row.causation_id,
-            row.correlation_id,
-            None if row.metadata is None else decode(row.metadata),
-        )
-        for row in rows
-    )
+    events = tuple(_as_recorded(space_id, row, event_ids[row.sequence]) for row in rows)
     return Commit(events, head)
+
+
+def _as_recorded(space_id: int, row: EventRow, event_id: int) -> Event:
+    event = recorded_event(
+        event_id,
+        space_id,
+        row.sequence,
+        row.entity_id,
+        row.event_type,
+        decode(row.payload),
+        row.micros,
+        row.causation_id,
+        row.correlation_id,
+        None if row.metadata is None else decode(row.metadata),
+    )
+    if row.version == 1 and row.tags is None:
+        return event
+    return marked(event, row.version, unpack_tags(row.tags))

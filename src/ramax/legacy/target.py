@@ -120,7 +120,7 @@ def _rows_of(ex: Executor, space_id: int, page: Sequence[LegacyEvent]) -> Sequen
 
 
 def _is_same(event: LegacyEvent, row: Row) -> bool:
-    _, _, sequence, entity_id, event_type, payload, format_, stamp, _, correlation_id, _ = row
+    _, _, sequence, entity_id, event_type, payload, format_, stamp, _, correlation_id, *_ = row
     stored = (sequence, payload, entity_id, event_type, format_, stamp, correlation_id)
     return stored == (
         event.space_sequence,

@@ -30,7 +30,8 @@ def fold_events(
     """
     while page := take(events):
         state = SpaceState(into)
-        fold(domain, state, (_applied(event, new_id) for event in page), space_name)
+        applied = domain.upcast((_applied(event, new_id) for event in page), space_name)
+        fold(domain, state, applied, space_name)
         into.update(state.written)
 
 

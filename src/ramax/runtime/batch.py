@@ -7,7 +7,7 @@ again; even a "no" is only given once the guard that it rests on is known to hav
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -30,6 +30,7 @@ from ramax.storage.reads import (
     uncatchable,
 )
 from ramax.storage.spaces import domains_row
+from ramax.storage.tags import tag_rows
 from ramax.values import Commit
 
 
@@ -255,7 +256,7 @@ def _repeat(ex: Executor, attempt: Attempt, job: Job, unit: SpaceUnit) -> bool:
     return True
 
 
-def _extras(attempt: Attempt, writes: Iterable[SpaceWrite]) -> list[Extra]:
+def _extras(attempt: Attempt, writes: Sequence[SpaceWrite]) -> list[Extra]:
     extras = [domains_row(w.space_id, w.domains) for w in writes if w.domains is not None]
     rows = []
     for (space_id, key), job in attempt.keys.items():
@@ -265,7 +266,7 @@ def _extras(attempt: Attempt, writes: Iterable[SpaceWrite]) -> list[Extra]:
             rows.append(idempotency.row(space_id, key, job.fingerprint, groups, head, attempt.now))
     if rows:
         extras.append(Extra(idempotency.insert, rows))
-    return extras
+    return extras + tag_rows(writes)
 
 
 def _conclude(

@@ -10,7 +10,7 @@ from ramax.errors import SpaceNotFoundError
 from ramax.runtime.complaints import log_complaints
 from ramax.runtime.core import Core
 from ramax.storage.backend import write_plan
-from ramax.storage.events import as_applied, read_page
+from ramax.storage.events import applied_events, read_page
 from ramax.storage.executors import Executor, Row
 from ramax.storage.plan import WritePlan
 from ramax.storage.reads import Facts, StoredSource, read_event_types, read_facts
@@ -30,7 +30,8 @@ def fold_rows(domain: Domain, source: Source, rows: Sequence[Row], space: Space)
     """Fold a page of the log; raise FoldError, or what failed behind the mapping."""
     state = SpaceState(source)
     try:
-        fold(domain, state, map(as_applied, rows), space.space_name)
+        events = applied_events(rows, domain, space.space_name)
+        fold(domain, state, events, space.space_name)
     except ReadFailedError as failure:
         raise failure.error from failure
     if state.complaints:

@@ -12,7 +12,7 @@ from ramax.errors import ClosedError, DataError, EventNotFoundError, MisuseError
 from ramax.runtime import catchup, commands, rebuild
 from ramax.runtime.checkpoints import CheckpointRepository
 from ramax.runtime.core import Core
-from ramax.runtime.event_log import BATCH, EventLog
+from ramax.runtime.event_log import BATCH, EventLog, todays
 from ramax.runtime.past import Past
 from ramax.runtime.pstate import SpacePState
 from ramax.runtime.state_migration import MigrationReport, migrate_state
@@ -22,11 +22,14 @@ from ramax.values import Commit, Event, NewEvent, Progress, Space
 
 
 class SpaceEvents:
-    """The log of one space: the verbs of `EventLog` without ``space``."""
+    """The log of one space: the verbs of `EventLog` without ``space``.
+
+    Upcasters of the domain see what is read: events come in today's shape.
+    """
 
     def __init__(self, core: Core, space: Space, domain: Domain | None) -> None:
         self._core, self._space, self._domain = core, space, domain
-        self._log = EventLog(core)
+        self._log = EventLog(core, domain)
 
     async def append(
         self, entity_id: str, event_type: str, payload: Mapping[str, Any], **options: Any
@@ -36,13 +39,13 @@ class SpaceEvents:
 
     async def append_many(self, new_events: Iterable[NewEvent], **options: Any) -> list[Event]:
         """See `EventLog.append_many`; the domain's extractor names entities."""
-        return await self._log.append_many(self._space, new_events, domain=self._domain, **options)
+        return await self._log.append_many(self._space, new_events, **options)
 
     async def get_event(self, event_id: int) -> Event:
-        """Return an event of this space.
+        """Return an event of this space; the first part of one that upcasters split.
 
         Raises:
-            EventNotFoundError: There is none of that id in this space.
+            EventNotFoundError: There is none of that id in this space, or upcasters drop it.
             SpaceNotFoundError: The space was deleted.
         """
         found: Event | None = None
@@ -52,7 +55,7 @@ class SpaceEvents:
         if found is None or found.space_id != space.space_id:
             await self.get_space_latest_sequence()  # perhaps the whole space is gone
             raise EventNotFoundError(event_id)
-        return found
+        return todays(found, self._domain, space)
 
     async def get_events(self, entity_id: str, **options: Any) -> list[Event]:
         """See `EventLog.get_events`."""

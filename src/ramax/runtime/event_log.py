@@ -9,7 +9,7 @@ from ramax.errors import DataError, EventNotFoundError, SpaceNotFoundError
 from ramax.runtime import commands
 from ramax.runtime.core import Core, SpaceLike
 from ramax.storage import events, feed
-from ramax.storage.events import FOREVER, as_event
+from ramax.storage.events import FOREVER, as_event, recorded_events
 from ramax.values import Event, NewEvent, Space
 
 BATCH = 1000
@@ -21,8 +21,9 @@ class EventLog:
     ``from_*`` is exclusive, ``to_*`` inclusive; nothing is limited unless asked for.
     """
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
+    def __init__(self, core: Core, domain: Domain | None = None) -> None:
+        """Make the log of a database, or the one of a store, whose domain upcasts what is read."""
+        self._core, self._domain = core, domain
 
     async def append(  # noqa: PLR0913 - what an event has
         self,
@@ -32,6 +33,8 @@ class EventLog:
         payload: Mapping[str, Any],
         *,
         metadata: Mapping[str, Any] | None = None,
+        tags: Iterable[str] = (),
+        version: int | None = None,
         causation_id: int | None = None,
         correlation_id: str | None = None,
         expected_sequence: int | None = None,
@@ -44,7 +47,14 @@ class EventLog:
             ConcurrencyError: The space is not at ``expected_sequence``.
             DataError: A value breaks a rule; nothing was written.
         """
-        new = NewEvent(event_type, payload, entity_id=entity_id, metadata=metadata)
+        new = NewEvent(
+            event_type,
+            payload,
+            entity_id=entity_id,
+            metadata=metadata,
+            tags=tags,
+            version=version,
+        )
         recorded = await self.append_many(
             space,
             [new],
@@ -70,7 +80,7 @@ class EventLog:
         commit = await commands.append(
             self._core,
             space,
-            domain,
+            domain or self._domain,
             new_events,
             causation_id=causation_id,
             correlation_id=correlation_id,
@@ -126,7 +136,10 @@ class EventLog:
         for event_type in event_types or ():
             check_name(event_type, "event type")
         bounds = _bounds(from_sequence, to_sequence, None, batch_size)
-        return self._stream(space, *bounds, event_types=event_types)
+        if event_types is None or self._domain is None or not self._domain.upcast_types:
+            return self._stream(space, *bounds, event_types=event_types)
+        stored = self._domain.upcast_types.union(event_types)  # what may become one of them
+        return self._stream(space, *bounds, frozenset(event_types), event_types=list(stored))
 
     def stream_entity_events(
         self,
@@ -143,15 +156,23 @@ class EventLog:
         bounds = _bounds(from_sequence, to_sequence, limit, batch_size)
         return self._stream(space, *bounds, entity_id=entity_id)
 
-    async def _stream(
-        self, space: SpaceLike, after: int, upto: int, left: int, batch_size: int, **only: Any
+    async def _stream(  # noqa: PLR0917 - what bounds a stream
+        self,
+        space: SpaceLike,
+        after: int,
+        upto: int,
+        left: int,
+        batch_size: int,
+        wanted: frozenset[str] | None = None,
+        **only: Any,
     ) -> AsyncGenerator[Event]:
         found = await self._core.resolve(space)
         while left > 0:
             size = min(batch_size, left)
             page = await self._page(found, after, upto, size, only)
-            for row in page:
-                yield as_event(row)
+            for event in recorded_events(page, self._domain, found.space_name):
+                if wanted is None or event.event_type in wanted:
+                    yield event
             if len(page) < size:
                 return
             left -= len(page)
@@ -211,6 +232,20 @@ class EventLog:
     async def get_latest_event_id(self) -> int:
         """Return the highest event id ever given; it never goes back, 0 before the first."""
         return await self._core.read(events.read_last_id)
+
+
+def todays(event: Event, domain: Domain | None, space: Space) -> Event:
+    """Bring one event to today's shape: the first part of what upcasters make of it.
+
+    Raises:
+        EventNotFoundError: They drop it.
+        UpcastError: One of them failed.
+    """
+    if domain is None:
+        return event
+    for part in domain.upcast([event], space.space_name):
+        return part
+    raise EventNotFoundError(event.event_id)
 
 
 def _bounds(

@@ -1,8 +1,9 @@
 """Whether the log of a space is what it must be: sequences without gaps, readable, in one order."""
 
-from ramax.errors import DataError, SpaceNotFoundError
+from ramax.core.domain import Domain
+from ramax.errors import DataError, SpaceNotFoundError, UpcastError
 from ramax.runtime.findings import Findings
-from ramax.storage.events import as_event, read_page
+from ramax.storage.events import read_page, recorded_events
 from ramax.storage.executors import Executor, Row
 from ramax.storage.reads import PSTATE
 from ramax.storage.verify import read_checkpoints, read_ends
@@ -12,9 +13,15 @@ _BELOW_ALL = -(2**63)
 
 
 class LogCheck:
-    """Reads every event of a space; each method runs in one unit of work, one at a time."""
+    """Reads every event of a space; each method runs in one unit of work, one at a time.
 
-    def __init__(self, space: Space, findings: Findings, page: int) -> None:
+    Where the domain is known, each event is brought to today's shape as well.
+    """
+
+    def __init__(
+        self, space: Space, findings: Findings, page: int, domain: Domain | None = None
+    ) -> None:
+        self._domain = domain
         self._space, self._findings, self._page = space, findings, page
         self._after, self._expected, self._event_id = _BELOW_ALL, 1, 0
         self.last_sequence = self.checkpoint = self.event_count = 0
@@ -72,7 +79,10 @@ class LogCheck:
                 f"{self._event_id}",
             )
         try:
-            as_event(row)
+            for _ in recorded_events([row], self._domain, self._space.space_name):
+                pass
+        except UpcastError as error:
+            self._findings.add("upcast", str(error))
         except DataError as error:
             self._findings.add("event", f"event {sequence} cannot be read: {error}")
         self._after, self._expected, self._event_id = sequence, sequence + 1, event_id

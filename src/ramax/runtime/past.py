@@ -15,7 +15,7 @@ from ramax.errors import ClosedError, DataError, EventNotFoundError, KeyNotFound
 from ramax.runtime.catchup import facts_of
 from ramax.runtime.commands import NO_DOMAIN
 from ramax.runtime.core import Core
-from ramax.runtime.event_log import EventLog
+from ramax.runtime.event_log import EventLog, todays
 from ramax.runtime.past_fold import PastFold
 from ramax.runtime.pstate import check_prefix, distinct_keys
 from ramax.storage.events import FOREVER
@@ -199,7 +199,7 @@ class PastEvents:
 
     def __init__(self, past: Past) -> None:
         self._past = past
-        self._log = EventLog(past.core)
+        self._log = EventLog(past.core, past.domain)
 
     async def get_event(self, event_id: int) -> Event:
         """Return an event of this space.
@@ -212,7 +212,7 @@ class PastEvents:
         space = await self._past.core.resolve(self._past.space)
         if found.space_id != space.space_id or found.space_sequence > point.sequence:
             raise EventNotFoundError(event_id)
-        return found
+        return todays(found, self._past.domain, space)
 
     async def get_events(self, entity_id: str, **options: Any) -> list[Event]:
         """See `EventLog.get_events`."""

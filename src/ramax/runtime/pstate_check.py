@@ -14,7 +14,7 @@ from ramax.core.state import Packed, SpaceState, unpack
 from ramax.errors import DataError, SchemaError, SpaceNotFoundError
 from ramax.runtime.catchup import facts_of
 from ramax.runtime.findings import Findings
-from ramax.storage.events import as_applied, read_page
+from ramax.storage.events import applied_events, read_page
 from ramax.storage.executors import Executor, Row
 from ramax.storage.reads import packed, read_event_types
 from ramax.storage.spill import Spill
@@ -76,7 +76,8 @@ class PstateCheck:
             limit=self._page,
         )
         state = SpaceState(self._values)
-        fold(self._domain, state, map(as_applied, rows), self._space.space_name)
+        name = self._space.space_name
+        fold(self._domain, state, applied_events(rows, self._domain, name), name)
         self._values.update(state.written)
         more = len(rows) == self._page
         self.folded = rows[-1][2] if more else self._checkpoint

@@ -82,19 +82,28 @@ class TransactionScope:
         work = Execute(self._folder, [(command, params)], inherited, expected_sequence)
         return await self._run(work)
 
-    async def append(
+    async def append(  # noqa: PLR0913 - what an event has
         self,
         entity_id: str,
         event_type: str,
         payload: Mapping[str, Any],
         *,
         metadata: Mapping[str, Any] | None = None,
+        tags: Iterable[str] = (),
+        version: int | None = None,
         causation_id: int | None = None,
         correlation_id: str | None = None,
         expected_sequence: int | None = None,
     ) -> Event:
         """Record one fact as it is."""
-        new = NewEvent(event_type, payload, entity_id=entity_id, metadata=metadata)
+        new = NewEvent(
+            event_type,
+            payload,
+            entity_id=entity_id,
+            metadata=metadata,
+            tags=tags,
+            version=version,
+        )
         if expected_sequence is not None:
             check_sequence(expected_sequence, "expected_sequence")
         inherited = causes(causation_id, correlation_id)

@@ -73,7 +73,7 @@ class _Verification:
         self._not_compared: str | None = NO_DOMAIN
 
     async def run(self, *, strict: bool) -> SpaceReport:
-        log = LogCheck(self._space, self._findings, self._core.options.page)
+        log = LogCheck(self._space, self._findings, self._core.options.page, self._domain)
         if self._space.space_id:  # `default` before its first write has nothing
             await self._core.read(log.begin)
             while await self._core.read(log.read_page):

@@ -17,6 +17,8 @@ _EVENT = (
     "e_causation_id",
     "e_correlation_id",
     "e_metadata",
+    "e_version",
+    "e_tags",
 )
 
 

@@ -28,6 +28,8 @@ EVENT_PARAMETERS = (
     "causation_id",
     "correlation_id",
     "metadata",
+    "version",
+    "tags",
 )
 """The order in which `insert_event` takes a row."""
 

@@ -33,6 +33,8 @@ _EVENT: dict[str, sa.types.TypeEngine[Any]] = {
     "causation_id": _BIG,
     "correlation_id": _TEXT,
     "metadata": _BLOB,
+    "version": sa.SmallInteger(),
+    "tags": _BLOB,
 }
 _EVENT_COLUMNS = (
     "space_sequence",
@@ -43,6 +45,8 @@ _EVENT_COLUMNS = (
     "causation_id",
     "correlation_id",
     "metadata",
+    "version",
+    "tags",
 )
 
 Columns = Mapping[str, Any]

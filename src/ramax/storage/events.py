@@ -1,17 +1,20 @@
 """Reading the log: keyset pages of one space, of one entity, of everything."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 
 from ramax.core.codec import FORMAT_MSGPACK, decode, decode_tagged
+from ramax.core.domain import Domain
+from ramax.core.tags import unpack_tags
 from ramax.storage.executors import Executor, Row
 from ramax.storage.sql import Statement
 from ramax.storage.tables import EVENT_ID_SEQUENCE, Tables
-from ramax.values import Event, applied_event, recorded_event
+from ramax.values import Event, applied_event, marked, recorded_event
 
 FOREVER = 2**63 - 1
 """A sequence above every event."""
@@ -31,6 +34,8 @@ def _columns(t: Tables) -> list[sa.ColumnElement[Any]]:
         e.causation_id,
         e.correlation_id,
         e.metadata,
+        e.version,
+        e.tags,
     ]
 
 
@@ -119,8 +124,10 @@ def as_event(row: Row) -> Event:
         causation_id,
         correlation_id,
         metadata,
+        version,
+        tags,
     ) = row
-    return recorded_event(
+    event = recorded_event(
         event_id,
         space_id,
         sequence,
@@ -132,6 +139,9 @@ def as_event(row: Row) -> Event:
         correlation_id,
         None if metadata is None else decode(metadata),
     )
+    if version == 1 and tags is None:
+        return event
+    return marked(event, version, unpack_tags(tags))
 
 
 def as_applied(row: Row) -> Event:
@@ -148,8 +158,10 @@ def as_applied(row: Row) -> Event:
         causation_id,
         correlation_id,
         metadata,
+        version,
+        tags,
     ) = row
-    return applied_event(
+    event = applied_event(
         sequence,
         entity_id,
         event_type,
@@ -159,6 +171,39 @@ def as_applied(row: Row) -> Event:
         correlation_id,
         None if metadata is None else decode(metadata),
     )
+    if version == 1 and tags is None:
+        return event
+    return marked(event, version, unpack_tags(tags))
+
+
+_version = itemgetter(11)
+
+
+def applied_events(rows: Sequence[Row], domain: Domain, space_name: str) -> Iterable[Event]:
+    """Make what applicators see of a page of rows: every event in today's shape.
+
+    Raises:
+        UpcastError: While iterating; see `Domain.upcast`.
+    """
+    return _upcast(map(as_applied, rows), rows, domain, space_name)
+
+
+def recorded_events(rows: Sequence[Row], domain: Domain | None, space_name: str) -> Iterable[Event]:
+    """Make what readers see of a page of rows: in today's shape where the domain is known.
+
+    Raises:
+        UpcastError: While iterating; see `Domain.upcast`.
+    """
+    events = map(as_event, rows)
+    return events if domain is None else _upcast(events, rows, domain, space_name)
+
+
+def _upcast(
+    events: Iterable[Event], rows: Sequence[Row], domain: Domain, space_name: str
+) -> Iterable[Event]:
+    if not domain.has_versions and {*map(_version, rows)} <= {1}:
+        return events  # the usual case, which is to cost nothing
+    return domain.upcast(events, space_name)
 
 
 def read_page(

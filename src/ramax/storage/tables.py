@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 DialectName = Literal["sqlite", "postgresql"]
 
-HEAD = "ramax_0002"
+HEAD = "ramax_0005"
 """The newest Alembic revision that this code works with."""
 
 VERSION_TABLE = "ramax_alembic_version"
@@ -30,6 +30,7 @@ class Tables:
     pstate: sa.Table
     checkpoints: sa.Table
     idempotency_keys: sa.Table
+    event_tags: sa.Table
 
     @property
     def owned_by_space(self) -> tuple[sa.Table, ...]:
@@ -119,9 +120,22 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         sa.Column("correlation_id", sa.Text()),
         sa.Column("metadata", blob),
         sa.Column("created_at", big),
+        # the shape that the payload was written in; upcasters bring it to today's
+        sa.Column("version", sa.SmallInteger(), nullable=False, server_default="1"),
+        sa.Column("tags", blob),  # MessagePack list of text, or NULL for none
         *event_keys,
         sa.Index("ix_events_space_entity", "space_id", "entity_id", "space_sequence"),
+        _index_of_given("ix_events_space_causation", "causation_id"),
+        _index_of_given("ix_events_space_correlation", "correlation_id"),
         sqlite_autoincrement=True,
+    )
+    event_tags = sa.Table(
+        "event_tags",
+        metadata,
+        keyed(),
+        sa.Column("tag", key_text, primary_key=True),
+        sa.Column("space_sequence", big, primary_key=True, autoincrement=False),
+        sqlite_with_rowid=False,
     )
     pstate = sa.Table(
         "pstate_entities",
@@ -163,4 +177,18 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         pstate,
         checkpoints,
         idempotency_keys,
+        event_tags,
+    )
+
+
+def _index_of_given(name: str, column: str) -> sa.Index:
+    """Find events by a column that few of them have."""
+    given = sa.text(f"{column} IS NOT NULL")
+    return sa.Index(
+        name,
+        "space_id",
+        column,
+        "space_sequence",
+        postgresql_where=given,
+        sqlite_where=given,
     )
