@@ -77,6 +77,7 @@ async def two(db: Database) -> Two:
         await store.execute(fill, name, idempotency_key="same", correlation_id=name)
         await store.pstate.put("direct", {"of": name})
         await store.update_checkpoint(3, name="reader")
+        await db.spaces.enable_hash_chain(name)
         stores.append(store)
     made = Two(db, stores[1], stores[0])
     made.before = await dump(db)
@@ -124,6 +125,11 @@ async def borrowed(two: Two) -> None:
 Verb = Callable[[Two], Any]
 
 
+async def chained_anew(two: Two) -> Any:
+    await two.db.spaces.disable_hash_chain(MINE)
+    return await two.db.spaces.enable_hash_chain(two.space)
+
+
 def in_the_past(look: Callable[[Past], Any]) -> Verb:
     async def verb(two: Two) -> Any:
         return look(await two.mine.as_of(3))
@@ -146,6 +152,9 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "rename": lambda t: t.db.spaces.rename(MINE, "renamed"),
         "update_metadata": lambda t: t.db.spaces.update_metadata(MINE, {"of": MINE, "n": 1}),
         "delete": lambda t: t.db.spaces.delete(MINE, force=True),
+        "enable_hash_chain": lambda t: chained_anew(t),
+        "disable_hash_chain": lambda t: t.db.spaces.disable_hash_chain(t.space),
+        "hash_chain_head": lambda t: t.db.spaces.hash_chain_head(MINE),
     },
     EventLog: {
         "append": lambda t: t.db.events.append(MINE, "k0", "doc.put", {"of": MINE}),
@@ -177,6 +186,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "update_checkpoint": lambda t: t.mine.update_checkpoint(5, name="reader"),
         "transaction": lambda t: in_transaction(t, lambda tx: tx.execute(fill, MINE)),
         "join": joined,
+        "verify": lambda t: t.mine.verify(),
         "as_of": lambda t: t.mine.as_of(3).pstate.get_many(KEYS),
     },
     Past: {
@@ -245,6 +255,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
             lambda tx: tx.execute(fill, MINE), t.mine
         ),
         "connection": borrowed,
+        "verify": lambda t: drain(t.db.verify(MINE, documents())),
         "upgrade": lambda t: t.db.upgrade(),
         "current_revision": lambda t: t.db.current_revision(),
     },

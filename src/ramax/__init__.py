@@ -43,12 +43,14 @@ from ramax.errors import (
 )
 from ramax.runtime.content_store import ContentStore
 from ramax.runtime.database import Database
+from ramax.runtime.findings import SpaceReport
 from ramax.runtime.transaction import Transaction
-from ramax.values import Commit, Event, NewEvent, Progress, Ref, Space, SpaceStats
+from ramax.values import ChainHead, Commit, Event, NewEvent, Progress, Ref, Space, SpaceStats
 
 __all__ = [
     "Applicator",
     "BranchNotFoundError",
+    "ChainHead",
     "CircularRefError",
     "ClosedError",
     "CodecError",
@@ -86,6 +88,7 @@ __all__ = [
     "SpaceNameError",
     "SpaceNotEmptyError",
     "SpaceNotFoundError",
+    "SpaceReport",
     "SpaceStats",
     "StateReplacedError",
     "StorageBusyError",

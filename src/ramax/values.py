@@ -285,6 +285,20 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
+class ChainHead:
+    """The newest link of a space's hash chain: the SHA-256 of all its events up to a sequence.
+
+    Kept elsewhere, it proves later that nothing up to there was changed: `ContentStore.verify`.
+    """
+
+    space_sequence: int
+    hash: bytes
+
+    def __str__(self) -> str:
+        return f"{self.space_sequence}:{self.hash.hex()}"
+
+
+@dataclass(frozen=True, slots=True)
 class Ref:
     """A pointer to a pstate key: ``Ref("card:c1")`` or ``Ref("card", "c1")``."""
 

@@ -62,7 +62,7 @@ def test_default_without_a_row_was_never_created():
 def test_a_report_says_what_was_found():
     space = Space(1, "s", MOMENT, {})
     found = (Finding("pstate", "key 'a' is missing"),)
-    assert report_document(SpaceReport(space, 4, 5, 3, 2, None, found, 7)) == {
+    assert report_document(SpaceReport(space, 4, 5, 3, 2, None, 4, found, 7)) == {
         "space_name": "s",
         "ok": False,
         "event_count": 4,
@@ -70,6 +70,7 @@ def test_a_report_says_what_was_found():
         "checkpoint": 3,
         "compared": 2,
         "not_compared": None,
+        "chained": 4,
         "finding_count": 7,
         "findings": [{"check": "pstate", "message": "key 'a' is missing"}],
     }

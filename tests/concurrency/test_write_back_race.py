@@ -9,7 +9,6 @@ import pytest
 import ramax
 from ramax import ContentStore
 from ramax.core.state import unpack
-from ramax.runtime.verify import verify
 from ramax.storage.reads import read_all_values
 from tests._cards import cards, drop, edit, old_cards, put
 
@@ -94,7 +93,7 @@ async def race(databases: list[ramax.Database]) -> None:
         assert {key: value async for key, value in new.pstate.scan()} == wanted
         packed = await db._core.read(lambda ex, n=new: read_all_values(ex, n.space.space_id))  # type: ignore[misc]
         assert {key: unpack(value) for key, value in packed.items()} == wanted
-        [report] = [each async for each in verify(db, new.space, cards("off"))]
+        [report] = [each async for each in db.verify(new.space, cards("off"))]
         assert report.findings == ()
 
 

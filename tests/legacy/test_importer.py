@@ -754,3 +754,18 @@ async def test_tables_in_a_schema_of_their_own_are_found(empty_postgres_url, old
             )
             assert (await db.spaces.create("new")).space_id == (4 if used_before else 5)
         assert await elsewhere.events.get_latest_event_id() == 0
+
+
+async def test_an_empty_space_with_a_hash_chain_is_hashed_as_it_is_filled(db, old):
+    await db.spaces.create("b")
+    await db.spaces.enable_hash_chain("b")
+    await import_legacy(db, old.path)
+    here = await db.content_store(
+        "b"
+    )  # without a domain: what the old pstate is worth is not asked
+    report = await here.verify()
+    assert (report.findings, report.chained) == ((), report.last_sequence)
+    assert report.last_sequence > 0
+    await here.events.append("e", "t", {})
+    report = await here.verify()
+    assert (report.findings, report.chained) == ((), report.last_sequence)

@@ -14,7 +14,7 @@ def test_findings_are_all_counted_but_not_all_kept():
 
 def test_a_report_without_findings_is_ok():
     def report(count: int) -> SpaceReport:
-        return SpaceReport(Space(1, "a", EPOCH), 0, 0, 0, None, None, (), count)
+        return SpaceReport(Space(1, "a", EPOCH), 0, 0, 0, None, None, None, (), count)
 
     assert report(0).ok
     assert not report(1).ok

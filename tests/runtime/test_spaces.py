@@ -612,6 +612,8 @@ async def fill(db, name):
 
 async def test_a_deleted_space_leaves_no_row_and_takes_no_row_of_others(db):
     spaces = [(await fill(db, name)).space for name in ("a", "b", "c")]
+    for space in spaces:
+        await db.spaces.enable_hash_chain(space)
     before = await dump(db)
     tables = db._core.backend.tables
     filled = {t.name for t in tables.metadata.sorted_tables if "space_id" in t.c}

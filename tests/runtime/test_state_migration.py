@@ -3,7 +3,6 @@ import pytest
 import ramax
 from ramax import DomainMismatchError, SpaceNotFoundError
 from ramax.runtime.findings import Finding
-from ramax.runtime.verify import verify
 from tests._cards import NEW, OLD, cards, old_cards, put
 from tests.runtime.test_write_back import filled, quiet, stored, version
 
@@ -89,10 +88,10 @@ async def test_a_space_without_a_row_has_nothing_and_a_deleted_one_is_missed(qui
 async def test_verify_compares_what_readers_see_and_lists_what_cannot_be_read(quiet):
     store = await filled(quiet, values={"deck:d": OLD["deck:d"], "card:1": NEW["card:1"]})
     await (await quiet.content_store("s", old_cards())).pstate.put("card:2", {"front": 7})
-    [report] = [r async for r in verify(quiet, "s", cards("off"))]
+    [report] = [r async for r in quiet.verify("s", cards("off"))]
     assert [f for f in report.findings if "card:2" not in f.message] == []
     await store.execute(put, ("card:1", NEW["card:1"]))
-    [report] = [r async for r in verify(quiet, "s", warned())]
+    [report] = [r async for r in quiet.verify("s", warned())]
     assert report.findings == (Finding("pstate", "field 'front' of card 'card:2' 7: must be str"),)
 
 
@@ -102,7 +101,7 @@ def warned():
 
 async def test_verify_lists_a_value_whose_migration_fails(quiet):
     await filled(quiet, values={"card:1": {"front": "a", "level": "many"}})
-    [report] = [r async for r in verify(quiet, "s", cards("off"))]
+    [report] = [r async for r in quiet.verify("s", cards("off"))]
     [finding] = report.findings
     assert finding.check == "pstate"
     assert "field 'level' of card 'card:1' 'many': its migrate failed" in finding.message

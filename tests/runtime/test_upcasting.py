@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from ramax import DataError, Domain, Event, MisuseError, NewEvent, UpcastError
-from ramax.runtime.verify import verify
 from tests._domains import documents
 
 
@@ -179,13 +178,13 @@ async def test_the_past_is_seen_in_todays_shape(store):
 
 
 async def test_verify_compares_with_the_fold_of_todays_events(db, store):
-    [report] = [each async for each in verify(db, "s", today())]
+    [report] = [each async for each in db.verify("s", today())]
     assert (report.ok, report.compared, report.event_count) == (True, 3, 4)
 
 
 async def test_verify_runs_the_chain_over_the_log_and_names_what_fails(db, store):
     await store.events.append("e", "named", {"id": "e"}, version=1)
-    [report] = [each async for each in verify(db, "s", today())]
+    [report] = [each async for each in db.verify("s", today())]
     [found] = report.findings
     assert found.check == "upcast"
     assert "event 5 of space 's'" in found.message

@@ -8,7 +8,7 @@ import pytest
 import ramax
 from ramax.errors import DomainMismatchError, SpaceNotFoundError
 from ramax.runtime.findings import MAX_FINDINGS, Finding, SpaceReport
-from ramax.runtime.verify import NO_DOMAIN, verify
+from ramax.runtime.verify import NO_DOMAIN
 from tests._domains import add, counter, delete, documents, put
 from tests.runtime._damage import damage
 
@@ -16,7 +16,7 @@ LEGACY = Path(__file__).parents[1] / "data" / "legacy"
 
 
 async def reports(db: ramax.Database, *arguments: Any) -> dict[str, SpaceReport]:
-    return {each.space.space_name: each async for each in verify(db, *arguments)}
+    return {each.space.space_name: each async for each in db.verify(*arguments)}
 
 
 async def test_every_space_is_verified_on_its_own(db):
@@ -91,7 +91,7 @@ async def test_a_space_that_is_deleted_meanwhile_is_passed_over(db):
     for name in ("a", "b", "c"):
         await (await db.content_store(name, counter())).execute(add)
     seen = []
-    async for report in verify(db):
+    async for report in db.verify():
         seen.append(report.space.space_name)
         if report.space.space_name == "a":
             await db.spaces.delete("b", force=True)
@@ -103,7 +103,7 @@ async def test_progress_goes_over_the_events_and_over_the_fold(url):
         store = await db.content_store("a", counter())
         await store.execute_many([(add, None)] * 4500)
         seen: list[tuple[int, int]] = []
-        await anext(verify(db, "a", counter(), lambda _, p: seen.append((p.done, p.total))))
+        await anext(db.verify("a", counter(), lambda _, p: seen.append((p.done, p.total))))
     assert seen == [(2000, 9000), (4000, 9000), (6500, 9000), (8500, 9000)]
 
 

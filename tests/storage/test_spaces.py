@@ -37,6 +37,7 @@ async def test_a_prefix_is_taken_as_it_stands(db):
 async def test_deleting_a_space_takes_every_row_of_it_and_none_of_another(db):
     stores = [await db.content_store(name, documents()) for name in ("gone", "kept")]
     for store in stores:
+        await db.spaces.enable_hash_chain(store.space)
         await store.execute(put, ("k", {}), idempotency_key="once")
         await store.events.append("k", "noted", {}, tags=["x"])
     gone = stores[0].space

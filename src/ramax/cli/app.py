@@ -6,6 +6,7 @@ from io import TextIOWrapper
 
 import click
 
+from ramax.cli.chain import chain
 from ramax.cli.db import db
 from ramax.cli.demo import demo
 from ramax.cli.events import events
@@ -29,7 +30,7 @@ def ramax() -> None:
 
 
 legacy.add_command(import_)
-for command in (db, spaces, events, pstate, rebuild, verify, legacy, demo):
+for command in (db, spaces, events, pstate, rebuild, verify, chain, legacy, demo):
     ramax.add_command(command)
 
 

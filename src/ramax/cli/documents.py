@@ -60,6 +60,7 @@ def report_document(report: SpaceReport) -> dict[str, Any]:
         "checkpoint": report.checkpoint,
         "compared": report.compared,
         "not_compared": report.not_compared,
+        "chained": report.chained,
         "finding_count": report.finding_count,
         "findings": [asdict(finding) for finding in report.findings],
     }

@@ -26,7 +26,8 @@ class Guard(NamedTuple):
     """The hot row of a space as a decision was made on it, and what goes with those numbers.
 
     ``checkpoint`` is the sequence up to which the pstate is folded; ``domains`` are the names of
-    the domains that folded it, None where nobody recorded them.
+    the domains that folded it, None where nobody recorded them. ``head_hash`` is the newest hash
+    of a space that has a hash chain.
     """
 
     last_sequence: int
@@ -34,6 +35,7 @@ class Guard(NamedTuple):
     last_timestamp: int
     checkpoint: int
     domains: frozenset[str] | None
+    head_hash: bytes | None = None
 
     @property
     def replacements(self) -> int:
@@ -85,6 +87,12 @@ class SpaceWrite:
     checkpoint_event_id: int = 0  # for a checkpoint that moves without events of its own
     domains: frozenset[str] | None = None
     version_step: int = 0
+    hashes: list[bytes] = field(default_factory=list)
+
+    @property
+    def head_hash(self) -> bytes | None:
+        """The newest hash after this write; None without a hash chain."""
+        return self.hashes[-1] if self.hashes else self.guard.head_hash
 
     @property
     def last_sequence(self) -> int:

@@ -14,7 +14,7 @@ from ramax.legacy.records import LegacyCheckpoint, LegacyEvent, LegacySpace
 from ramax.legacy.report import ImportConflictError, LostCause
 from ramax.legacy.source import PSTATE_CHECKPOINT, LegacySource
 from ramax.legacy.target import Destination, Run, Survey, is_empty
-from ramax.storage import import_ids, import_rows
+from ramax.storage import chain, import_ids, import_rows
 from ramax.storage.executors import Executor
 from ramax.storage.spaces import domains_row, pack_metadata, take_lock
 from ramax.storage.spill import Spill
@@ -223,6 +223,7 @@ class Writing:
         for old, head in self._heads.items():
             stamp = self._latest[old]
             import_rows.move_guard(ex, self.place[old], last_sequence=head, last_timestamp=stamp)
+            chain.extend(ex, self.place[old], PAGE)
 
     def _tell(self, rows: int) -> None:
         self._done += rows

@@ -19,6 +19,7 @@ from ramax.runtime.cache import Known
 from ramax.runtime.jobs import Groups, Job
 from ramax.storage import idempotency
 from ramax.storage.backend import write_plan
+from ramax.storage.chain import hash_rows
 from ramax.storage.executors import Executor
 from ramax.storage.plan import Extra, WritePlan, Written
 from ramax.storage.reads import (
@@ -266,7 +267,10 @@ def _extras(attempt: Attempt, writes: Sequence[SpaceWrite]) -> list[Extra]:
             rows.append(idempotency.row(space_id, key, job.fingerprint, groups, head, attempt.now))
     if rows:
         extras.append(Extra(idempotency.insert, rows))
-    return extras + tag_rows(writes)
+    extras += tag_rows(writes)
+    for write in writes:
+        extras += hash_rows(write)
+    return extras
 
 
 def _conclude(

@@ -13,12 +13,14 @@ from ramax.runtime import catchup, commands, rebuild
 from ramax.runtime.checkpoints import CheckpointRepository
 from ramax.runtime.core import Core
 from ramax.runtime.event_log import BATCH, EventLog, todays
+from ramax.runtime.findings import SpaceReport
 from ramax.runtime.past import Past
 from ramax.runtime.pstate import SpacePState
 from ramax.runtime.state_migration import MigrationReport, migrate_state
 from ramax.runtime.transaction import Transaction
+from ramax.runtime.verify import verify_space
 from ramax.storage.reads import PSTATE
-from ramax.values import Commit, Event, NewEvent, Progress, Space
+from ramax.values import ChainHead, Commit, Event, NewEvent, Progress, Space
 
 
 class SpaceEvents:
@@ -228,6 +230,33 @@ class ContentStore:
         if not space.space_id:
             return 0
         return await catchup.catch_up(self._core, space, self.domain or commands.NO_DOMAIN)
+
+    async def verify(
+        self,
+        *,
+        progress: Callable[[Progress], object] | None = None,
+        anchor: ChainHead | None = None,
+    ) -> SpaceReport:
+        """Check that the space is what it must be, against an independent replay; write nothing.
+
+        Sequences without a gap, events that can be read, the hash chain where there is one,
+        checkpoints that fit, and with a domain the read model against a new fold of the events.
+
+        Args:
+            progress: Called after each page with events done: twice each where there is a domain.
+            anchor: A `ChainHead` that was kept elsewhere; without it nobody can tell whether the
+                whole chain was made anew.
+
+        Returns:
+            A report; ``ok`` says whether nothing was found.
+
+        Raises:
+            DomainMismatchError: The pstate is the fold of other domains.
+        """
+        self._core.check_caller()
+        tell = None if progress is None else lambda _space, done: progress(done)
+        space = await self._core.present(self.space)
+        return await verify_space(self._core, space, self.domain, tell, anchor)
 
     def as_of(self, at: int | datetime) -> Past:
         """Look at the space as it was after an event, or at a moment: read model and events.

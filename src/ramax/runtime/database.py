@@ -12,12 +12,14 @@ from ramax.runtime.checkpoints import CheckpointRepository
 from ramax.runtime.content_store import ContentStore
 from ramax.runtime.core import Core, SpaceLike
 from ramax.runtime.event_log import EventLog
+from ramax.runtime.findings import SpaceReport
 from ramax.runtime.pstate import PStateRepository
 from ramax.runtime.spaces import SpaceRegistry
 from ramax.runtime.transaction import Transaction
+from ramax.runtime.verify import OnProgress, verify
 from ramax.storage import migrate
 from ramax.storage.schema import schema_state
-from ramax.values import Space
+from ramax.values import ChainHead, Space
 
 T = TypeVar("T")
 
@@ -132,6 +134,30 @@ class Database:
                 yield connection
             finally:
                 await self._core.backend.release(connection)
+
+    def verify(
+        self,
+        space: SpaceLike | None = None,
+        domain: Domain | None = None,
+        progress: OnProgress | None = None,
+        *,
+        anchor: ChainHead | None = None,
+    ) -> AsyncIterator[SpaceReport]:
+        """Verify one space, or each, hidden ones too, by id; yield a report as each is done.
+
+        Nothing is written, and writers may go on. `ContentStore.verify` says what is checked.
+
+        Args:
+            domain: Folds the events anew; without it the pstate is not compared. Of several
+                spaces, those whose pstate is the fold of other domains are not compared either.
+            progress: Called after each page with the space and how far it has come.
+            anchor: A hash of the chain of ``space`` that was kept elsewhere.
+
+        Raises:
+            SpaceNotFoundError: There is no such space.
+            DomainMismatchError: The pstate of ``space`` is the fold of other domains.
+        """
+        return verify(self._core, space, domain, progress, anchor)
 
     async def upgrade(self) -> None:
         """Bring the schema to head; does nothing where it is there."""

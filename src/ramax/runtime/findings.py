@@ -5,7 +5,7 @@ from typing import Literal
 
 from ramax.values import Space
 
-Check = Literal["sequence", "event", "upcast", "checkpoint", "pstate"]
+Check = Literal["sequence", "event", "upcast", "chain", "checkpoint", "pstate"]
 
 MAX_FINDINGS = 100
 """Findings that a report names; the others are counted."""
@@ -25,7 +25,8 @@ class SpaceReport:
 
     ``checkpoint`` is the sequence up to which the pstate is folded; behind the last event is no
     fault. ``compared`` counts the keys that were compared with a new fold; None says that none
-    was, and ``not_compared`` why. ``findings`` ends at `MAX_FINDINGS`, ``finding_count`` does not.
+    was, and ``not_compared`` why. ``chained`` counts the events whose hash was checked, None in a
+    space without a hash chain. ``findings`` ends at `MAX_FINDINGS`, ``finding_count`` does not.
     """
 
     space: Space
@@ -34,6 +35,7 @@ class SpaceReport:
     checkpoint: int
     compared: int | None
     not_compared: str | None
+    chained: int | None
     findings: tuple[Finding, ...]
     finding_count: int
 
@@ -55,3 +57,8 @@ class Findings:
         self.count += 1
         if len(self.named) < MAX_FINDINGS:
             self.named.append(Finding(check, message))
+
+    def take(self, others: "Findings") -> None:
+        """Add what others found."""
+        self.count += others.count
+        self.named += others.named[: MAX_FINDINGS - len(self.named)]

@@ -2,12 +2,13 @@
 
 from ramax.core.domain import Domain
 from ramax.errors import DataError, SpaceNotFoundError, UpcastError
+from ramax.runtime.chain_check import ChainCheck
 from ramax.runtime.findings import Findings
 from ramax.storage.events import read_page, recorded_events
 from ramax.storage.executors import Executor, Row
 from ramax.storage.reads import PSTATE
 from ramax.storage.verify import read_checkpoints, read_ends
-from ramax.values import Space
+from ramax.values import ChainHead, Space
 
 _BELOW_ALL = -(2**63)
 
@@ -16,13 +17,22 @@ class LogCheck:
     """Reads every event of a space; each method runs in one unit of work, one at a time.
 
     Where the domain is known, each event is brought to today's shape as well.
+
+    Args:
+        anchor: A hash of the space's chain that was kept elsewhere.
     """
 
     def __init__(
-        self, space: Space, findings: Findings, page: int, domain: Domain | None = None
+        self,
+        space: Space,
+        findings: Findings,
+        page: int,
+        domain: Domain | None = None,
+        anchor: ChainHead | None = None,
     ) -> None:
         self._domain = domain
         self._space, self._findings, self._page = space, findings, page
+        self.chain = ChainCheck(space, findings, anchor)
         self._after, self._expected, self._event_id = _BELOW_ALL, 1, 0
         self.last_sequence = self.checkpoint = self.event_count = 0
 
@@ -33,6 +43,7 @@ class LogCheck:
             SpaceNotFoundError: The space is gone.
         """
         self.last_sequence, _ = self._ends(ex)
+        self.chain.begin(ex)
 
     def read_page(self, ex: Executor) -> bool:
         """Check the next events; say whether there may be more."""
@@ -47,6 +58,7 @@ class LogCheck:
             self._check(row)
         self.event_count += len(rows)
         more = len(rows) == self._page
+        self.chain.check(ex, rows, rows[-1][2] if more else self.last_sequence)
         if not more:
             self._expect(self.last_sequence + 1)
         return more
@@ -62,6 +74,7 @@ class LogCheck:
             )
         for row in checkpoints:
             self._check_checkpoint(row)
+        self.chain.finish(ex)
 
     def _ends(self, ex: Executor) -> tuple[int, int]:
         ends = read_ends(ex, self._space.space_id)

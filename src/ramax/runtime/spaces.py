@@ -1,10 +1,11 @@
 """The registry of spaces as users see it: ``db.spaces``."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ramax.core.limits import validate_space_name
 from ramax.errors import DataError, MisuseError, SpaceExistsError, SpaceNotFoundError
+from ramax.runtime import chain
 from ramax.runtime.core import Core, SpaceLike
 from ramax.storage import spaces
 from ramax.storage.executors import Executor
@@ -12,7 +13,7 @@ from ramax.storage.faults import UniqueViolationError
 from ramax.storage.reads import PSTATE
 from ramax.storage.spaces import DEFAULT, SYSTEM_PREFIX, UNSAVED_DEFAULT
 from ramax.storage.stats import read_stats
-from ramax.values import Space, SpaceStats
+from ramax.values import ChainHead, Progress, Space, SpaceStats
 
 
 class SpaceRegistry:
@@ -152,6 +153,41 @@ class SpaceRegistry:
         if not counted:
             raise SpaceNotFoundError(wanted.space_name)
         return counted[0]
+
+    async def enable_hash_chain(
+        self, space: SpaceLike, *, progress: Callable[[Progress], object] | None = None
+    ) -> ChainHead:
+        """Link the events of a space by hashes: those that are there, and from now on each new one.
+
+        Live writes go on meanwhile. Does nothing where there is a chain.
+
+        Args:
+            progress: Called after each page of events that are there.
+
+        Returns:
+            The newest hash; keep it elsewhere to prove later that nothing was changed.
+
+        Raises:
+            SpaceNotFoundError: There is no such space.
+        """
+        return await chain.enable(self._core, await self._core.saved(space), progress)
+
+    async def disable_hash_chain(self, space: SpaceLike) -> None:
+        """Forget the hashes of a space; its events stay as they are.
+
+        Raises:
+            SpaceNotFoundError: There is no such space.
+        """
+        await chain.disable(self._core, await self._core.saved(space))
+
+    async def hash_chain_head(self, space: SpaceLike) -> ChainHead | None:
+        """Return the newest hash of a space; None where it has no chain.
+
+        Raises:
+            SpaceNotFoundError: There is no such space.
+        """
+        found = await self._core.resolve(space)
+        return await chain.head(self._core, found) if found.space_id else None
 
     async def delete(self, space: SpaceLike, *, force: bool = False) -> None:
         """Delete a space; with ``force`` everything in it goes, for good, in one transaction.

@@ -9,12 +9,11 @@ from collections.abc import AsyncIterator, Callable
 from ramax.core.domain import Domain
 from ramax.errors import DataError, DomainMismatchError, FoldError, SpaceNotFoundError
 from ramax.runtime.core import Core, SpaceLike
-from ramax.runtime.database import Database
 from ramax.runtime.findings import Findings, SpaceReport
 from ramax.runtime.log_check import LogCheck
 from ramax.runtime.pstate_check import PstateCheck
 from ramax.storage import spaces
-from ramax.values import Progress, Space
+from ramax.values import ChainHead, Progress, Space
 
 OnProgress = Callable[[Space, Progress], object]
 
@@ -22,10 +21,11 @@ NO_DOMAIN = "no domain was given"
 
 
 async def verify(
-    db: Database,
+    core: Core,
     space: SpaceLike | None = None,
     domain: Domain | None = None,
     progress: OnProgress | None = None,
+    anchor: ChainHead | None = None,
 ) -> AsyncIterator[SpaceReport]:
     """Verify one space, or each, hidden ones too, by id; yield a report as each is done.
 
@@ -35,25 +35,35 @@ async def verify(
         domain: Folds the events anew; without it the pstate is not compared. Of several spaces,
             those whose pstate is the fold of other domains are not compared either.
         progress: Called after each page with events done: twice each where there is a domain.
+        anchor: A hash of the chain of ``space`` that was kept elsewhere.
 
     Raises:
         SpaceNotFoundError: There is no such space.
         DomainMismatchError: The pstate of ``space`` is the fold of other domains.
         StorageError: The database failed.
     """
-    core = db._core  # noqa: SLF001 - a verb of Database in all but name
+    core.check_caller()
     if domain is not None:
         domain.freeze()
     if space is not None:
-        yield await _Verification(core, await core.present(space), domain, progress).run(
-            strict=True
-        )
+        yield await verify_space(core, await core.present(space), domain, progress, anchor)
         return
     for each in await core.read(spaces.list_all):
         try:
             yield await _Verification(core, each, domain, progress).run(strict=False)
         except SpaceNotFoundError:
             continue  # deleted meanwhile
+
+
+async def verify_space(
+    core: Core,
+    space: Space,
+    domain: Domain | None,
+    progress: OnProgress | None = None,
+    anchor: ChainHead | None = None,
+) -> SpaceReport:
+    """Verify one space; see `verify`."""
+    return await _Verification(core, space, domain, progress, anchor).run(strict=True)
 
 
 class _Verification:
@@ -65,15 +75,18 @@ class _Verification:
         space: Space,
         domain: Domain | None,
         progress: OnProgress | None,
+        anchor: ChainHead | None = None,
     ) -> None:
         self._core, self._space, self._domain = core, space, domain
+        self._anchor = anchor
         self._progress, self._started = progress, time.monotonic()
         self._findings = Findings()
         self._compared: int | None = None
         self._not_compared: str | None = NO_DOMAIN
 
     async def run(self, *, strict: bool) -> SpaceReport:
-        log = LogCheck(self._space, self._findings, self._core.options.page, self._domain)
+        page = self._core.options.page
+        log = LogCheck(self._space, self._findings, page, self._domain, self._anchor)
         if self._space.space_id:  # `default` before its first write has nothing
             await self._core.read(log.begin)
             while await self._core.read(log.read_page):
@@ -88,6 +101,7 @@ class _Verification:
             log.checkpoint,
             self._compared,
             self._not_compared,
+            log.chain.checked,
             tuple(self._findings.named),
             self._findings.count,
         )

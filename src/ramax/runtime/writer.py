@@ -332,6 +332,7 @@ class Writer:
                 max(write.last_timestamp, write.guard.last_timestamp),
                 unit.folded,
                 unit.domains,
+                write.head_hash,
             )
             values = {**unit.state.known, **unit.state.written}
             cache.commit(space_id, unit.space_name, write.guard, guard, values, tick)

@@ -41,6 +41,7 @@ def _guard_columns(t: Tables) -> list[sa.ColumnElement[Any]]:
         q.last_timestamp,
         t.checkpoints.c.last_space_sequence,
         t.spaces.c.domains,
+        q.head_hash,
     ]
 
 
@@ -125,13 +126,14 @@ def packed(value: bytes, format_: str) -> Packed:
 
 
 def _as_guard(row: Sequence[Any]) -> Guard:
-    last_sequence, state_version, last_timestamp, checkpoint, domains = row
+    last_sequence, state_version, last_timestamp, checkpoint, domains, head_hash = row
     return Guard(
         last_sequence,
         state_version,
         last_timestamp,
         checkpoint or 0,
         None if domains is None else frozenset(decode(domains)),
+        head_hash,
     )
 
 

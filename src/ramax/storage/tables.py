@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 DialectName = Literal["sqlite", "postgresql"]
 
-HEAD = "ramax_0005"
+HEAD = "ramax_0006"
 """The newest Alembic revision that this code works with."""
 
 VERSION_TABLE = "ramax_alembic_version"
@@ -31,6 +31,7 @@ class Tables:
     checkpoints: sa.Table
     idempotency_keys: sa.Table
     event_tags: sa.Table
+    event_hashes: sa.Table
 
     @property
     def owned_by_space(self) -> tuple[sa.Table, ...]:
@@ -82,6 +83,7 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         sa.Column("state_version", big, nullable=False, server_default="0"),
         sa.Column("last_timestamp", big, nullable=False, server_default="0"),
         sa.Column("writer_token", blob),
+        sa.Column("head_hash", blob),  # NULL: the space has no hash chain
         **hot,
     )
     event_id = (
@@ -168,6 +170,14 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         sa.Column("count", big, nullable=False),
         sa.Column("created_at", big, nullable=False),
     )
+    event_hashes = sa.Table(
+        "event_hashes",
+        metadata,
+        keyed(),
+        sa.Column("space_sequence", big, primary_key=True, autoincrement=False),
+        sa.Column("hash", blob, nullable=False),
+        sqlite_with_rowid=False,
+    )
     return Tables(
         metadata,
         dialect,
@@ -178,6 +188,7 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         checkpoints,
         idempotency_keys,
         event_tags,
+        event_hashes,
     )
 
 
