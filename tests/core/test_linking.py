@@ -1,5 +1,7 @@
 """Linking in applicators, over a plain dict."""
 
+from typing import Any
+
 import pytest
 
 from ramax import Ref
@@ -27,7 +29,7 @@ def test_a_list_takes_each_reference_once():
 
 
 def test_ids_may_hold_dots_and_colons_and_the_field_may_be_named():
-    state = {"deck:d1": {}}
+    state: dict[str, Any] = {"deck:d1": {}}
     create_linked(state, "card:a.b:c", {}, parent="deck:d1", collection="cards", field="in")
     create_linked(state, "plain", {}, parent="deck:d1", collection="cards")
     assert state["deck:d1"]["cards"] == {"a.b:c": Ref("card:a.b:c"), "plain": Ref("plain")}

@@ -8,8 +8,8 @@ from ramax.core.walk import NOT_THERE, Walk, readable, refs_in, substitute
 from ramax.errors import CircularRefError, DataError
 from ramax.values import Ref
 
-LINKS_UNFOLDED: Final = 20_000
-"""Links inside knots that are unfolded at least, before only the shortest ways are."""
+LINKS_UNFOLDED: Final = 12_000
+"""Links inside knots that are unfolded way by way; where there are more, shortest ways only."""
 
 
 def check_depth(depth: Any) -> None:
@@ -26,9 +26,9 @@ def resolve(key: str, depth: int | None) -> Walk[Any]:
     """Read a key and what it leads to, ``depth`` levels far, and put it together.
 
     Every level is asked for at once and every key once. A reference stays where it is dangling,
-    where ``depth`` ends, and where it leads back to something that it stands in. If that alone
-    leaves more than `LINKS_UNFOLDED` links inside circles, and more than there are links, those
-    stay as well that are no step on a shortest way from ``key``.
+    where ``depth`` ends, and where it leads back to something that it stands in. If circles are
+    so dense that this leaves more than `LINKS_UNFOLDED` links to unfold in them, those of their
+    links stay as well that are no step on a shortest way from ``key``.
 
     Returns:
         The value, or `NOT_THERE`. An entity that occurs several times is one object.
@@ -91,7 +91,7 @@ class _Unfolding:
 
     def of(self, key: str, depth: int | None) -> Any:
         """Return the value of ``key``, unfolded ``depth`` levels far."""
-        self._room = max(LINKS_UNFOLDED, sum(map(len, self._links.values())))
+        self._room = LINKS_UNFOLDED
         try:
             return self._unfold(_Place(key, depth, frozenset((key,))), self._by_way)
         except _TooManyError:
