@@ -66,6 +66,7 @@ async def counted(database: ramax.Database) -> AsyncIterator[Calls]:
 
 def _held(database: ramax.Database) -> list[Any]:
     backend: Any = database._core.backend
+    places = [*backend.places.idle, *backend.places.taken]
     if database._core.backend.tables.dialect == "sqlite":
-        return list({id(h): h for h in (backend._writer, backend._reader)}.values())
-    return [h for h in (backend._writer, *backend._readers) if h is not None]
+        return list({id(h): h for h in (backend._writer, backend._reader, *places)}.values())
+    return [h for h in (backend._writer, *backend._readers, *places) if h is not None]

@@ -24,7 +24,9 @@ from ramax.runtime.checkpoints import CheckpointRepository
 from ramax.runtime.content_store import SpaceEvents
 from ramax.runtime.event_log import EventLog
 from ramax.runtime.past import Past, PastEvents, PastPState
-from ramax.runtime.pstate import PStateRepository, SpacePState
+from ramax.runtime.pstate import SpacePState
+from ramax.runtime.pstate_reader import PStateReader
+from ramax.runtime.pstate_repository import PStateRepository
 from ramax.runtime.scope import TransactionPState, TransactionScope
 from ramax.runtime.spaces import SpaceRegistry
 from ramax.storage.spaces import delete_statements
@@ -91,6 +93,19 @@ async def drain(stream: AsyncIterator[Any]) -> list[Any]:
 async def in_transaction(two: Two, step: Callable[[Any], Awaitable[Any]]) -> Any:
     async with two.db.transaction(two.mine) as tx:
         return await step(tx)
+
+
+async def in_reader(two: Two, step: Callable[[Any], Awaitable[Any]]) -> Any:
+    async with two.mine.pstate.reader() as reader:
+        return await step(reader)
+
+
+async def sequence_of(reader: Any) -> int:
+    return int(reader.sequence)
+
+
+async def name_of_scope(tx: Any) -> str:
+    return str(tx.at(MINE).name)
 
 
 async def joined(two: Two) -> Any:
@@ -203,6 +218,8 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "get_many": lambda t: t.mine.as_of(3).pstate.get_many(KEYS),
         "scan": lambda t: drain(t.mine.as_of(5).pstate.scan("k")),
         "count": lambda t: t.mine.as_of(5).pstate.count(),
+        "get_resolved": lambda t: t.mine.as_of(5).pstate.get_resolved("k3"),
+        "get_path": lambda t: t.mine.as_of(5).pstate.get_path("k3", "see.of", follow=True),
     },
     PastEvents: {
         "get_events": lambda t: t.mine.as_of(5).events.get_events("k0"),
@@ -224,10 +241,27 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "get_many": lambda t: t.mine.pstate.get_many([*KEYS, "direct"]),
         "scan": lambda t: drain(t.mine.pstate.scan("k")),
         "count": lambda t: t.mine.pstate.count(),
+        "get_resolved": lambda t: t.mine.pstate.get_resolved("k3"),
+        "get_path": lambda t: t.mine.pstate.get_path("k3", "see.of", follow=True),
+        "preload": lambda t: t.mine.pstate.preload("k3", "see"),
+        "reader": lambda t: in_reader(t, lambda reader: drain(reader.scan())),
         "migration_stats": in_an_older_shape,
         "flush_migrations": in_an_older_shape,
         "put": lambda t: t.mine.pstate.put("direct", {"of": MINE, "n": 3}),
         "delete": lambda t: t.mine.pstate.delete("direct"),
+    },
+    PStateReader: {
+        "sequence": lambda t: in_reader(t, sequence_of),
+        "fetch": lambda t: in_reader(t, lambda reader: reader.fetch("k0")),
+        "get": lambda t: in_reader(t, lambda reader: reader.get("direct")),
+        "get_many": lambda t: in_reader(t, lambda reader: reader.get_many([*KEYS, "direct"])),
+        "scan": lambda t: in_reader(t, lambda reader: drain(reader.scan())),
+        "count": lambda t: in_reader(t, lambda reader: reader.count()),
+        "get_resolved": lambda t: in_reader(t, lambda reader: reader.get_resolved("k3")),
+        "get_path": lambda t: in_reader(
+            t, lambda reader: reader.get_path("k3", "see.of", follow=True)
+        ),
+        "preload": lambda t: in_reader(t, lambda reader: reader.preload("k3", "see")),
     },
     Transaction: {
         "execute": lambda t: in_transaction(t, lambda tx: tx.execute(fill, MINE)),
@@ -243,10 +277,18 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "append_many": lambda t: in_transaction(t, lambda tx: tx.at(MINE).append_many([A_PUT])),
         "pstate": lambda t: in_transaction(t, lambda tx: tx.at(t.mine).pstate.get("k1")),
         "read": lambda t: in_transaction(t, lambda tx: tx.at(t.mine).read(["k1"])),
+        "page": lambda t: in_transaction(t, lambda tx: tx.at(t.mine).page("", "", 100)),
+        "name": lambda t: in_transaction(t, name_of_scope),
     },
     TransactionPState: {
         "get": lambda t: in_transaction(t, lambda tx: tx.pstate.get("direct")),
         "get_many": lambda t: in_transaction(t, lambda tx: tx.pstate.get_many(KEYS)),
+        "fetch": lambda t: in_transaction(t, lambda tx: tx.pstate.fetch("k0")),
+        "scan": lambda t: in_transaction(t, lambda tx: drain(tx.pstate.scan())),
+        "get_resolved": lambda t: in_transaction(t, lambda tx: tx.pstate.get_resolved("k3")),
+        "get_path": lambda t: in_transaction(
+            t, lambda tx: tx.pstate.get_path("k3", "see.of", follow=True)
+        ),
     },
     Database: {
         "content_store": lambda t: t.db.content_store(MINE, documents()),

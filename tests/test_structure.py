@@ -30,7 +30,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
 }
 
 # Only who uses them pays for importing them.
-ONLY_ON_DEMAND = {"alembic", "click", "opentelemetry", "rich", "starlette"}
+ONLY_ON_DEMAND = {"alembic", "click", "jsonpath", "opentelemetry", "rich", "starlette"}
 
 
 def name(module: Path) -> str:

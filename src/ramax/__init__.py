@@ -3,6 +3,7 @@
 from ramax.core.domain import Applicator, Command, Domain
 from ramax.core.fields import field
 from ramax.core.limits import validate_space_name
+from ramax.core.linking import create_linked
 from ramax.core.schema import Schema
 from ramax.entry import connect
 from ramax.errors import (
@@ -99,6 +100,7 @@ __all__ = [
     "UpcastError",
     "VersionConflictError",
     "connect",
+    "create_linked",
     "field",
     "validate_space_name",
 ]

@@ -197,7 +197,9 @@ async def _open(
             if memory:
                 options = replace(options, exclusive=True)
         else:
-            backend = PostgresBackend(engine, tables, read_only=read_only)
+            backend = PostgresBackend(
+                engine, tables, read_only=read_only, patience=options.limits.lock_timeout
+            )
         await backend.open()
     except BaseException:
         if owned:

@@ -8,7 +8,7 @@ import ramax
 from ramax.core.unit import Guard
 from ramax.errors import KeyNotFoundError, SpaceNotFoundError
 from ramax.runtime.cache import StateCache
-from ramax.runtime.pstate import PStateRepository
+from ramax.runtime.pstate_repository import PStateRepository
 from tests._counting import counted
 from tests._domains import add, counter, documents, put
 from tests._gates import held_back

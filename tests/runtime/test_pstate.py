@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 
 import ramax
-from ramax import DataError, DomainMismatchError, MisuseError, NewEvent
-from ramax.core.domain import Domain
-from ramax.errors import CodecError, FoldError, KeyNotFoundError, StateReplacedError
+from ramax import DataError, MisuseError, NewEvent
+from ramax.errors import CodecError, KeyNotFoundError, StateReplacedError
 from tests._domains import add, counter, delete, documents, put
 from tests._each import each
 from tests._tables import dump
@@ -87,16 +86,6 @@ async def test_a_deleted_key_is_gone_and_may_come_back(store):
     assert await store.pstate.count() == 0
     await store.execute(put, ("a", {"x": 2}))
     assert await store.pstate.fetch("a") == {"x": 2}
-
-
-async def test_the_repository_reads_any_space(db, store):
-    await store.execute(put, ("a", {"x": 1}))
-    for space in (store.space, store.space.space_id, "acme"):
-        assert await db.pstate.get(space, "a") == {"x": 1}
-        assert await db.pstate.get(space, "b", 5) == 5
-        assert await db.pstate.get_many(space, ["a", "b"]) == {"a": {"x": 1}}
-        assert await keys(db.pstate.scan(space)) == ["a"]
-        assert await keys(db.pstate.scan(space, "b")) == []
 
 
 async def test_a_value_read_is_the_readers_own(db, store):
@@ -409,93 +398,6 @@ def test_any_nested_value_comes_back(value):
 
     for found in asyncio.run(there_and_back()):
         assert same(found, value)
-
-
-# -- folding what is missing ---------------------------------------------------------------------
-
-
-async def append_behind(db, name, count):
-    await db.spaces.get_or_create(name)
-    await db.events.append_many(name, [NewEvent("added", {"by": 1}, entity_id="n")] * count)
-
-
-@pytest.mark.parametrize("read", ["fetch", "get", "get_many", "scan", "count"])
-async def test_a_read_folds_what_raw_appends_left_behind(db, read):
-    store = await db.content_store("acme", counter())
-    await append_behind(db, "acme", 2)
-    assert await store.get_checkpoint() == 0
-    found = {
-        "fetch": lambda: store.pstate.fetch("n"),
-        "get": lambda: store.pstate.get("n"),
-        "get_many": lambda: store.pstate.get_many(["n"]),
-        "scan": lambda: keys(store.pstate.scan()),
-        "count": store.pstate.count,
-    }
-    expected = {"fetch": 2, "get": 2, "get_many": {"n": 2}, "scan": ["n"], "count": 1}
-    assert await found[read]() == expected[read]
-    assert await store.get_checkpoint() == 2
-    await append_behind(db, "acme", 1)
-    assert await store.pstate.fetch("n") == 3
-
-
-async def test_a_long_gap_is_folded_in_pages(db):
-    store = await db.content_store("acme", counter())
-    await append_behind(db, "acme", 5001)
-    assert await store.pstate.fetch("n") == 5001
-    assert await store.get_checkpoint() == 5001
-
-
-async def test_many_readers_of_a_gap_fold_it_once(db):
-    stores = [await db.content_store("acme", counter()) for _ in range(10)]
-    await append_behind(db, "acme", 20)
-    assert await asyncio.gather(*(s.pstate.fetch("n") for s in stores)) == [20] * 10
-
-
-async def test_a_read_without_a_domain_folds_nothing(db):
-    await append_behind(db, "acme", 2)
-    store = await db.content_store("acme")
-    assert await store.pstate.get("n") is None
-    assert await db.pstate.get("acme", "n") is None
-    assert await keys(db.pstate.scan("acme")) == []
-    assert await store.get_checkpoint() == 0
-
-
-async def test_a_read_through_another_domain_shows_what_is_stored(db):
-    store = await db.content_store("acme", counter())
-    await store.execute(add)
-    await append_behind(db, "acme", 2)
-    other = await db.content_store("acme", documents())
-    assert await other.pstate.fetch("n") == 1  # read only; it may not fold
-    assert await store.get_checkpoint() == 1
-    with pytest.raises(DomainMismatchError) as caught:
-        await other.catchup_pstate()
-    assert caught.value.missing == ("counter",)
-    assert await store.pstate.fetch("n") == 3
-
-
-async def test_a_gap_that_cannot_be_folded_names_the_event(db):
-    broken = Domain("broken")
-
-    @broken.applicator("added")
-    def added(state, event):
-        if event.space_sequence == 2:
-            raise ZeroDivisionError("boom")
-        state["n"] = event.space_sequence
-
-    await append_behind(db, "acme", 3)
-    store = await db.content_store("acme", broken)
-    before = await dump(db)
-    for attempt in (
-        lambda: store.pstate.get("n"),
-        lambda: store.execute(add),
-        store.catchup_pstate,
-    ):
-        with pytest.raises(FoldError) as caught:
-            await attempt()
-        error = caught.value
-        assert (error.space, error.sequence, error.event_type) == ("acme", 2, "added")
-        assert isinstance(error.__cause__, ZeroDivisionError)
-    assert await dump(db) == before
 
 
 # -- two databases on one file or server ---------------------------------------------------------

@@ -1,6 +1,7 @@
 """How many statements the hot paths cost: a handful, whatever the number of events."""
 
-from ramax import Domain, NewEvent
+import ramax
+from ramax import Domain, NewEvent, Ref
 from tests._counting import counted
 
 domain = Domain("things", lambda state, event: state.__setitem__(event.entity_id, event.payload))
@@ -36,3 +37,79 @@ async def test_a_thousand_commands_at_once_are_one_unit_of_work(db):
     async with counted(db) as calls:
         await store.execute_many([(add, (n, 1)) for n in range(1, 1001)])
     assert calls.statements <= 6
+
+
+def value_reads(calls):
+    return sum("pstate_entities" in text for text in calls.texts)
+
+
+def deck(state, params):
+    """A deck of 1,000 cards, each with a translation; links both ways, and one author."""
+    cards = [
+        NewEvent("added", {"cards": {f"c{n}": Ref(f"c{n}") for n in range(1000)}}, entity_id="d")
+    ]
+    for n in range(1000):
+        card = {"deck": Ref("d"), "translation": Ref(f"t{n}"), "by": Ref("ann")}
+        cards.append(NewEvent("added", card, entity_id=f"c{n}"))
+        cards.append(NewEvent("added", {"card": Ref(f"c{n}"), "text": n}, entity_id=f"t{n}"))
+    return [*cards, NewEvent("added", {"name": "Ann"}, entity_id="ann")]
+
+
+async def test_a_thousand_references_are_read_with_one_read_for_each_level(durable_db):
+    store = await durable_db.content_store("a", domain)
+    await store.execute(deck)
+    for read in (
+        lambda view: view.get_resolved("d"),
+        lambda view: view.preload("d", "cards.translation"),
+        lambda view: view.get_path("d", "cards.*.translation.text", follow=True),
+    ):
+        async with counted(durable_db) as calls:
+            await read(store.pstate)
+        assert value_reads(calls) == 3, calls.texts
+        async with store.pstate.reader() as reader, counted(durable_db) as calls:
+            await read(reader)
+        assert value_reads(calls) == 3, calls.texts
+
+
+async def test_more_keys_than_a_chunk_are_read_in_chunks(durable_db):
+    store = await durable_db.content_store("a", domain)
+    await store.execute(add, (0, 4500))
+    await store.pstate.put("all", [Ref(f"e{n}") for n in range(4500)])
+    async with store.pstate.reader() as reader, counted(durable_db) as calls:
+        assert len(await reader.get_resolved("all")) == 4500
+    assert value_reads(calls) == 1 + 3
+
+
+async def test_what_a_reader_has_read_it_does_not_read_again(db):
+    store = await db.content_store("a", domain)
+    await store.execute(deck)
+    async with store.pstate.reader() as reader:
+        await reader.preload("d", ["cards.translation", "cards.by"])
+        async with counted(db) as calls:
+            resolved = await reader.get_resolved("d")
+            assert len(resolved["cards"]) == 1000
+            assert await reader.get_path("d", "cards.c7.translation.text", follow=True) == 7
+            assert (await reader.get_many(["c1", "t1", "d"]))["t1"]["text"] == 1
+            assert (await reader.fetch("ann")) == {"name": "Ann"}
+        assert calls.texts == []
+
+
+async def test_what_is_preloaded_costs_no_statement_where_this_process_is_the_only_writer(url):
+    async with ramax.connect(url, cache="exclusive") as first:
+        await (await first.content_store("a", domain)).execute(deck)
+        if "memory" in str(first.engine.url) or not first.engine.url.database:
+            await preloaded_reads(first)
+            return
+    async with ramax.connect(url, cache="exclusive") as again:
+        await preloaded_reads(again)
+
+
+async def preloaded_reads(db):
+    store = await db.content_store("a", domain)
+    await store.pstate.preload("d", ["cards.translation", "cards.by"])
+    async with counted(db) as calls:
+        assert (await store.pstate.get("c7"))["by"] == Ref("ann")
+        assert len((await store.pstate.get_resolved("d"))["cards"]) == 1000
+        assert await store.pstate.get_path("d", "cards.c7.translation.text", follow=True) == 7
+        await store.pstate.preload("d", "cards.translation")
+    assert calls.texts == []

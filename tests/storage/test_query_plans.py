@@ -36,6 +36,18 @@ HOT: dict[str, tuple[Any, Any, dict[str, str]]] = {
         {"space_id": 1, "key": "e7"},
         {"sqlite": "sqlite_autoindex_pstate_entities_1", "postgresql": "pstate_entities_pkey"},
     ),
+    "values of a list of keys": (
+        {"sqlite": reads._values_listed, "postgresql": reads._values_of_space},
+        {
+            "sqlite": {"space_id": 1, "keys": '["e1", "e7", "no"]'},
+            "postgresql": {"space_id": 1, "keys": ["e1", "e7", "no"]},
+        },
+        {
+            "sqlite": "SEARCH pstate_entities USING INDEX sqlite_autoindex_pstate_entities_1 "
+            "(space_id=? AND key=?)",
+            "postgresql": "pstate_entities_pkey",
+        },
+    ),
     "a scan of a prefix": (
         pstate._scan,
         {"space_id": 1, "low": "e", "high": "f", "after": "e1", "limit": 100},
@@ -65,6 +77,8 @@ async def test_hot_statements_use_their_index(db):
             await connection.execute(sa.text("SET LOCAL enable_seqscan = off"))
             await connection.execute(sa.text("SET LOCAL enable_bitmapscan = off"))
         for what, (statement, params, indexes) in HOT.items():
+            if isinstance(statement, dict):
+                statement, params = statement[dialect], params[dialect]
             sql = statement.on(tables)
             explain = "EXPLAIN QUERY PLAN " if dialect == "sqlite" else "EXPLAIN "
             rows = await connection.exec_driver_sql(

@@ -9,6 +9,7 @@ from ramax.storage.reads import (
     read_event_types,
     read_facts,
     read_known,
+    read_values,
 )
 from tests._domains import documents, put
 
@@ -77,3 +78,21 @@ async def test_values_of_known_spaces_come_with_a_none_for_each_missing_key(db_o
     found = await db_on_postgres._core.read(lambda ex: read_known(ex, wanted))
     expected = {store.space.space_id: {"a": encode({}, "value"), "none": None}}
     assert found == expected | ({} if alone else {99: {"a": None}})
+
+
+async def test_values_of_many_keys_come_with_a_none_for_each_that_is_missing(db):
+    store = await db.content_store("s", documents())
+    odd = ["a'b", 'a"b', "a\\b", "ä\U0001f600", "a\tb", "[1]", "null", "7", " "]
+    for key in odd:
+        await store.execute(put, (key, {"is": key}))
+    other = await db.content_store("other", documents())
+    await other.execute(put, ("theirs", {}))
+    wanted = [*odd, "none", "theirs", "A'B"]
+    for count in range(len(wanted) + 1):
+        keys = wanted[:count]
+        found = await db._core.read(
+            lambda ex, keys=keys: read_values(ex, store.space.space_id, keys)
+        )
+        expected = {k: encode({"is": k}, "value") if k in odd else None for k in keys}
+        assert found == expected
+        assert list(found) == keys

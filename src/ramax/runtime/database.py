@@ -13,7 +13,7 @@ from ramax.runtime.content_store import ContentStore
 from ramax.runtime.core import Core, SpaceLike
 from ramax.runtime.event_log import EventLog
 from ramax.runtime.findings import SpaceReport
-from ramax.runtime.pstate import PStateRepository
+from ramax.runtime.pstate_repository import PStateRepository
 from ramax.runtime.spaces import SpaceRegistry
 from ramax.runtime.transaction import Transaction
 from ramax.runtime.verify import OnProgress, verify

@@ -2,7 +2,7 @@
 
 import asyncio
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from typing import Any, NamedTuple, Self
@@ -11,13 +11,13 @@ from ramax.core.decoding import Decoding
 from ramax.core.domain import Domain
 from ramax.core.limits import check_sequence
 from ramax.core.state import Packed
-from ramax.errors import ClosedError, DataError, EventNotFoundError, KeyNotFoundError, MisuseError
+from ramax.errors import ClosedError, DataError, EventNotFoundError, MisuseError
 from ramax.runtime.catchup import facts_of
 from ramax.runtime.commands import NO_DOMAIN
 from ramax.runtime.core import Core
 from ramax.runtime.event_log import EventLog, todays
 from ramax.runtime.past_fold import PastFold
-from ramax.runtime.pstate import check_prefix, distinct_keys
+from ramax.runtime.state_view import StateView, check_prefix
 from ramax.storage.events import FOREVER
 from ramax.storage.executors import Executor
 from ramax.storage.past import read_first_later, read_time
@@ -132,36 +132,22 @@ class Past:
             raise ClosedError("the view is closed; call as_of again")
 
 
-class PastPState:
+class PastPState(StateView):
     """The read model at that point. Every value handed out is the caller's own.
 
     It is the fold of the events, so keys that ``put`` wrote are not in it.
     """
 
     def __init__(self, past: Past) -> None:
+        super().__init__(Decoding(past.domain))
         self._past = past
-        self._decoding = Decoding(past.domain)
 
-    async def fetch(self, key: str) -> Any:
-        """Return the value of a key.
+    def _name(self) -> str:
+        return self._past.space.space_name
 
-        Raises:
-            KeyNotFoundError: There was no such key.
-        """
-        found = await self.get_many([key])
-        if key not in found:
-            raise KeyNotFoundError(self._past.space.space_name, key)
-        return found[key]
-
-    async def get(self, key: str, default: Any = None) -> Any:
-        """Return the value of a key, or ``default``."""
-        return (await self.get_many([key])).get(key, default)
-
-    async def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
-        """Return the values of those keys that existed, in the order asked for."""
-        wanted = distinct_keys(keys)
+    async def _load(self, keys: Sequence[str]) -> Mapping[str, Packed | None]:
         fold = await self._past.folded()
-        return {key: self._value(key, v) for key in wanted if (v := fold.load(key)) is not None}
+        return {key: fold.load(key) for key in keys}
 
     async def scan(
         self, prefix: str = "", *, limit: int | None = None, after: str = ""
@@ -180,7 +166,7 @@ class PastPState:
         for key, packed in fold.scan(prefix, after):
             if left == 0:
                 return
-            yield key, self._value(key, packed)
+            yield key, self._decoding.value(key, packed)
             self._past.check_open()
             left -= 1
 
@@ -189,9 +175,6 @@ class PastPState:
         check_prefix(prefix)
         fold = await self._past.folded()
         return sum(1 for _ in fold.scan(prefix, ""))
-
-    def _value(self, key: str, packed: Packed) -> Any:
-        return self._decoding.value(key, packed)
 
 
 class PastEvents:

@@ -1,84 +1,55 @@
-"""The pstate as users see it: ``db.pstate`` over all spaces, ``store.pstate`` over one."""
+"""``store.pstate``: the read model of one space as its users see it."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from ramax.core.codec import encode
 from ramax.core.decoding import Decoding
 from ramax.core.domain import Domain
-from ramax.core.fold import check_fit
 from ramax.core.limits import check_key, check_payload_size, check_sequence
+from ramax.core.preload import preload, preload_tree
 from ramax.core.schema import NO_SCHEMA
 from ramax.core.state import Packed
 from ramax.core.unit import Guard
-from ramax.errors import (
-    DataError,
-    KeyNotFoundError,
-    MisuseError,
-    SpaceNotFoundError,
-    StateReplacedError,
-)
+from ramax.core.walk import NOT_THERE, Walk
+from ramax.errors import KeyNotFoundError, MisuseError, SpaceNotFoundError, StateReplacedError
 from ramax.runtime.cache import Known
-from ramax.runtime.catchup import catch_up, facts_of
+from ramax.runtime.catchup import facts_of
 from ramax.runtime.complaints import logger
-from ramax.runtime.core import Core, SpaceLike
+from ramax.runtime.core import Core
+from ramax.runtime.pstate_reader import PStateReader
+from ramax.runtime.state_reads import StateReads
+from ramax.runtime.state_view import StateView, check_prefix
 from ramax.runtime.write_back import MigrationStats
 from ramax.storage import pstate
 from ramax.storage.executors import Executor
-from ramax.storage.reads import read_event_types
 from ramax.storage.spaces import move_state_version, take_lock
 from ramax.values import Space
+
+T = TypeVar("T")
+
+TRIES = 3
+"""How often a walk is begun between commits of others before a reader holds them off."""
 
 PAGE = 1000
 
 _NOT_HELD: Any = object()
 
 
-class PStateRepository:
-    """Reads and writes stored values of spaces, given as `Space`, name or id; folds nothing."""
-
-    def __init__(self, core: Core) -> None:
-        self._core = core
-
-    async def get(self, space: SpaceLike, key: str, default: Any = None) -> Any:
-        """Return the value of a key, or ``default``."""
-        found = await self._core.resolve(space)
-        return await SpacePState(self._core, found, None).get(key, default)
-
-    async def get_many(self, space: SpaceLike, keys: Iterable[str]) -> dict[str, Any]:
-        """Return the values of those keys that exist, in the order asked for."""
-        found = await self._core.resolve(space)
-        return await SpacePState(self._core, found, None).get_many(keys)
-
-    async def put(self, space: SpaceLike, key: str, value: Any) -> None:
-        """Store a value that no event wrote; see `SpacePState.put`."""
-        found = await self._core.resolve(space)
-        await SpacePState(self._core, found, None).put(key, value)
-
-    async def delete(self, space: SpaceLike, key: str) -> bool:
-        """Delete a value that ``put`` wrote; see `SpacePState.delete`."""
-        found = await self._core.resolve(space)
-        return await SpacePState(self._core, found, None).delete(key)
-
-    async def scan(
-        self, space: SpaceLike, prefix: str = "", *, limit: int | None = None, after: str = ""
-    ) -> AsyncIterator[tuple[str, Any]]:
-        """Yield keys and values in key order; see `SpacePState.scan`."""
-        found = await self._core.resolve(space)
-        async for pair in SpacePState(self._core, found, None).scan(
-            prefix, limit=limit, after=after
-        ):
-            yield pair
+class _MovedError(Exception):
+    """Somebody wrote between two reads that belong together."""
 
 
-class SpacePState:
+class SpacePState(StateView):
     """The read model of one space. Every value handed out is the caller's own."""
 
     def __init__(self, core: Core, space: Space, domain: Domain | None) -> None:
+        super().__init__(Decoding(domain, self._outdated))
         self._core, self._space, self._domain = core, space, domain
+        self._reads = StateReads(core, space, domain)
         self._schema = NO_SCHEMA if domain is None else domain.schema
-        self._decoding = Decoding(domain, self._outdated)
         self._known: Known | None = None
 
     async def fetch(self, key: str) -> Any:
@@ -89,7 +60,7 @@ class SpacePState:
         """
         packed = self._held(key)
         if packed is _NOT_HELD:
-            packed = (await self._read([key]))[key]
+            packed = (await self._load([key]))[key]
         if packed is None:
             raise KeyNotFoundError(self._space.space_name, key)
         return self._decoding.value(key, packed)
@@ -98,7 +69,7 @@ class SpacePState:
         """Return the value of a key, or ``default``."""
         packed = self._held(key)
         if packed is _NOT_HELD:
-            packed = (await self._read([key]))[key]
+            packed = (await self._load([key]))[key]
         return default if packed is None else self._decoding.value(key, packed)
 
     def _held(self, key: str) -> Any:
@@ -114,12 +85,57 @@ class SpacePState:
             return _NOT_HELD
         return known.values.get(key, _NOT_HELD) if type(key) is str else _NOT_HELD
 
-    async def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
-        """Return the values of those keys that exist, as of one moment, in the order asked for."""
-        wanted = distinct_keys(keys)
-        found = await self._read(wanted)
-        decode = self._decoding.value
-        return {key: decode(key, value) for key in wanted if (value := found[key]) is not None}
+    def _name(self) -> str:
+        return self._space.space_name
+
+    async def _load(self, keys: Sequence[str]) -> Mapping[str, Packed | None]:
+        return (await self._reads.read(keys)).values
+
+    async def _walk(self, begin: Callable[[], Walk[T]]) -> T:
+        return await self._still(begin, keep=False)
+
+    async def _still(self, begin: Callable[[], Walk[T]], *, keep: bool) -> T:
+        """Run a walk; again where somebody wrote between two of its reads, at last in a reader."""
+        for _ in range(TRIES):
+            guards: list[Guard | None] = []
+
+            async def load(keys: Sequence[str], seen: list[Guard | None] = guards) -> Any:
+                guard, values = await self._reads.read(keys, keep=keep)
+                seen.append(guard)
+                if _moved(seen[0], guard):
+                    raise _MovedError
+                return values
+
+            with suppress(_MovedError):
+                return await self._answered(begin(), load)
+        async with self.reader() as reader:
+            return await reader._walk(begin)  # noqa: SLF001 - a view of the same state
+
+    async def preload(self, key: str, paths: Any) -> Any:
+        """Read a key and what it leads to along paths of fields into memory, a read per level.
+
+        What it warms: with ``cache="exclusive"`` and in memory, every later read; otherwise the
+        commands of this process, which then decide without reading. A read must ask the database
+        there, as another process may have written: preload in a `reader`.
+
+        Args:
+            paths: "cards.translations", a tuple of names, ``{"cards": "translations"}``, or
+                several of these in a list.
+
+        Returns:
+            The value of the key, None if it does not exist.
+
+        Raises:
+            DataError: The paths cannot be read.
+        """
+        check_key(key, "pstate key")
+        tree = preload_tree(paths)
+        value = await self._still(lambda: preload(key, tree), keep=True)
+        return None if value is NOT_THERE else value
+
+    def reader(self) -> PStateReader:
+        """Open a reader, for several reads as of one sequence: ``async with … as reader``."""
+        return PStateReader(self._core, self._space, self._reads, self._decoding)
 
     async def scan(
         self, prefix: str = "", *, limit: int | None = None, after: str = ""
@@ -137,7 +153,7 @@ class SpacePState:
         check_prefix(after)
         left = 2**63 - 1 if limit is None else limit
         check_sequence(left, "limit")
-        space = await self._current()
+        space = await self._reads.current()
         generation: int | None = None
         while left > 0 and space.space_id:
             size = min(left, PAGE)
@@ -159,7 +175,7 @@ class SpacePState:
     async def count(self, prefix: str = "") -> int:
         """Count the keys that begin with ``prefix``."""
         check_prefix(prefix)
-        space = await self._current()
+        space = await self._reads.current()
         if not space.space_id:
             return 0
         count = await self._core.read(lambda ex: pstate.read_count(ex, space.space_id, prefix))
@@ -197,7 +213,7 @@ class SpacePState:
             MisuseError: An event wrote the key; only commands may change it.
         """
         check_key(key, "pstate key")
-        space = await self._current()
+        space = await self._reads.current()
         if not space.space_id:
             return False
 
@@ -244,88 +260,9 @@ class SpacePState:
         self._core.check_caller()
         return await self._core.write_back.flush(self._core.saved_id(self._space))
 
-    # -- reading what is folded ------------------------------------------------------------------
 
-    async def _current(self) -> Space:
-        """Return the space, with its gap folded where this handle may."""
-        space = await self._core.resolve(self._space)
-        if self._domain is not None and space.space_id:
-            await self._read_saved(space, ())
-        return space
-
-    async def _read(self, keys: Sequence[str]) -> dict[str, Packed | None]:
-        self._core.check_caller()
-        for key in keys:
-            check_key(key, "pstate key")
-        space = self._space
-        if not space.space_id:
-            space = await self._core.resolve(space)
-            if not space.space_id:
-                return dict.fromkeys(keys)
-        return await self._read_saved(space, keys)
-
-    async def _read_saved(self, space: Space, keys: Sequence[str]) -> dict[str, Packed | None]:
-        if self._core.options.exclusive:
-            held = self._from_memory(space, keys)
-            if held is not None:
-                return held
-        while True:
-            self._core.check_caller()
-            cache = self._core.cache
-            known, tick = cache.known(space.space_id), cache.tick(space.space_id)
-            facts = await self._core.reader.facts(space.space_id, keys)
-            if facts is None:
-                raise SpaceNotFoundError(space.space_name)
-            if not await self._behind(space, facts.guard):
-                if self._core.options.exclusive or known is not None:
-                    cache.observe(space.space_id, facts.space_name, facts.guard, facts.values, tick)
-                return facts.values
-
-    def _from_memory(self, space: Space, keys: Sequence[str]) -> dict[str, Packed | None] | None:
-        known = self._core.cache.known(space.space_id)
-        if known is None or known.guard.checkpoint != known.guard.last_sequence:
-            return None
-        try:
-            return {key: known.values[key] for key in keys}
-        except KeyError:
-            return None
-
-    async def _behind(self, space: Space, guard: Guard) -> bool:
-        """Fold the gap where this handle's domain fits; say whether to read again."""
-        if guard.checkpoint == guard.last_sequence or self._domain is None:
-            return False
-        if guard.domains is not None and guard.checkpoint and guard.domains - self._domain.names:
-            return False  # another domain's fold: it may be read as it is
-        types: frozenset[str] = await self._core.reader.run(
-            lambda ex: read_event_types(ex, space.space_id, guard.checkpoint)
-        )
-        check_fit(
-            self._domain, guard.domains, guard.checkpoint, space.space_name, lambda _upto: types
-        )
-        await catch_up(self._core, space, self._domain)
-        return True
-
-
-def distinct_keys(keys: Iterable[str]) -> list[str]:
-    """Return several keys without repeats, same order.
-
-    Raises:
-        DataError: It is one text rather than several, or a key breaks a rule.
-    """
-    if isinstance(keys, str) or not isinstance(keys, Iterable):
-        raise DataError("pstate keys", keys, "give several keys, as a list")
-    wanted = list(keys)
-    for key in wanted:
-        check_key(key, "pstate key")
-    return list(dict.fromkeys(wanted))
-
-
-def check_prefix(prefix: str) -> None:
-    """Refuse what cannot be the beginning of a key; the empty prefix is every key's."""
-    if not isinstance(prefix, str):
-        raise DataError("key prefix", prefix, "must be a str")
-    if prefix:
-        check_key(prefix, "key prefix")
+def _moved(first: Guard | None, now: Guard | None) -> bool:
+    return first is not now and (first is None or now is None or first[:2] != now[:2])
 
 
 def _scan_page(

@@ -1,13 +1,14 @@
 """Reads of keys: all that wait are answered together, from one snapshot."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 from ramax.runtime.cache import StateCache
 from ramax.runtime.writer import Writer
-from ramax.storage.backend import Backend
+from ramax.storage.backend import Backend, Snapshot
 from ramax.storage.executors import Executor
 from ramax.storage.reads import Facts, read_facts
 
@@ -34,6 +35,16 @@ class Reader:
         if self._backend.one_connection:
             return await self._writer.read(work)
         return await self._backend.read(work)
+
+    @asynccontextmanager
+    async def snapshot(self, holder: str) -> AsyncIterator[Snapshot]:
+        """Keep one state of the database; in memory nothing else goes on meanwhile."""
+        if self._backend.one_connection:
+            async with self._writer.turn(holder), self._backend.snapshot() as snapshot:
+                yield snapshot
+        else:
+            async with self._backend.snapshot() as snapshot:
+                yield snapshot
 
     async def facts(self, space_id: int, keys: Sequence[str]) -> Facts | None:
         """Read a guard and keys as of one moment; None if there is no such space."""

@@ -1,8 +1,8 @@
 """One space inside a transaction: its verbs, and its pstate as the transaction sees it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ramax.core.decoding import Decoding
 from ramax.core.domain import Command, Domain
@@ -12,8 +12,14 @@ from ramax.errors import MisuseError
 from ramax.runtime.commands import NO_DOMAIN, causes
 from ramax.runtime.core import SpaceLike
 from ramax.runtime.jobs import Append, Execute
-from ramax.runtime.pstate import distinct_keys
+from ramax.runtime.state_view import StateView, check_prefix
+from ramax.storage import pstate
+from ramax.storage.executors import Executor
 from ramax.values import Commit, Event, NewEvent, Space
+
+T = TypeVar("T")
+
+PAGE = 1000
 
 
 class Steps(Protocol):
@@ -33,22 +39,47 @@ class Steps(Protocol):
         """Read packed values as of now."""
         ...
 
+    async def run(self, work: Callable[[Executor], T]) -> T:
+        """Run work on the connection of the transaction."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class TransactionPState:
+
+class TransactionPState(StateView):
     """The pstate of one space as the transaction sees it: its own writes included."""
 
-    _scope: "TransactionScope"
+    def __init__(self, scope: "TransactionScope") -> None:
+        super().__init__(Decoding(scope.domain))
+        self._scope = scope
 
-    async def get(self, key: str, default: Any = None) -> Any:
-        """Return the value of a key, or ``default``."""
-        return (await self.get_many([key])).get(key, default)
+    async def scan(
+        self, prefix: str = "", *, limit: int | None = None, after: str = ""
+    ) -> AsyncIterator[tuple[str, Any]]:
+        """Yield (key, value) in key order for keys that begin with ``prefix``.
 
-    async def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
-        """Return the values of those keys that exist."""
-        found = await self._scope.read(distinct_keys(keys))
-        decode = Decoding(self._scope.domain).value
-        return {key: decode(key, value) for key, value in found.items() if value is not None}
+        What the transaction writes between two pages of 1,000 is seen as far as it lies ahead.
+
+        Args:
+            limit: At most so many; no limit by default.
+            after: Only keys above this one.
+        """
+        check_prefix(prefix)
+        check_prefix(after)
+        left = 2**63 - 1 if limit is None else limit
+        check_sequence(left, "limit")
+        while left > 0:
+            page = await self._scope.page(prefix, after, min(left, PAGE))
+            for key, packed in page:
+                yield key, self._decoding.value(key, packed)
+            if len(page) < min(left, PAGE):
+                return
+            left -= len(page)
+            after = page[-1][0]
+
+    def _name(self) -> str:
+        return self._scope.name
+
+    async def _load(self, keys: Sequence[str]) -> Mapping[str, Packed | None]:
+        return await self._scope.read(keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +158,16 @@ class TransactionScope:
         """Read packed values as of now inside the transaction; a gap is folded first."""
         space = await self._tx.enter(self._target)
         return await self._tx.read(space, self.domain, keys)
+
+    async def page(self, prefix: str, after: str, limit: int) -> list[tuple[str, Packed]]:
+        """Read keys in order as of now inside the transaction; a gap is folded first."""
+        space = await self._tx.enter(self._target)
+        await self._tx.read(space, self.domain, ())
+        return await self._tx.run(
+            lambda ex: pstate.read_scan(ex, space.space_id, prefix, after=after, limit=limit)
+        )
+
+    @property
+    def name(self) -> str:
+        """What the space was called when the scope was made."""
+        return str(getattr(self._target, "space_name", self._target))

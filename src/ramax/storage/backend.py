@@ -1,6 +1,7 @@
 """What the runtime needs of a database: units of work, reads, and connections for transactions."""
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,6 +14,14 @@ from ramax.storage.tables import Tables
 
 T = TypeVar("T")
 Done = Callable[[BaseException | None], None]
+
+
+class Snapshot(Protocol):
+    """One state of the database, kept while others write."""
+
+    async def read(self, work: Callable[[Executor], T]) -> T:
+        """Run reads of that state, one at a time, the caller's duty."""
+        ...
 
 
 class Backend(Protocol):
@@ -38,6 +47,17 @@ class Backend(Protocol):
 
     async def read(self, work: Callable[[Executor], T]) -> T:
         """Run reads of one snapshot (SQLite) or of autocommit statements (PostgreSQL)."""
+        ...
+
+    def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
+        """Keep one state of the database for a block; the first read decides which.
+
+        On a connection of its own, of which there are few; where there is `one_connection` on
+        that, so the caller must have its turn.
+
+        Raises:
+            StorageBusyError: So many are open, for longer than the lock timeout.
+        """
         ...
 
     async def locked(self, work: Callable[[Executor], T]) -> T:

@@ -1,7 +1,8 @@
 """PostgreSQL: held asyncpg connections in autocommit for the writer and a few readers."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -13,12 +14,15 @@ from ramax.errors import ClosedError, StorageError
 from ramax.storage.backend import Done
 from ramax.storage.executors import AsyncpgExecutor, CoreExecutor, Executor
 from ramax.storage.faults import ConnectionLostError, at_commit, translated
+from ramax.storage.places import Places
 from ramax.storage.tables import Tables
 
 T = TypeVar("T")
 
 RECONNECT_DELAYS = (0.0, 0.02, 0.1, 0.5)
 """Seconds before a read is made again after its connection broke; then once more, the last."""
+
+_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 READERS = 3
 """Held connections for reads; each answers one request at a time, and waiting ones coalesce."""
@@ -46,6 +50,25 @@ class _Held:
         """Run synchronous code that waits for the database in a greenlet."""
         return await greenlet_spawn(work, self._executor)
 
+    async def read(self, work: Callable[[Executor], T]) -> T:
+        """Run reads in the transaction that is open; see `Snapshot.read`."""
+        try:
+            return await self.run(work)
+        except (ConnectionLostError, asyncio.CancelledError):
+            self.abandon()  # it may be in the middle of an answer
+            raise
+
+    def abandon(self) -> None:
+        """End it without a word to the server; it is lost from here on."""
+        self._driver.terminate()
+
+    async def control(self, text: str) -> None:
+        """Begin or end a transaction."""
+        try:
+            await self._driver.execute(text)
+        except Exception as error:
+            raise translated(error) from error
+
     async def close(self, *, broken: bool = False) -> None:
         """Close it; without a word to the server where it is ``broken``."""
         if broken:
@@ -62,7 +85,9 @@ class PostgresBackend:
     one_connection = False
     local_reads = False
 
-    def __init__(self, engine: AsyncEngine, tables: Tables, *, read_only: bool) -> None:
+    def __init__(
+        self, engine: AsyncEngine, tables: Tables, *, read_only: bool, patience: float
+    ) -> None:
         self.tables = tables
         self._engine, self._read_only = engine, read_only
         # held connections come past the pool: one that was handed in may be small, and busy
@@ -75,6 +100,7 @@ class PostgresBackend:
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._closed = False
+        self.places = Places(self._hold, self._drop, patience)
         for _ in range(READERS):
             self._free.put_nowait(None)
         sa.event.listen(engine.sync_engine, "checkout", _refuse_closed)
@@ -156,6 +182,34 @@ class PostgresBackend:
         self._readers.add(new)
         return new
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[_Held]:
+        """See `Backend.snapshot`: REPEATABLE READ, which keeps the snapshot of its first read."""
+        self._check()
+        async with AsyncExitStack() as stack:
+            held = await self._begun(stack)
+            try:
+                yield held
+            finally:
+                await _end(held)
+
+    async def _begun(self, stack: AsyncExitStack) -> _Held:
+        """Begin, again where a connection turns out to have broken while nobody used it."""
+        for delay in RECONNECT_DELAYS:
+            async with AsyncExitStack() as place:
+                held = await place.enter_async_context(self.places.take())
+                try:
+                    await held.control(_SNAPSHOT)
+                except ConnectionLostError:
+                    held.abandon()
+                else:
+                    stack.push_async_exit(place.pop_all())
+                    return held
+            await asyncio.sleep(delay)
+        held = await stack.enter_async_context(self.places.take())
+        await held.control(_SNAPSHOT)
+        return held
+
     async def locked(self, work: Callable[[Executor], T]) -> T:
         """See `Backend.locked`: a transaction on a connection of the pool."""
         self._check(writing=True)
@@ -197,11 +251,26 @@ class PostgresBackend:
     async def close(self) -> None:
         """See `Backend.close`."""
         self._closed = True
+        await self.places.close()
         await self._quiet.wait()  # the driver would end a running query instead
         writer, self._writer = self._writer, None
         await self._drop(writer)
         for held in list(self._readers):
             await self._drop(held)
+
+
+async def _end(held: _Held) -> None:
+    """Let the snapshot go; nothing is lost with it, so a failure costs only the connection."""
+    ending = asyncio.ensure_future(held.control("ROLLBACK"))
+    try:
+        await asyncio.shield(ending)
+    except StorageError:
+        held.abandon()
+    except asyncio.CancelledError:
+        held.abandon()
+        with suppress(StorageError):
+            await ending
+        raise
 
 
 def _failure(task: asyncio.Task[object]) -> BaseException | None:

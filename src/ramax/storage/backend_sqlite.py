@@ -2,7 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from ramax.storage.backend import Done
 from ramax.storage.engine import BUSY_TIMEOUT_SECONDS, Synchronous, prepare_sqlite, switch_to_wal
 from ramax.storage.executors import Executor, SqliteExecutor
 from ramax.storage.faults import translated
+from ramax.storage.places import Places
 from ramax.storage.tables import Tables
 
 T = TypeVar("T")
@@ -20,6 +22,8 @@ T = TypeVar("T")
 
 class _Held:
     """A connection taken out of the pool for good, and the way into its thread."""
+
+    lost = False
 
     def __init__(self, connection: AsyncConnection, driver: Any, tables: Tables) -> None:
         self.connection = connection
@@ -50,6 +54,10 @@ class _Held:
             (completion, lambda: self._run(driver._conn, begin, work))  # noqa: SLF001
         )
 
+    async def read(self, work: Callable[[Executor], T]) -> T:
+        """Run reads in the transaction that is open; see `Snapshot.read`."""
+        return await self.hop(lambda connection: _read(connection, self._tables, work))
+
     async def unit(self, begin: str, work: Callable[[Executor], T]) -> T:
         """Run ``work`` between ``begin`` and COMMIT; whatever it raises rolls back."""
         return await self.hop(lambda connection: self._run(connection, begin, work))
@@ -67,6 +75,13 @@ class _Held:
         except sqlite3.Error as error:
             raise translated(error) from error
         return result
+
+
+def _read(connection: sqlite3.Connection, tables: Tables, work: Callable[[Executor], T]) -> T:
+    try:
+        return work(SqliteExecutor(connection, tables))
+    except sqlite3.Error as error:
+        raise translated(error) from error
 
 
 class _Completion:
@@ -119,6 +134,7 @@ class SqliteBackend:
         self._writer: _Held | None = None
         self._reader: _Held | None = None
         self._opening = asyncio.Lock()
+        self.places = Places(self._hold, lambda held: held.connection.close(), patience)
         sa.event.listen(engine.sync_engine, "handle_error", _survive_cancellation)
 
     async def _hold(self) -> _Held:
@@ -161,6 +177,16 @@ class SqliteBackend:
         """See `Backend.read`: one snapshot for all reads of ``work``."""
         return await self._open(self._reader).unit("BEGIN", work)
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[_Held]:
+        """See `Backend.snapshot`: a read transaction, from which WAL hides what others write."""
+        if self.one_connection:
+            async with _reading(self._open(self._writer)) as held:
+                yield held
+        else:
+            async with self.places.take() as held, _reading(held):
+                yield held
+
     async def locked(self, work: Callable[[Executor], T]) -> T:
         """See `Backend.locked`: BEGIN IMMEDIATE on the writer's connection."""
         self._check_writable()
@@ -190,10 +216,20 @@ class SqliteBackend:
 
     async def close(self) -> None:
         """See `Backend.close`."""
+        await self.places.close()
         held = {id(h): h for h in (self._writer, self._reader) if h is not None}
         self._writer = self._reader = None
         for each in held.values():
             await each.connection.close()
+
+
+@asynccontextmanager
+async def _reading(held: _Held) -> AsyncIterator[_Held]:
+    try:
+        await held.hop(lambda connection: connection.execute("BEGIN"))
+        yield held
+    finally:
+        await held.hop(_roll_back)  # after every read of it, whether or not somebody waited
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

@@ -1,0 +1,95 @@
+"""Reading the stored state of a space: from memory where that is sound, and never half folded."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ramax.core.domain import Domain
+from ramax.core.fold import check_fit
+from ramax.core.limits import check_key
+from ramax.core.state import Packed
+from ramax.core.unit import Guard
+from ramax.errors import SpaceNotFoundError
+from ramax.runtime.catchup import catch_up
+from ramax.runtime.core import Core
+from ramax.storage.reads import read_event_types
+from ramax.values import Space
+
+
+class Found(NamedTuple):
+    """Packed values, and the guard at which they are valid; None for a space without a row."""
+
+    guard: Guard | None
+    values: dict[str, Packed | None]
+
+
+class StateReads:
+    """Reads values of one space; folds first what its log has more, where the domain may."""
+
+    __slots__ = ("_core", "_domain", "_space")
+
+    def __init__(self, core: Core, space: Space, domain: Domain | None) -> None:
+        self._core, self._space, self._domain = core, space, domain
+
+    async def current(self) -> Space:
+        """Return the space, with its gap folded where this handle may."""
+        space = await self._core.resolve(self._space)
+        if self._domain is not None and space.space_id:
+            await self._read_saved(space, (), keep=False)
+        return space
+
+    async def read(self, keys: Sequence[str], *, keep: bool = False) -> Found:
+        """Read values as of one moment, None for a key that is not there.
+
+        Args:
+            keep: Put them into memory, for commands, even if nothing of the space is there yet.
+        """
+        self._core.check_caller()
+        for key in keys:
+            check_key(key, "pstate key")
+        space = self._space
+        if not space.space_id:
+            space = await self._core.resolve(space)
+            if not space.space_id:
+                return Found(None, dict.fromkeys(keys))
+        return await self._read_saved(space, keys, keep=keep)
+
+    async def _read_saved(self, space: Space, keys: Sequence[str], *, keep: bool) -> Found:
+        if self._core.options.exclusive:
+            held = self._from_memory(space, keys)
+            if held is not None:
+                return held
+        while True:
+            self._core.check_caller()
+            cache = self._core.cache
+            known, tick = cache.known(space.space_id), cache.tick(space.space_id)
+            facts = await self._core.reader.facts(space.space_id, keys)
+            if facts is None:
+                raise SpaceNotFoundError(space.space_name)
+            if not await self._behind(space, facts.guard):
+                if self._core.options.exclusive or known is not None or keep:
+                    cache.observe(space.space_id, facts.space_name, facts.guard, facts.values, tick)
+                return Found(facts.guard, facts.values)
+
+    def _from_memory(self, space: Space, keys: Sequence[str]) -> Found | None:
+        known = self._core.cache.known(space.space_id)
+        if known is None or known.guard.checkpoint != known.guard.last_sequence:
+            return None
+        try:
+            return Found(known.guard, {key: known.values[key] for key in keys})
+        except KeyError:
+            return None
+
+    async def _behind(self, space: Space, guard: Guard) -> bool:
+        """Fold the gap where this handle's domain fits; say whether to read again."""
+        if guard.checkpoint == guard.last_sequence or self._domain is None:
+            return False
+        if guard.domains is not None and guard.checkpoint and guard.domains - self._domain.names:
+            return False  # another domain's fold: it may be read as it is
+        types: frozenset[str] = await self._core.reader.run(
+            lambda ex: read_event_types(ex, space.space_id, guard.checkpoint)
+        )
+        check_fit(
+            self._domain, guard.domains, guard.checkpoint, space.space_name, lambda _upto: types
+        )
+        await catch_up(self._core, space, self._domain)
+        return True
