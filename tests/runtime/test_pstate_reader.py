@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 
@@ -311,7 +312,8 @@ async def test_many_open_readers_hold_up_neither_writer_nor_reads(durable_db, du
         assert not next_one.done()
         gate.set()
         assert await next_one == {"n": 100}
-    assert len(durable_db._core.backend.places.idle) <= 2
+    backend: Any = durable_db._core.backend
+    assert len(backend.places.idle) <= 2
 
 
 async def test_a_reader_waits_for_a_place_no_longer_than_the_lock_timeout(durable_url):
