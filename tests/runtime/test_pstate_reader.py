@@ -36,6 +36,10 @@ async def elsewhere(coroutine):
     return await asyncio.create_task(coroutine)
 
 
+def places_of(database: Any) -> Any:
+    return database._core.backend.places
+
+
 @pytest.fixture
 async def store(db):
     store = await db.content_store("acme", documents())
@@ -266,7 +270,7 @@ async def test_an_error_in_the_block_closes_the_reader_and_goes_on(db, store):
         async with store.pstate.reader() as reader:
             await reader.fetch("a")
             raise ZeroDivisionError
-    assert not db._core.backend.places.taken
+    assert not places_of(db).taken
     await store.execute(put, ("c", {}))
 
 
@@ -312,8 +316,7 @@ async def test_many_open_readers_hold_up_neither_writer_nor_reads(durable_db, du
         assert not next_one.done()
         gate.set()
         assert await next_one == {"n": 100}
-    backend: Any = durable_db._core.backend
-    assert len(backend.places.idle) <= 2
+    assert len(places_of(durable_db).idle) <= 2
 
 
 async def test_a_reader_waits_for_a_place_no_longer_than_the_lock_timeout(durable_url):
@@ -362,7 +365,7 @@ async def test_cancelling_a_reader_anywhere_leaves_nothing_behind(db, store):
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        assert not db._core.backend.places.taken
+        assert not places_of(db).taken
     await use()
     await store.execute(put, ("a", {"n": 2}))
     assert await store.pstate.fetch("a") == {"n": 2}
@@ -395,7 +398,7 @@ async def test_a_session_that_ends_fails_its_reader_and_no_other(postgres_url):
                 await reader.count()
         async with store.pstate.reader() as reader:
             assert await reader.fetch("a") == {"n": 1}
-        assert len(db._core.backend.places.idle) == 1
+        assert len(places_of(db).idle) == 1
         await terminate_all(postgres_url)
         async with store.pstate.reader() as reader:  # the one that was kept had gone
             assert await reader.fetch("a") == {"n": 1}
