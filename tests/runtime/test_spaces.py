@@ -607,13 +607,14 @@ async def fill(db, name):
     await store.execute(add)
     await store.pstate.put("direct", name)
     await store.update_checkpoint(1, name="reader")
+    await store.events.append_many([NewEvent("noted", {}, entity_id="n", tags=["t"])])
+    await store.catchup_pstate()
+    await db.spaces.enable_hash_chain(name)
     return store
 
 
 async def test_a_deleted_space_leaves_no_row_and_takes_no_row_of_others(db):
     spaces = [(await fill(db, name)).space for name in ("a", "b", "c")]
-    for space in spaces:
-        await db.spaces.enable_hash_chain(space)
     before = await dump(db)
     tables = db._core.backend.tables
     filled = {t.name for t in tables.metadata.sorted_tables if "space_id" in t.c}
@@ -780,5 +781,5 @@ async def test_a_delete_that_is_refused_leaves_the_handle_working(db):
     store = await fill(db, "acme")
     with pytest.raises(SpaceNotEmptyError):
         await db.spaces.delete(store.space)
-    assert (await store.execute(add)).space_sequence == 3
+    assert (await store.execute(add)).space_sequence == 4
     assert await store.pstate.fetch("n") == 3
