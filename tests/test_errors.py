@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from ramax import errors
+from ramax.core.query import Query
 from ramax.errors import RamaxError, Rejected
 
 
@@ -33,6 +34,8 @@ class SoldOut(Rejected):
 
 EXAMPLES = [
     errors.ConcurrencyError("acme", 3, 5),
+    errors.ConcurrencyError("acme", 3, 5, entity_id="card:1"),
+    errors.ConcurrencyError("acme", 3, 5, query=Query(tags=["deck:1"])),
     errors.IdempotencyConflictError("acme", "order-7"),
     errors.VersionConflictError("card:1", 3, 5),
     errors.MergeConflictError(["card:1"]),

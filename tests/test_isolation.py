@@ -18,8 +18,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 import ramax
 import ramax.storage
-from ramax import ContentStore, Database, Domain, NewEvent, Ref, Transaction, field
-from ramax.errors import EventNotFoundError
+from ramax import ContentStore, Database, Domain, NewEvent, Query, Ref, Transaction, field
+from ramax.errors import ConcurrencyError, EventNotFoundError
 from ramax.runtime.checkpoints import CheckpointRepository
 from ramax.runtime.content_store import SpaceEvents
 from ramax.runtime.event_log import EventLog
@@ -153,6 +153,7 @@ def in_the_past(look: Callable[[Past], Any]) -> Verb:
 
 
 A_PUT = NewEvent("doc.put", {"of": MINE}, entity_id="k0")
+MATCH_OF_THEIRS = Query(tags=[f"of:{THEIRS}"])
 
 # Every public method of everything a user holds, by class: what it is called with. Methods that
 # are about all spaces on purpose are in ABOUT_ALL, with the reason.
@@ -174,6 +175,8 @@ MATRIX: dict[type, dict[str, Verb]] = {
     EventLog: {
         "append": lambda t: t.db.events.append(MINE, "k0", "doc.put", {"of": MINE}),
         "append_many": lambda t: t.db.events.append_many(t.space, [A_PUT] * 3),
+        "append_if": lambda t: t.db.events.append_if(MINE, [A_PUT], no_match=MATCH_OF_THEIRS),
+        "get_entity_version": lambda t: t.db.events.get_entity_version(MINE, "k0"),
         "get_events": lambda t: t.db.events.get_events(MINE, "k0"),
         "stream_space_events": lambda t: drain(t.db.events.stream_space_events(t.space)),
         "stream_entity_events": lambda t: drain(t.db.events.stream_entity_events(MINE, "k1")),
@@ -230,6 +233,8 @@ MATRIX: dict[type, dict[str, Verb]] = {
     SpaceEvents: {
         "append": lambda t: t.mine.events.append("k0", "doc.put", {"of": MINE}),
         "append_many": lambda t: t.mine.events.append_many([A_PUT]),
+        "append_if": lambda t: t.mine.events.append_if([A_PUT], no_match=MATCH_OF_THEIRS),
+        "get_entity_version": lambda t: t.mine.events.get_entity_version("k0"),
         "get_events": lambda t: t.mine.events.get_events("k0"),
         "stream_space_events": lambda t: drain(t.mine.events.stream_space_events()),
         "stream_entity_events": lambda t: drain(t.mine.events.stream_entity_events("k1")),
@@ -267,6 +272,9 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "execute": lambda t: in_transaction(t, lambda tx: tx.execute(fill, MINE)),
         "append": lambda t: in_transaction(t, lambda tx: tx.append("k0", "doc.deleted", {})),
         "append_many": lambda t: in_transaction(t, lambda tx: tx.append_many([A_PUT])),
+        "append_if": lambda t: in_transaction(
+            t, lambda tx: tx.append_if([A_PUT], no_match=MATCH_OF_THEIRS)
+        ),
         "at": lambda t: in_transaction(t, lambda tx: tx.at(MINE).pstate.get("k0")),
         "enter": lambda t: in_transaction(t, lambda tx: tx.enter(MINE)),
         "pstate": lambda t: in_transaction(t, lambda tx: tx.pstate.get("k0")),
@@ -275,6 +283,9 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "execute": lambda t: in_transaction(t, lambda tx: tx.at(t.mine).execute(fill, MINE)),
         "append": lambda t: in_transaction(t, lambda tx: tx.at(MINE).append("k0", "x", {})),
         "append_many": lambda t: in_transaction(t, lambda tx: tx.at(MINE).append_many([A_PUT])),
+        "append_if": lambda t: in_transaction(
+            t, lambda tx: tx.at(MINE).append_if([A_PUT], no_match=MATCH_OF_THEIRS)
+        ),
         "pstate": lambda t: in_transaction(t, lambda tx: tx.at(t.mine).pstate.get("k1")),
         "read": lambda t: in_transaction(t, lambda tx: tx.at(t.mine).read(["k1"])),
         "page": lambda t: in_transaction(t, lambda tx: tx.at(t.mine).page("", "", 100)),
@@ -405,6 +416,17 @@ async def test_values_are_the_spaces_own_whatever_is_in_memory(two: Two) -> None
             assert {e.payload["of"] for e in await store.events.get_events("k0")} == {of}
             assert (await store.events.get_events("k0"))[0].correlation_id == of
             assert dict(store.space.metadata) == {"of": of}
+
+
+async def test_expectations_are_about_the_own_space(two: Two) -> None:
+    await two.theirs.events.append("k0", "doc.put", {"of": THEIRS})
+    assert await two.mine.events.get_entity_version("k0") == 1
+    await two.mine.events.append("k0", "doc.put", {"of": MINE}, expected_version=1)
+    shared = Query(tags=["same"])
+    with pytest.raises(ConcurrencyError) as caught:
+        await two.mine.events.append_if([A_PUT], no_match=shared)
+    assert caught.value.actual == 5
+    await two.mine.events.append_if([A_PUT], no_match=shared, after=5)
 
 
 async def test_a_command_sees_the_state_of_its_own_space(two: Two) -> None:

@@ -4,6 +4,7 @@ from ramax.core.domain import Applicator, Command, Domain
 from ramax.core.fields import field
 from ramax.core.limits import validate_space_name
 from ramax.core.linking import create_linked
+from ramax.core.query import Query
 from ramax.core.schema import Schema
 from ramax.entry import connect
 from ramax.errors import (
@@ -78,6 +79,7 @@ __all__ = [
     "NewEvent",
     "NotFoundError",
     "Progress",
+    "Query",
     "RamaxError",
     "Ref",
     "Rejected",

@@ -3,7 +3,7 @@
 RamaxError                          code, retryable; fields first, the message is built from them
 ├── Rejected                        a command's "no"; applications subclass it; not a fault
 ├── ConflictError                   retryable: somebody was first
-│   ├── ConcurrencyError            space, expected, actual
+│   ├── ConcurrencyError            space, expected, actual, entity_id, query
 │   ├── IdempotencyConflictError    space, key
 │   ├── VersionConflictError        key, expected, actual
 │   └── MergeConflictError          conflicts
@@ -82,13 +82,37 @@ class ConflictError(RamaxError):
 
 
 class ConcurrencyError(ConflictError):
-    """The space is not where the caller expected it."""
+    """The space, an entity or what a query finds is not as the caller expected it.
+
+    ``expected`` and ``actual`` are sequences of the space; with ``entity_id`` numbers of events of
+    that entity; with ``query`` the sequence after which nothing should match, and what does.
+    """
 
     code = "conflict.concurrency"
+    entity_id: str | None = None
+    query: object = None
 
-    def __init__(self, space: str, expected: object, actual: object) -> None:
+    def __init__(
+        self,
+        space: str,
+        expected: object,
+        actual: object,
+        *,
+        entity_id: str | None = None,
+        query: object = None,
+    ) -> None:
         self.space, self.expected, self.actual = space, expected, actual
-        super().__init__(f"space {space!r} is at sequence {actual}, expected {expected}")
+        if entity_id is not None:
+            self.entity_id = entity_id
+            text = f"entity {shown(entity_id)} of space {space!r} has {actual} events, expected "
+            text += str(expected)
+        elif query is not None:
+            self.query = query
+            text = f"event {actual} of space {space!r} matches {shown(query, 200)}; nothing after "
+            text += f"{expected} should"
+        else:
+            text = f"space {space!r} is at sequence {actual}, expected {expected}"
+        super().__init__(text)
 
 
 class IdempotencyConflictError(ConflictError):

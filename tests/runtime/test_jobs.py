@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ramax import ConcurrencyError, NewEvent, Rejected
+from ramax import ConcurrencyError, NewEvent, Query, Rejected
 from ramax.core.state import Packed
 from ramax.core.unit import Causes, Guard, SpaceUnit
 from ramax.runtime.jobs import Append, Execute, Job, StateBehindError
@@ -26,12 +26,21 @@ def unit(head: int = 3, folded: int = 3) -> SpaceUnit:
     return SpaceUnit(7, "acme", Guard(head, 0, 0, folded, None), Empty())
 
 
-def no_types(_upto: int) -> frozenset[str]:
-    return frozenset()
+class EmptyLog:
+    """A log without events."""
+
+    def types_up_to(self, _upto: int) -> frozenset[str]:
+        return frozenset()
+
+    def count_of(self, _entity_id: str, _upto: int, _most: int) -> int:
+        return 0
+
+    def newest_match(self, _query: Query, _after: int, _upto: int) -> int | None:
+        return None
 
 
 def run(work: Execute | Append, on: SpaceUnit) -> list[list[int]]:
-    return [[row.sequence for row in group] for group in work.run(on, no_types, 1)]
+    return [[row.sequence for row in group] for group in work.run(on, EmptyLog(), 1)]
 
 
 def execute(*commands: Any, expected: int | None = None) -> Execute:

@@ -1,7 +1,7 @@
 """How many statements the hot paths cost: a handful, whatever the number of events."""
 
 import ramax
-from ramax import Domain, NewEvent, Ref
+from ramax import Domain, NewEvent, Query, Ref
 from tests._counting import counted
 
 domain = Domain("things", lambda state, event: state.__setitem__(event.entity_id, event.payload))
@@ -29,6 +29,37 @@ async def test_a_thousand_facts_are_appended_with_a_handful_of_statements(db):
     async with counted(db) as calls:
         await store.events.append_many(facts)
     assert calls.statements <= 5
+
+
+async def test_an_expectation_costs_one_statement_for_each_search(db):
+    store = await db.content_store("a", domain)
+    await store.execute(add, (0, 1))
+    fact = NewEvent("noted", {}, entity_id="f")
+
+    async def cost(**expected):
+        async with counted(db) as calls:
+            if "no_match" in expected:
+                await store.events.append_if([fact], **expected)
+            else:
+                await store.events.append_many([fact], **expected)
+        return calls.statements
+
+    plain = await cost()
+    again = 1 if db.engine.dialect.name == "postgresql" else 0  # the guard is read once more
+    assert await cost(expected_version=1) == plain + 1 + again
+    assert await cost(no_match=Query(["x"])) == plain + 1 + again
+    assert await cost(no_match=Query(["x"]) | Query(tags=["y"])) == plain + 2 + again
+
+
+async def test_tags_cost_one_statement_whatever_their_number(db):
+    store = await db.content_store("a", domain)
+    facts = [NewEvent("noted", {}, entity_id="f", tags=["x", "y", str(n)]) for n in range(100)]
+    await store.events.append_many(facts)
+    async with counted(db) as plain:
+        await store.events.append_many([NewEvent("noted", {}, entity_id="f")] * 100)
+    async with counted(db) as tagged:
+        await store.events.append_many(facts)
+    assert tagged.statements == plain.statements + 1
 
 
 async def test_a_thousand_commands_at_once_are_one_unit_of_work(db):

@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ramax import Domain, NewEvent
-from ramax.storage import events, pstate, reads
+from ramax.storage import events, pstate, reads, search
 from ramax.storage.tables import build_tables
 
 domain = Domain("things", lambda state, event: state.__setitem__(event.entity_id, 1))
@@ -30,6 +30,11 @@ HOT: dict[str, tuple[Any, Any, dict[str, str]]] = {
         events._by_id,
         {"event_id": 7},
         {"sqlite": "INTEGER PRIMARY KEY", "postgresql": "uq_events_event_id"},
+    ),
+    "the number of events of an entity": (
+        events.count_of_entity,
+        {"space_id": 1, "entity_id": "e7", "upto": 10**6, "limit": 10},
+        {"sqlite": "ix_events_space_entity", "postgresql": "ix_events_space_entity"},
     ),
     "a value": (
         reads._value,
@@ -64,9 +69,31 @@ HOT: dict[str, tuple[Any, Any, dict[str, str]]] = {
 }
 
 
+BOUNDS = {"after": 5, "upto": 10**6, "since": 0, "until": 10**18, "limit": 100}
+LOG = {"sqlite": "sqlite_autoindex_events_1", "postgresql": "pk_events"}
+BY_ENTITY = {"sqlite": "ix_events_space_entity", "postgresql": "ix_events_space_entity"}
+BY_TAG = {"sqlite": "event_tags", "postgresql": "event_tags_pkey"}
+
+
+def searches(dialect: str) -> dict[str, tuple[Any, Any, dict[str, str]]]:
+    """Every search, along the index that its most selective condition has."""
+    many = ["a", "b"] if dialect == "postgresql" else '["a", "b"]'
+    values = {
+        "space_id": 1, "types": many, "entity_id": "e7", "tag": "a", "tags": many, "tag_count": 2,
+    }  # fmt: skip
+    found = {}
+    for shape in search.SHAPES:
+        index = BY_TAG if shape.tags else BY_ENTITY if shape.entity else LOG
+        params = values | BOUNDS
+        found[f"newest {shape}"] = (search.NEWEST[shape], params, index)
+        for back in (False, True):
+            found[f"page {shape} {back}"] = (search.PAGES[shape, back], params, index)
+    return found
+
+
 async def test_hot_statements_use_their_index(db):
     def add(state, params):
-        return [NewEvent("t", {}, entity_id=f"e{n}") for n in range(300)]
+        return [NewEvent("t", {}, entity_id=f"e{n}", tags=["a", f"t{n}"]) for n in range(300)]
 
     for name in ("a", "b"):
         await (await db.content_store(name, domain)).execute(add)
@@ -76,7 +103,7 @@ async def test_hot_statements_use_their_index(db):
         if dialect == "postgresql":
             await connection.execute(sa.text("SET LOCAL enable_seqscan = off"))
             await connection.execute(sa.text("SET LOCAL enable_bitmapscan = off"))
-        for what, (statement, params, indexes) in HOT.items():
+        for what, (statement, params, indexes) in (HOT | searches(dialect)).items():
             if isinstance(statement, dict):
                 statement, params = statement[dialect], params[dialect]
             sql = statement.on(tables)

@@ -9,9 +9,9 @@ again; even a "no" is only given once the guard that it rests on is known to hav
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
+from ramax.core.query import Query
 from ramax.core.state import KeysMissingError, Packed, ReadFailedError
 from ramax.core.unit import Guard, SpaceUnit, SpaceWrite, as_commit
 from ramax.errors import MisuseError, SpaceNotFoundError
@@ -25,12 +25,12 @@ from ramax.storage.plan import Extra, WritePlan, Written
 from ramax.storage.reads import (
     Facts,
     StoredSource,
-    read_event_types,
     read_facts,
     read_known,
     uncatchable,
 )
 from ramax.storage.spaces import domains_row
+from ramax.storage.stored_log import StoredLog
 from ramax.storage.tags import tag_rows
 from ramax.values import Commit
 
@@ -172,7 +172,7 @@ def _discover(attempt: Attempt) -> dict[int, list[str]] | None:
         unit = attempt.units[job.space_id]
         attempt.heads[job] = unit.head
         try:
-            attempt.groups[job] = job.work.run(unit, _unknown_types, attempt.now)
+            attempt.groups[job] = job.work.run(unit, _UNKNOWN_LOG, attempt.now)
         except KeysMissingError:
             wanted.setdefault(job.space_id, [])
         except _THE_COMMANDS_OWN as error:
@@ -192,8 +192,20 @@ _NOTHING: Mapping[str, Packed | None] = {}
 _UNKNOWN = Known("", Guard(0, 0, 0, 0, None))
 
 
-def _unknown_types(_upto: int) -> frozenset[str]:
-    raise KeysMissingError([])
+class _UnknownLog:
+    """Answers nothing from memory: the batch has to ask the database."""
+
+    def types_up_to(self, _upto: int) -> frozenset[str]:
+        raise KeysMissingError([])
+
+    def count_of(self, _entity_id: str, _upto: int, _most: int) -> int:
+        raise KeysMissingError([])
+
+    def newest_match(self, _query: Query, _after: int, _upto: int) -> int | None:
+        raise KeysMissingError([])
+
+
+_UNKNOWN_LOG = _UnknownLog()
 
 
 def _open_unit(ex: Executor, attempt: Attempt, space_id: int, facts: Facts | None) -> None:
@@ -218,8 +230,8 @@ def _run_jobs(ex: Executor, attempt: Attempt) -> None:
             if job.idempotency_key is not None and _repeat(ex, attempt, job, unit):
                 continue
             attempt.heads[job] = unit.head
-            types_up_to = partial(uncatchable, read_event_types, ex, unit.space_id)
-            attempt.groups[job] = job.work.run(unit, types_up_to, attempt.now)
+            log = StoredLog(ex, unit.space_id)
+            attempt.groups[job] = job.work.run(unit, log, attempt.now)
             unit.touched |= job.idempotency_key is not None
         except ReadFailedError as failure:
             raise failure.error from failure

@@ -1,12 +1,20 @@
 """Handing commands and appends to the writer, with what must be true before."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ramax.core.codec import decode, encode_payload
 from ramax.core.domain import Command, Domain
+from ramax.core.expectation import (
+    Expectation,
+    ExpectedVersion,
+    ExpectedVersions,
+    expect_versions,
+    expect_versions_of,
+)
 from ramax.core.limits import check_name, check_optional_id, check_sequence
+from ramax.core.query import Query
 from ramax.core.state import Packed
 from ramax.core.unit import Causes, Guard, SpaceUnit, checked_events
 from ramax.errors import MisuseError
@@ -28,13 +36,14 @@ def causes(causation_id: int | None, correlation_id: str | None) -> Causes:
     return Causes(causation_id, correlation_id)
 
 
-async def execute(
+async def execute(  # noqa: PLR0913 - what a call may say
     core: Core,
     space: Space,
     domain: Domain | None,
     commands: Sequence[tuple[Command, Any]],
     *,
     expected_sequence: int | None,
+    expected_version: Mapping[str, ExpectedVersion] | None = None,
     idempotency_key: str | None,
     causation_id: int | None,
     correlation_id: str | None,
@@ -47,7 +56,11 @@ async def execute(
     if expected_sequence is not None:
         check_sequence(expected_sequence, "expected_sequence")
     work = Execute(
-        domain or NO_DOMAIN, commands, causes(causation_id, correlation_id), expected_sequence
+        domain or NO_DOMAIN,
+        commands,
+        causes(causation_id, correlation_id),
+        expected_sequence,
+        expect_versions(expected_version),
     )
     fingerprint = b""
     if idempotency_key is not None:
@@ -61,23 +74,31 @@ async def execute(
             await catch_up(core, space, domain or NO_DOMAIN)
 
 
-async def append(
+async def append(  # noqa: PLR0913 - what a call may say
     core: Core,
     space: SpaceLike,
     domain: Domain | None,
     new_events: Iterable[NewEvent],
     *,
     expected_sequence: int | None = None,
+    expected_version: ExpectedVersions | None = None,
+    boundary: Expectation | None = None,
     idempotency_key: str | None = None,
     causation_id: int | None = None,
     correlation_id: str | None = None,
 ) -> Commit:
-    """Add facts as they are and wait until they are committed."""
+    """Add facts as they are, within a boundary, and wait until they are committed."""
     core.check_caller()
     if expected_sequence is not None:
         check_sequence(expected_sequence, "expected_sequence")
     events = list(checked_events(new_events, "append_many"))  # the caller may change his list
-    work = Append(domain, events, causes(causation_id, correlation_id), expected_sequence)
+    work = Append(
+        domain,
+        events,
+        causes(causation_id, correlation_id),
+        expected_sequence,
+        boundary or expect_versions_of(events, domain, expected_version),
+    )
     fingerprint = b""
     if idempotency_key is not None:
         check_name(idempotency_key, "idempotency key")
@@ -117,10 +138,23 @@ class _Nothing:
         return {}
 
 
+class _NoLog:
+    """The stored log of a space that has no row."""
+
+    def types_up_to(self, _upto: int) -> frozenset[str]:
+        return frozenset()
+
+    def count_of(self, _entity_id: str, _upto: int, _most: int) -> int:
+        return 0
+
+    def newest_match(self, _query: Query, _after: int, _upto: int) -> int | None:
+        return None
+
+
 def _try_empty(core: Core, space: Space, work: Execute | Append) -> list[Commit]:
     """Run work on an empty space: what fails, or adds nothing, must not give `default` its row."""
     unit = SpaceUnit(space.space_id, space.space_name, Guard(0, 0, 0, 0, None), _Nothing())
-    groups = work.run(unit, lambda _upto: frozenset(), core.clock())
+    groups = work.run(unit, _NoLog(), core.clock())
     ids = {row.sequence: 0 for row in unit.rows}
     return commits_of(space.space_id, groups, ids, 0)
 

@@ -8,6 +8,8 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ramax.core.domain import Command, Domain
+from ramax.core.expectation import ExpectedVersion
+from ramax.core.query import Query
 from ramax.errors import ClosedError, DataError, EventNotFoundError, MisuseError
 from ramax.runtime import catchup, commands, rebuild
 from ramax.runtime.checkpoints import CheckpointRepository
@@ -42,6 +44,18 @@ class SpaceEvents:
     async def append_many(self, new_events: Iterable[NewEvent], **options: Any) -> list[Event]:
         """See `EventLog.append_many`; the domain's extractor names entities."""
         return await self._log.append_many(self._space, new_events, **options)
+
+    async def append_if(
+        self, new_events: Iterable[NewEvent], *, no_match: Query, after: int = 0, **options: Any
+    ) -> list[Event]:
+        """See `EventLog.append_if`; the query is about stored types."""
+        return await self._log.append_if(
+            self._space, new_events, no_match=no_match, after=after, **options
+        )
+
+    async def get_entity_version(self, entity_id: str) -> int:
+        """See `EventLog.get_entity_version`."""
+        return await self._log.get_entity_version(self._space, entity_id)
 
     async def get_event(self, event_id: int) -> Event:
         """Return an event of this space; the first part of one that upcasters split.
@@ -121,6 +135,7 @@ class ContentStore:
         params: Any = None,
         *,
         expected_sequence: int | None = None,
+        expected_version: Mapping[str, ExpectedVersion] | None = None,
         idempotency_key: str | None = None,
         causation_id: int | None = None,
         correlation_id: str | None = None,
@@ -130,12 +145,15 @@ class ContentStore:
         Args:
             command: Pure ``(state, params) -> list[NewEvent]``; may run again after a conflict.
             expected_sequence: Fail unless the space is at this sequence.
+            expected_version: Fail unless entities, by id, have that many events; ``"none"`` and
+                ``"exists"`` are possible too.
             idempotency_key: At most 255 bytes; a repeat gets the first answer (``replayed``).
 
         Raises:
             Rejected: The command said no. Nothing was written, as with every error here but one:
             CommitUnknownError: PostgreSQL's connection broke and nobody can tell.
-            ConcurrencyError: The space is not at ``expected_sequence``.
+            ConcurrencyError: The space is not at ``expected_sequence``, or an entity not at its
+                ``expected_version``.
             DomainMismatchError: The pstate of the space is the fold of another domain.
             DataError: An event or a value breaks a rule; the message names both.
         """
@@ -145,6 +163,7 @@ class ContentStore:
             self.domain,
             [(command, params)],
             expected_sequence=expected_sequence,
+            expected_version=expected_version,
             idempotency_key=idempotency_key,
             causation_id=causation_id,
             correlation_id=correlation_id,
@@ -156,6 +175,7 @@ class ContentStore:
         commands_: Iterable[tuple[Command, Any]],
         *,
         expected_sequence: int | None = None,
+        expected_version: Mapping[str, ExpectedVersion] | None = None,
         idempotency_key: str | None = None,
         causation_id: int | None = None,
         correlation_id: str | None = None,
@@ -180,6 +200,7 @@ class ContentStore:
             self.domain,
             pairs,
             expected_sequence=expected_sequence,
+            expected_version=expected_version,
             idempotency_key=idempotency_key,
             causation_id=causation_id,
             correlation_id=correlation_id,

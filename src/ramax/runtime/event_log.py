@@ -4,7 +4,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Se
 from typing import Any
 
 from ramax.core.domain import Domain
+from ramax.core.expectation import ExpectedVersion, ExpectedVersions, expect_no_match
 from ramax.core.limits import check_entity_id, check_name, check_sequence
+from ramax.core.query import Query
 from ramax.errors import DataError, EventNotFoundError, SpaceNotFoundError
 from ramax.runtime import commands
 from ramax.runtime.core import Core, SpaceLike
@@ -38,13 +40,18 @@ class EventLog:
         causation_id: int | None = None,
         correlation_id: str | None = None,
         expected_sequence: int | None = None,
+        expected_version: ExpectedVersion | None = None,
         idempotency_key: str | None = None,
     ) -> Event:
         """Record one fact; the pstate of the space stays behind until somebody folds it.
 
+        Args:
+            expected_version: How many events the entity has; or ``"none"``, or ``"exists"``.
+
         Raises:
             SpaceNotFoundError: There is no such space.
-            ConcurrencyError: The space is not at ``expected_sequence``.
+            ConcurrencyError: The space is not at ``expected_sequence``, or the entity not at
+                ``expected_version``.
             DataError: A value breaks a rule; nothing was written.
         """
         new = NewEvent(
@@ -61,6 +68,7 @@ class EventLog:
             causation_id=causation_id,
             correlation_id=correlation_id,
             expected_sequence=expected_sequence,
+            expected_version=expected_version,
             idempotency_key=idempotency_key,
         )
         return recorded[0]
@@ -73,10 +81,15 @@ class EventLog:
         causation_id: int | None = None,
         correlation_id: str | None = None,
         expected_sequence: int | None = None,
+        expected_version: ExpectedVersions | None = None,
         idempotency_key: str | None = None,
         domain: Domain | None = None,
     ) -> list[Event]:
-        """Record facts in order, all or none; see `append`."""
+        """Record facts in order, all or none; see `append`.
+
+        Args:
+            expected_version: Of the one entity that the facts are about; of several, by entity id.
+        """
         commit = await commands.append(
             self._core,
             space,
@@ -85,9 +98,54 @@ class EventLog:
             causation_id=causation_id,
             correlation_id=correlation_id,
             expected_sequence=expected_sequence,
+            expected_version=expected_version,
             idempotency_key=idempotency_key,
         )
         return list(commit.events)
+
+    async def append_if(
+        self,
+        space: SpaceLike,
+        new_events: Iterable[NewEvent],
+        *,
+        no_match: Query,
+        after: int = 0,
+        causation_id: int | None = None,
+        correlation_id: str | None = None,
+        idempotency_key: str | None = None,
+        domain: Domain | None = None,
+    ) -> list[Event]:
+        """Record facts in order, unless an event after ``after`` matches the query.
+
+        The query is the boundary of the decision: read what it asks for, decide, and append with
+        the newest sequence of the space at the time of reading. What others add meanwhile counts
+        only where it matches.
+
+        Raises:
+            ConcurrencyError: Something matches; ``actual`` is the newest such sequence.
+            SpaceNotFoundError: There is no such space.
+            DataError: A value breaks a rule; nothing was written.
+        """
+        commit = await commands.append(
+            self._core,
+            space,
+            domain or self._domain,
+            new_events,
+            boundary=expect_no_match(no_match, after),
+            causation_id=causation_id,
+            correlation_id=correlation_id,
+            idempotency_key=idempotency_key,
+        )
+        return list(commit.events)
+
+    async def get_entity_version(self, space: SpaceLike, entity_id: str) -> int:
+        """Return how many events an entity has; 0 without any."""
+        check_entity_id(entity_id, "entity id")
+        found = await self._core.resolve(space)
+        head = await self.get_space_latest_sequence(found)
+        return await self._core.read(
+            lambda ex: events.read_count(ex, found.space_id, entity_id, upto=head, most=head)
+        )
 
     async def get_event(self, event_id: int) -> Event:
         """Return the event of that id, of whichever space.

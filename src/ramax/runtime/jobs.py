@@ -1,18 +1,17 @@
 """What callers hand to the writer: commands and raw appends, each wholly or not at all."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ramax.core.domain import Command, Domain
+from ramax.core.expectation import Expectation, Log
 from ramax.core.fold import check_fit
 from ramax.core.unit import Causes, EventRow, SpaceUnit
 from ramax.values import Commit, NewEvent
 
 Groups = list[tuple[EventRow, ...]]
-TypesUpTo = Callable[[int], frozenset[str]]
-"""Which event types the space of the unit has up to a sequence; asked rarely."""
 
 
 class StateBehindError(Exception):
@@ -27,13 +26,16 @@ class Execute:
     commands: Sequence[tuple[Command, Any]]
     causes: Causes
     expected_sequence: int | None = None
+    expectation: Expectation | None = None
 
-    def run(self, unit: SpaceUnit, types_up_to: TypesUpTo, now: int) -> Groups:
+    def run(self, unit: SpaceUnit, log: Log, now: int) -> Groups:
         """Decide and fold; whatever is raised leaves the unit as it was."""
         unit.expect(self.expected_sequence)
+        if self.expectation is not None:
+            self.expectation.check(unit, log)
         if unit.folded != unit.head:
             raise StateBehindError
-        names = check_fit(self.domain, unit.domains, unit.folded, unit.space_name, types_up_to)
+        names = check_fit(self.domain, unit.domains, unit.folded, unit.space_name, log.types_up_to)
         if len(self.commands) == 1:
             command, params = self.commands[0]
             groups = [unit.execute(self.domain, command, params, self.causes, now)]
@@ -52,10 +54,13 @@ class Append:
     new_events: Sequence[NewEvent]
     causes: Causes
     expected_sequence: int | None = None
+    expectation: Expectation | None = None
 
-    def run(self, unit: SpaceUnit, types_up_to: TypesUpTo, now: int) -> Groups:  # noqa: ARG002 - the form of Execute.run
+    def run(self, unit: SpaceUnit, log: Log, now: int) -> Groups:
         """Check and pack; whatever is raised leaves the unit as it was."""
         unit.expect(self.expected_sequence)
+        if self.expectation is not None:
+            self.expectation.check(unit, log)
         return [unit.append(self.domain, self.new_events, self.causes, now)]
 
 

@@ -6,8 +6,17 @@ from typing import Any, Protocol, TypeVar
 
 from ramax.core.decoding import Decoding
 from ramax.core.domain import Command, Domain
+from ramax.core.expectation import (
+    ExpectedVersion,
+    ExpectedVersions,
+    expect_no_match,
+    expect_versions,
+    expect_versions_of,
+)
 from ramax.core.limits import check_sequence
+from ramax.core.query import Query
 from ramax.core.state import Packed
+from ramax.core.unit import checked_events
 from ramax.errors import MisuseError
 from ramax.runtime.commands import NO_DOMAIN, causes
 from ramax.runtime.core import SpaceLike
@@ -101,6 +110,7 @@ class TransactionScope:
         params: Any = None,
         *,
         expected_sequence: int | None = None,
+        expected_version: Mapping[str, ExpectedVersion] | None = None,
         causation_id: int | None = None,
         correlation_id: str | None = None,
     ) -> Commit:
@@ -110,7 +120,8 @@ class TransactionScope:
         if expected_sequence is not None:
             check_sequence(expected_sequence, "expected_sequence")
         inherited = causes(causation_id, correlation_id)
-        work = Execute(self._folder, [(command, params)], inherited, expected_sequence)
+        versions = expect_versions(expected_version)
+        work = Execute(self._folder, [(command, params)], inherited, expected_sequence, versions)
         return await self._run(work)
 
     async def append(  # noqa: PLR0913 - what an event has
@@ -125,6 +136,7 @@ class TransactionScope:
         causation_id: int | None = None,
         correlation_id: str | None = None,
         expected_sequence: int | None = None,
+        expected_version: ExpectedVersion | None = None,
     ) -> Event:
         """Record one fact as it is."""
         new = NewEvent(
@@ -138,13 +150,44 @@ class TransactionScope:
         if expected_sequence is not None:
             check_sequence(expected_sequence, "expected_sequence")
         inherited = causes(causation_id, correlation_id)
-        commit = await self._run(Append(self.domain, [new], inherited, expected_sequence))
-        return commit.events[0]
+        versions = expect_versions_of([new], self.domain, expected_version)
+        work = Append(self.domain, [new], inherited, expected_sequence, versions)
+        return (await self._run(work)).events[0]
 
-    async def append_many(self, new_events: Iterable[NewEvent]) -> list[Event]:
+    async def append_many(
+        self,
+        new_events: Iterable[NewEvent],
+        *,
+        expected_version: ExpectedVersions | None = None,
+        causation_id: int | None = None,
+        correlation_id: str | None = None,
+    ) -> list[Event]:
         """Record facts in order as they are, with one statement."""
-        commit = await self._run(Append(self.domain, list(new_events), causes(None, None)))
-        return list(commit.events)
+        events = list(checked_events(new_events, "append_many"))
+        versions = expect_versions_of(events, self.domain, expected_version)
+        inherited = causes(causation_id, correlation_id)
+        return await self._append(Append(self.domain, events, inherited, None, versions))
+
+    async def append_if(
+        self,
+        new_events: Iterable[NewEvent],
+        *,
+        no_match: Query,
+        after: int = 0,
+        causation_id: int | None = None,
+        correlation_id: str | None = None,
+    ) -> list[Event]:
+        """Record facts unless an event after ``after`` matches; see `EventLog.append_if`.
+
+        What this transaction wrote before counts too.
+        """
+        events = list(checked_events(new_events, "append_if"))
+        inherited = causes(causation_id, correlation_id)
+        boundary = expect_no_match(no_match, after)
+        return await self._append(Append(self.domain, events, inherited, None, boundary))
+
+    async def _append(self, work: Append) -> list[Event]:
+        return list((await self._run(work)).events)
 
     @property
     def _folder(self) -> Domain:

@@ -269,9 +269,13 @@ class Transaction:
         """See `TransactionScope.append`."""
         return await self._only().append(entity_id, event_type, payload, **options)
 
-    async def append_many(self, new_events: Iterable[NewEvent]) -> list[Event]:
+    async def append_many(self, new_events: Iterable[NewEvent], **options: Any) -> list[Event]:
         """See `TransactionScope.append_many`."""
-        return await self._only().append_many(new_events)
+        return await self._only().append_many(new_events, **options)
+
+    async def append_if(self, new_events: Iterable[NewEvent], **options: Any) -> list[Event]:
+        """See `TransactionScope.append_if`."""
+        return await self._only().append_if(new_events, **options)
 
     # -- running on the connection ---------------------------------------------------------------
 

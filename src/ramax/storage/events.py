@@ -20,7 +20,8 @@ FOREVER = 2**63 - 1
 """A sequence above every event."""
 
 
-def _columns(t: Tables) -> list[sa.ColumnElement[Any]]:
+def event_columns(t: Tables) -> list[sa.ColumnElement[Any]]:
+    """The columns of a page, in the order in which `as_event` takes them."""
     e = t.events.c
     return [
         e.event_id,
@@ -42,7 +43,7 @@ def _columns(t: Tables) -> list[sa.ColumnElement[Any]]:
 def _space_page(t: Tables) -> sa.Select[Any]:
     e = t.events.c
     return (
-        sa.select(*_columns(t))
+        sa.select(*event_columns(t))
         .where(
             e.space_id == p("space_id"),
             e.space_sequence > p("after"),
@@ -83,7 +84,7 @@ def _all_page(t: Tables) -> sa.Select[Any]:
     """A page of all spaces by id; names no space on purpose."""
     e = t.events.c
     return (
-        sa.select(*_columns(t))
+        sa.select(*event_columns(t))
         .where(e.event_id > p("after"), e.event_id <= p("upto"))
         .order_by(e.event_id)
         .limit(p("limit", type_=sa.BigInteger()))
@@ -93,7 +94,23 @@ def _all_page(t: Tables) -> sa.Select[Any]:
 @Statement
 def _by_id(t: Tables) -> sa.Select[Any]:
     """One event by its id; names no space on purpose."""
-    return sa.select(*_columns(t)).where(t.events.c.event_id == p("event_id"))
+    return sa.select(*event_columns(t)).where(t.events.c.event_id == p("event_id"))
+
+
+@Statement
+def count_of_entity(t: Tables) -> sa.Select[Any]:
+    """How many events an entity has; no further than a limit."""
+    e = t.events.c
+    found: sa.Select[Any] = (
+        sa.select(sa.literal_column("1"))
+        .where(
+            e.space_id == p("space_id"),
+            e.entity_id == p("entity_id"),
+            e.space_sequence <= p("upto"),
+        )
+        .limit(p("limit", type_=sa.BigInteger()))
+    )
+    return sa.select(sa.func.count()).select_from(found.subquery("found"))
 
 
 @Statement
@@ -247,6 +264,12 @@ def read_head(ex: Executor, space_id: int) -> int | None:
     """Return the newest sequence of a space, or None if there is no such space."""
     rows = ex.rows(_head, {"space_id": space_id})
     return rows[0][0] if rows else None
+
+
+def read_count(ex: Executor, space_id: int, entity_id: str, *, upto: int, most: int) -> int:
+    """Count the events of an entity with sequence <= upto; no further than ``most``."""
+    params = {"space_id": space_id, "entity_id": entity_id, "upto": upto, "limit": most}
+    return int(ex.rows(count_of_entity, params)[0][0])
 
 
 def read_last_id(ex: Executor) -> int:

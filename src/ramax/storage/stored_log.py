@@ -1,0 +1,32 @@
+"""What a unit of work asks about the log of its space, answered by the database."""
+
+from ramax.core.query import Query
+from ramax.storage.events import read_count
+from ramax.storage.executors import Executor
+from ramax.storage.reads import read_event_types, uncatchable
+from ramax.storage.search import read_newest_match
+
+
+class StoredLog:
+    """See `Log`; a failure of the database is not for the domain to catch."""
+
+    __slots__ = ("_ex", "_space_id")
+
+    def __init__(self, ex: Executor, space_id: int) -> None:
+        self._ex, self._space_id = ex, space_id
+
+    def types_up_to(self, upto: int) -> frozenset[str]:
+        """Read which event types there are."""
+        return uncatchable(read_event_types, self._ex, self._space_id, upto)
+
+    def count_of(self, entity_id: str, upto: int, most: int) -> int:
+        """Count the events of an entity."""
+        return uncatchable(
+            lambda: read_count(self._ex, self._space_id, entity_id, upto=upto, most=most)
+        )
+
+    def newest_match(self, query: Query, after: int, upto: int) -> int | None:
+        """Search for the newest event that a query matches."""
+        return uncatchable(
+            lambda: read_newest_match(self._ex, self._space_id, query, after=after, upto=upto)
+        )
