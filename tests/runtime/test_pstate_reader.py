@@ -1,10 +1,12 @@
 """Readers: several reads as of one sequence, and who may have how many of them."""
 
 import asyncio
+import threading
 from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import create_async_engine
 
 import ramax
 from ramax import (
@@ -402,3 +404,39 @@ async def test_a_session_that_ends_fails_its_reader_and_no_other(postgres_url):
         await terminate_all(postgres_url)
         async with store.pstate.reader() as reader:  # the one that was kept had gone
             assert await reader.fetch("a") == {"n": 1}
+
+
+@pytest.mark.postgres
+async def test_a_kept_session_that_ended_unnoticed_costs_no_error(postgres_url):
+    async with ramax.connect(postgres_url) as db:
+        await (await db.content_store("acme", documents())).execute(put, ("a", {"n": 1}))
+        plain = await db.content_store("acme")
+        async with plain.pstate.reader():
+            pass
+        # this loop stands still meanwhile, so the driver cannot hear of it
+        ending = threading.Thread(target=lambda: asyncio.run(terminate_all(postgres_url)))
+        ending.start()
+        ending.join()
+        [kept] = places_of(db).idle
+        assert not kept.lost
+        async with plain.pstate.reader() as reader:
+            assert await reader.fetch("a") == {"n": 1}
+
+
+# -- engines of the application ------------------------------------------------------------------
+
+
+async def test_readers_take_nothing_from_the_pool_of_a_handed_in_engine(durable_url):
+    async with ramax.connect(durable_url) as db:
+        await (await db.content_store("acme", documents())).execute(put, ("a", {"n": 1}))
+    engine = create_async_engine(durable_url, pool_size=1, max_overflow=0, pool_timeout=5)
+    async with ramax.connect(engine) as db, AsyncExitStack() as stack:
+        store, gate = await db.content_store("acme", documents()), asyncio.Event()
+        stack.callback(gate.set)
+        for _ in range(3):
+            assert await opened(stack, store, gate) == {"n": 1}
+        async with engine.connect() as connection:
+            await connection.exec_driver_sql("SELECT 1")
+            await store.execute(put, ("a", {"n": 2}))
+        gate.set()
+    await engine.dispose()
