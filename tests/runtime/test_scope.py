@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 import ramax
-from ramax.errors import DataError, MisuseError, Rejected, SpaceNotFoundError
-from tests._domains import add, counter, refuse
+from ramax import NewEvent, Ref
+from ramax.errors import DataError, KeyNotFoundError, MisuseError, Rejected, SpaceNotFoundError
+from tests._domains import add, counter, documents, put, refuse
 
 
 async def test_a_space_is_named_by_itself_its_name_its_id_or_a_store(db: ramax.Database) -> None:
@@ -55,3 +56,38 @@ async def test_the_pstate_shows_what_the_transaction_appended(db: ramax.Database
         assert await tx.pstate.get_many(["n", "absent"]) == {"n": 9}
         assert (await tx.execute(add, expected_sequence=3)).space_sequence == 4
     assert await store.pstate.get("n") == 10
+
+
+async def test_what_a_transaction_wrote_is_resolved_scanned_and_followed(
+    db: ramax.Database,
+) -> None:
+    store = await db.content_store("acme", documents())
+    await store.execute(put, ("a", {"to": Ref("b")}))
+    async with db.transaction("acme") as tx:
+        values = tx.at(store).pstate
+        await tx.at(store).execute(put, ("b", {"to": Ref("c")}))
+        await tx.at(store).append("c", "doc.put", {"end": True})  # raw: the gap is folded first
+        assert [pair async for pair in values.scan("b")] == [("b", {"to": Ref("c")})]
+        assert await values.get_resolved("a") == {"to": {"to": {"end": True}}}
+        assert await values.get_path("a", "to.to.end", follow=True) is True
+        assert await values.fetch("c") == {"end": True}
+        assert [key async for key, _ in values.scan(limit=2)] == ["a", "b"]
+        assert [key async for key, _ in values.scan(after="a")] == ["b", "c"]
+        with pytest.raises(KeyNotFoundError, match="'acme' has no key 'x'"):
+            await values.fetch("x")
+
+
+async def test_a_scan_in_a_transaction_is_paged_and_sees_what_is_written_ahead(
+    db: ramax.Database,
+) -> None:
+    def fill(state: Any, params: Any) -> list[NewEvent]:
+        return [NewEvent("doc.put", {}, entity_id=f"k{n:05}") for n in range(1500)]
+
+    store = await db.content_store("acme", documents())
+    async with store.transaction() as tx:
+        await tx.execute(fill)
+        scan = tx.pstate.scan()
+        seen = [(await anext(scan))[0]]
+        await tx.execute(put, ("k99999", {}))
+        seen += [key async for key, _ in scan]
+    assert seen == [*(f"k{n:05}" for n in range(1500)), "k99999"]

@@ -1,31 +1,28 @@
 """``store.pstate``: the read model of one space as its users see it."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Any, TypeVar
 
-from ramax.core.codec import encode
 from ramax.core.decoding import Decoding
 from ramax.core.domain import Domain
-from ramax.core.limits import check_key, check_payload_size, check_sequence
+from ramax.core.limits import check_key
 from ramax.core.preload import preload, preload_tree
 from ramax.core.schema import NO_SCHEMA
 from ramax.core.state import Packed
 from ramax.core.unit import Guard
 from ramax.core.walk import NOT_THERE, Walk
-from ramax.errors import KeyNotFoundError, MisuseError, SpaceNotFoundError, StateReplacedError
+from ramax.errors import KeyNotFoundError, SpaceNotFoundError, StateReplacedError
+from ramax.runtime import direct_values
 from ramax.runtime.cache import Known
 from ramax.runtime.catchup import facts_of
-from ramax.runtime.complaints import logger
 from ramax.runtime.core import Core
 from ramax.runtime.pstate_reader import PStateReader
 from ramax.runtime.state_reads import StateReads
-from ramax.runtime.state_view import StateView, check_prefix
+from ramax.runtime.state_view import Pages, StateView, check_prefix
 from ramax.runtime.write_back import MigrationStats
 from ramax.storage import pstate
 from ramax.storage.executors import Executor
-from ramax.storage.spaces import move_state_version, take_lock
 from ramax.values import Space
 
 T = TypeVar("T")
@@ -137,40 +134,8 @@ class SpacePState(StateView):
         """Open a reader, for several reads as of one sequence: ``async with … as reader``."""
         return PStateReader(self._core, self._space, self._reads, self._decoding)
 
-    async def scan(
-        self, prefix: str = "", *, limit: int | None = None, after: str = ""
-    ) -> AsyncIterator[tuple[str, Any]]:
-        """Yield (key, value) in key order, byte by byte, for keys that begin with ``prefix``.
-
-        Args:
-            limit: At most so many; no limit by default.
-            after: Only keys above this one.
-
-        Raises:
-            StateReplacedError: A rebuild replaced the state between two pages.
-        """
-        check_prefix(prefix)
-        check_prefix(after)
-        left = 2**63 - 1 if limit is None else limit
-        check_sequence(left, "limit")
-        space = await self._reads.current()
-        generation: int | None = None
-        while left > 0 and space.space_id:
-            size = min(left, PAGE)
-            now, page = await self._core.read(
-                partial(_scan_page, space, generation, prefix=prefix, after=after, limit=size)
-            )
-            if generation not in (None, now):
-                raise StateReplacedError(
-                    f"the pstate of {space.space_name!r} was replaced during the scan; start again"
-                )
-            generation = now
-            for key, packed in page:
-                yield key, self._decoding.value(key, packed)
-            if len(page) < size:
-                return
-            left -= len(page)
-            after = page[-1][0]
+    async def _pages(self, prefix: str) -> Pages:
+        return _Scan(self._core, await self._reads.current(), prefix).page
 
     async def count(self, prefix: str = "") -> int:
         """Count the keys that begin with ``prefix``."""
@@ -192,19 +157,7 @@ class SpacePState(StateView):
             SchemaError: It does not fit what this handle's domain declares.
         """
         check_key(key, "pstate key")
-        value = self._declared(key, value)
-        packed = encode(value, f"pstate value of {key!r}")
-        check_payload_size(packed, f"pstate value of {key!r}")
-        space = await self._core.saved(self._space)
-        now = self._core.clock()
-
-        def work(ex: Executor) -> None:
-            guard = _lock(ex, space, key)
-            stamp = max(now, guard.last_timestamp)
-            pstate.put(ex, space.space_id, [(key, packed)], now=stamp, direct=True)
-
-        await self._core.locked(f"put in space {space.space_name!r}", work)
-        self._core.cache.forget(space.space_id)
+        await direct_values.put(self._core, self._space, self._schema, key, value)
 
     async def delete(self, key: str) -> bool:
         """Delete a value that ``put`` wrote; say whether there was one.
@@ -214,30 +167,10 @@ class SpacePState(StateView):
         """
         check_key(key, "pstate key")
         space = await self._reads.current()
-        if not space.space_id:
-            return False
-
-        def work(ex: Executor) -> bool:
-            there = pstate.owned_by_event(ex, space.space_id, key)
-            _lock(ex, space, key)
-            pstate.delete(ex, space.space_id, [key])
-            return there is not None
-
-        deleted = await self._core.locked(f"delete in space {space.space_name!r}", work)
-        self._core.cache.forget(space.space_id)
-        return deleted
+        return bool(space.space_id) and await direct_values.delete(self._core, space, key)
 
     def _outdated(self, key: str) -> None:
         self._core.outdated(self._space, self._schema, key)
-
-    def _declared(self, key: str, value: Any) -> Any:
-        entity = self._schema.entity_of(key)
-        if entity is None:
-            return value
-        value, problem = entity.accept(key, value)
-        if problem is not None:
-            logger.warning("space %r: %s", self._space.space_name, problem)
-        return value
 
     # -- older shapes ----------------------------------------------------------------------------
 
@@ -265,26 +198,37 @@ def _moved(first: Guard | None, now: Guard | None) -> bool:
     return first is not now and (first is None or now is None or first[:2] != now[:2])
 
 
-def _scan_page(
-    space: Space, generation: int | None, ex: Executor, *, prefix: str, after: str, limit: int
-) -> tuple[int, list[tuple[str, Packed]]]:
-    """Read a page, and the generation before the first one, after every other one.
+class _Scan:
+    """The pages of one scan, which notices when the state is replaced between two of them."""
 
-    On PostgreSQL each statement has a snapshot of its own. A generation that is the same before
-    the first page and after this one was the same for all pages between.
-    """
-    first = facts_of(ex, space).guard.replacements if generation is None else None
-    page = pstate.read_scan(ex, space.space_id, prefix, after=after, limit=limit)
-    return facts_of(ex, space).guard.replacements if first is None else first, page
+    def __init__(self, core: Core, space: Space, prefix: str) -> None:
+        self._core, self._space, self._prefix = core, space, prefix
+        self._generation: int | None = None
 
+    async def page(self, after: str, limit: int) -> list[tuple[str, Packed]]:
+        """Read up to ``limit`` keys above ``after``; raise StateReplacedError if it is too late."""
+        if not self._space.space_id:
+            return []
+        first, now = self._generation, self._generation
 
-def _lock(ex: Executor, space: Space, key: str) -> Guard:
-    take_lock(ex, space.space_id, space.space_name)
-    if pstate.owned_by_event(ex, space.space_id, key):
-        raise MisuseError(
-            f"pstate key {key!r} of space {space.space_name!r} was written by an event; change it "
-            "with a command"
-        )
-    guard = facts_of(ex, space).guard
-    move_state_version(ex, space.space_id)
-    return guard
+        def work(ex: Executor) -> list[tuple[str, Packed]]:
+            # On PostgreSQL each statement has a snapshot of its own. A generation that is the same
+            # before the first page and after every other one was the same for all pages between.
+            nonlocal now
+            if first is None:
+                now = facts_of(ex, self._space).guard.replacements
+            page = pstate.read_scan(
+                ex, self._space.space_id, self._prefix, after=after, limit=limit
+            )
+            if first is not None:
+                now = facts_of(ex, self._space).guard.replacements
+            return page
+
+        page = await self._core.read(work)
+        self._generation = now
+        if first not in (None, now):
+            name = self._space.space_name
+            raise StateReplacedError(
+                f"the pstate of {name!r} was replaced during the scan; start again"
+            )
+        return page

@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any, Self, TypeVar
 
 from ramax.core.decoding import Decoding
-from ramax.core.limits import check_key, check_sequence
+from ramax.core.limits import check_key
 from ramax.core.preload import preload, preload_tree
 from ramax.core.state import Packed, Tagged
 from ramax.core.walk import NOT_THERE
@@ -21,7 +22,7 @@ from ramax.errors import (
 from ramax.runtime.catchup import facts_of
 from ramax.runtime.core import Core
 from ramax.runtime.state_reads import StateReads
-from ramax.runtime.state_view import StateView, check_prefix
+from ramax.runtime.state_view import Pages, StateView, check_prefix
 from ramax.storage import pstate
 from ramax.storage.backend import Snapshot
 from ramax.storage.executors import Executor
@@ -31,7 +32,6 @@ from ramax.values import Space
 T = TypeVar("T")
 logger = logging.getLogger("ramax.reader")
 
-PAGE = 1000
 LONG = 60.0
 """Seconds after which a reader that is still open is named in a warning."""
 
@@ -97,24 +97,6 @@ class PStateReader(StateView):
 
     # -- reading ---------------------------------------------------------------------------------
 
-    async def scan(
-        self, prefix: str = "", *, limit: int | None = None, after: str = ""
-    ) -> AsyncIterator[tuple[str, Any]]:
-        """Yield (key, value) in key order, as `SpacePState.scan`, but no rebuild disturbs it."""
-        check_prefix(prefix)
-        check_prefix(after)
-        left = 2**63 - 1 if limit is None else limit
-        check_sequence(left, "limit")
-        while left > 0:
-            size = min(left, PAGE)
-            page = await self._page(prefix, after, size)
-            for key, packed in page:
-                yield key, self._decoding.value(key, packed)
-            if len(page) < size:
-                return
-            left -= len(page)
-            after = page[-1][0]
-
     async def count(self, prefix: str = "") -> int:
         """Count the keys that begin with ``prefix``."""
         check_prefix(prefix)
@@ -146,6 +128,9 @@ class PStateReader(StateView):
         else:
             self._check()
         return found
+
+    async def _pages(self, prefix: str) -> Pages:
+        return partial(self._page, prefix)
 
     async def _page(self, prefix: str, after: str, limit: int) -> list[tuple[str, Packed]]:
         space_id = self._space.space_id

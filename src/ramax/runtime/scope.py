@@ -1,7 +1,8 @@
 """One space inside a transaction: its verbs, and its pstate as the transaction sees it."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from ramax.core.decoding import Decoding
@@ -21,14 +22,12 @@ from ramax.errors import MisuseError
 from ramax.runtime.commands import NO_DOMAIN, causes
 from ramax.runtime.core import SpaceLike
 from ramax.runtime.jobs import Append, Execute
-from ramax.runtime.state_view import StateView, check_prefix
+from ramax.runtime.state_view import Pages, StateView
 from ramax.storage import pstate
 from ramax.storage.executors import Executor
 from ramax.values import Commit, Event, NewEvent, Space
 
 T = TypeVar("T")
-
-PAGE = 1000
 
 
 class Steps(Protocol):
@@ -54,41 +53,23 @@ class Steps(Protocol):
 
 
 class TransactionPState(StateView):
-    """The pstate of one space as the transaction sees it: its own writes included."""
+    """The pstate of one space as the transaction sees it: its own writes included.
+
+    What it writes between two pages of a scan is seen as far as it lies ahead.
+    """
 
     def __init__(self, scope: "TransactionScope") -> None:
         super().__init__(Decoding(scope.domain))
         self._scope = scope
-
-    async def scan(
-        self, prefix: str = "", *, limit: int | None = None, after: str = ""
-    ) -> AsyncIterator[tuple[str, Any]]:
-        """Yield (key, value) in key order for keys that begin with ``prefix``.
-
-        What the transaction writes between two pages of 1,000 is seen as far as it lies ahead.
-
-        Args:
-            limit: At most so many; no limit by default.
-            after: Only keys above this one.
-        """
-        check_prefix(prefix)
-        check_prefix(after)
-        left = 2**63 - 1 if limit is None else limit
-        check_sequence(left, "limit")
-        while left > 0:
-            page = await self._scope.page(prefix, after, min(left, PAGE))
-            for key, packed in page:
-                yield key, self._decoding.value(key, packed)
-            if len(page) < min(left, PAGE):
-                return
-            left -= len(page)
-            after = page[-1][0]
 
     def _name(self) -> str:
         return self._scope.name
 
     async def _load(self, keys: Sequence[str]) -> Mapping[str, Packed | None]:
         return await self._scope.read(keys)
+
+    async def _pages(self, prefix: str) -> Pages:
+        return partial(self._scope.page, prefix)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,18 @@
 """What every view of a space's read model answers, whatever it reads from."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from typing import Any, TypeVar
 
 from ramax.core.decoding import Decoding
-from ramax.core.limits import check_key
+from ramax.core.limits import check_key, check_sequence
 from ramax.core.paths import Path, at_path
 from ramax.core.resolve import check_depth, resolve
 from ramax.core.state import Packed
@@ -13,6 +21,11 @@ from ramax.errors import DataError, KeyNotFoundError
 
 T = TypeVar("T")
 Load = Callable[[Sequence[str]], Awaitable[Mapping[str, Packed | None]]]
+
+Pages = Callable[[str, int], Awaitable[Sequence[tuple[str, Packed]]]]
+
+PAGE = 1000
+"""Keys of one page of a scan."""
 
 CHUNK = 2000
 """Keys of one read, where a walk needs many."""
@@ -111,6 +124,38 @@ class StateView:
         if understood.plural:
             return found
         return found[0] if found else default
+
+    async def scan(
+        self, prefix: str = "", *, limit: int | None = None, after: str = ""
+    ) -> AsyncIterator[tuple[str, Any]]:
+        """Yield (key, value) in key order, byte by byte, for keys that begin with ``prefix``.
+
+        Args:
+            limit: At most so many; no limit by default.
+            after: Only keys above this one.
+
+        Raises:
+            StateReplacedError: A rebuild replaced the state between two pages of 1,000; never in
+                a reader or a transaction.
+        """
+        check_prefix(prefix)
+        check_prefix(after)
+        left = 2**63 - 1 if limit is None else limit
+        check_sequence(left, "limit")
+        read = await self._pages(prefix)
+        while left > 0:
+            size = min(left, PAGE)
+            page = await read(after, size)
+            for key, packed in page:
+                yield key, self._decoding.value(key, packed)
+            if len(page) < size:
+                return
+            left -= len(page)
+            after = page[-1][0]
+
+    async def _pages(self, prefix: str) -> Pages:
+        """Begin a scan; what it returns reads so many keys above one."""
+        raise NotImplementedError
 
     async def _walk(self, begin: Callable[[], Walk[T]]) -> T:
         """Run a walk over values that stay as they are meanwhile."""
