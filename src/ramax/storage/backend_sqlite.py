@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -29,6 +29,7 @@ class _Held:
         self.connection = connection
         self._driver = driver
         self._tables = tables
+        self.left_open = False
 
     async def hop(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` in the connection's thread, from begin to end even if the waiter leaves."""
@@ -64,17 +65,24 @@ class _Held:
 
     def _run(self, connection: sqlite3.Connection, begin: str, work: Callable[[Executor], T]) -> T:
         try:
+            if self.left_open:
+                self.roll_back(connection)
             connection.execute(begin)
-            try:
-                result = work(SqliteExecutor(connection, self._tables))
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
-        except sqlite3.Error as error:
-            raise translated(error) from error
+            result = work(SqliteExecutor(connection, self._tables))
+            _commit(connection)
+        except BaseException as error:
+            self.roll_back(connection)
+            if isinstance(error, sqlite3.Error):
+                raise translated(error) from error
+            raise
         return result
+
+    def roll_back(self, connection: sqlite3.Connection) -> None:
+        """End what is open; the error that led here is what the caller is to hear."""
+        with suppress(sqlite3.OperationalError):
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        self.left_open = connection.in_transaction  # that was interrupted, too
 
 
 def _read(connection: sqlite3.Connection, tables: Tables, work: Callable[[Executor], T]) -> T:
@@ -199,14 +207,19 @@ class SqliteBackend:
     async def connection(self) -> AsyncConnection:
         """See `Backend.connection`: the writer's, so the caller must have its turn."""
         self._check_writable()
-        return self._open(self._writer).connection
+        held = self._open(self._writer)
+        if held.left_open:
+            await held.hop(held.roll_back)
+        return held.connection
 
     async def release(self, connection: AsyncConnection) -> None:
         """See `Backend.release`: it stays the writer's; only a transaction left open is ended."""
-        if connection.in_transaction():
-            await connection.rollback()
-        # a statement whose caller was cancelled is still on its way, and may be a BEGIN
-        await self._open(self._writer).hop(_roll_back)
+        with suppress(sa.exc.DBAPIError):
+            await connection.rollback()  # also of what is not active because its COMMIT failed
+        # interrupted, that ended nothing; and a statement whose caller was cancelled is still on
+        # its way, and may be a BEGIN
+        held = self._open(self._writer)
+        await held.hop(held.roll_back)
 
     @staticmethod
     def _open(held: _Held | None) -> _Held:
@@ -229,12 +242,19 @@ async def _reading(held: _Held) -> AsyncIterator[_Held]:
         await held.hop(lambda connection: connection.execute("BEGIN"))
         yield held
     finally:
-        await held.hop(_roll_back)  # after every read of it, whether or not somebody waited
+        await held.hop(held.roll_back)  # after every read of it, whether or not somebody waited
 
 
-def _roll_back(connection: sqlite3.Connection) -> None:
-    if connection.in_transaction:
-        connection.execute("ROLLBACK")
+# An interrupt (`sqlite3.Connection.interrupt`, a progress handler) may be reported by a statement
+# that has done its work: then BEGIN leaves a transaction open, and COMMIT has committed.
+
+
+def _commit(connection: sqlite3.Connection) -> None:
+    try:
+        connection.execute("COMMIT")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT or connection.in_transaction:
+            raise
 
 
 def _survive_cancellation(context: sa.engine.ExceptionContext) -> None:

@@ -54,8 +54,11 @@ def translated(error: BaseException) -> RamaxError:
 
 
 def at_commit(error: BaseException) -> RamaxError:
-    """Return what an error of a COMMIT means: with the connection the answer is lost, too."""
+    """Return what an error of a COMMIT means: the answer may be all that is lost."""
     fault = translated(error)
+    cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+    if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+        return CommitUnknownError(f"the commit was interrupted: {error}")
     if isinstance(fault, ConnectionLostError):
         return CommitUnknownError(f"the connection broke at commit: {error}")
     return fault
