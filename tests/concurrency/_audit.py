@@ -1,6 +1,5 @@
 """What the raw rows of a database say, read and folded without any code of ramax."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,47 +54,56 @@ async def audit(url: str) -> dict[str, Found]:
     return found
 
 
+@dataclass
+class Contents:
+    """The rows of one space as they are; ``log`` rows begin with sequence, entity, type, payload."""
+
+    space_id: int
+    sequence: int
+    checkpoint: int
+    log: list[Any] = field(default_factory=list)
+    stored: dict[str, Any] = field(default_factory=dict)
+
+
 async def read(connection: AsyncConnection) -> dict[str, Found]:
+    """Check every space; see `audit`."""
+    return {name: _checked(space) for name, space in (await contents(connection)).items()}
+
+
+async def contents(connection: AsyncConnection) -> dict[str, Contents]:
+    """Read every space by name, without a judgement."""
+
     async def rows(text: str) -> list[Any]:
         return list(await connection.execute(sa.text(text)))
 
     names = {row[0]: row[1] for row in await rows("SELECT space_id, space_name FROM spaces")}
-    heads = dict(map(tuple, await rows("SELECT space_id, last_sequence FROM space_sequences")))
-    assert set(heads) == set(names)
-    marks = dict(
-        map(
-            tuple,
-            await rows(
-                "SELECT space_id, last_space_sequence FROM projection_checkpoints"
-                " WHERE name = 'pstate'"
-            ),
+    heads = {r[0]: r[1] for r in await rows("SELECT space_id, last_sequence FROM space_sequences")}
+    marks = {
+        row[0]: row[1]
+        for row in await rows(
+            "SELECT space_id, last_space_sequence FROM projection_checkpoints WHERE name = 'pstate'"
         )
-    )
-    found = {space_id: Found(heads[space_id], marks.get(space_id, 0)) for space_id in names}
-    events: dict[int, list[Any]] = {space_id: [] for space_id in names}
-    for row in await rows(
+    }
+    assert set(heads) == set(names)
+    found = {i: Contents(i, heads[i], marks.get(i, 0)) for i in names}
+    for space_id, *row in await rows(
         "SELECT space_id, space_sequence, entity_id, event_type, payload, event_id, timestamp"
         " FROM events ORDER BY space_id, space_sequence"
     ):
-        events[row[0]].append(row)
-    stored: dict[int, dict[str, Any]] = {space_id: {} for space_id in names}
+        row[3] = msgpack.unpackb(row[3])
+        found[space_id].log.append(row)
     for space_id, key, value in await rows("SELECT space_id, key, value FROM pstate_entities"):
-        stored[space_id][key] = msgpack.unpackb(value)
-    for space_id, log in events.items():
-        _check(found[space_id], log, stored[space_id])
+        found[space_id].stored[key] = msgpack.unpackb(value)
     return {names[space_id]: each for space_id, each in found.items()}
 
 
-def _check(space: Found, log: list[Any], stored: Mapping[str, Any]) -> None:
-    assert [row[1] for row in log] == list(range(1, len(log) + 1))
-    assert space.sequence == len(log) == space.checkpoint
-    ids, times = [row[5] for row in log], [row[6] for row in log]
-    assert ids == sorted(set(ids))
-    assert times == sorted(times)
+def _checked(raw: Contents) -> Found:
+    space = Found(raw.sequence, raw.checkpoint)
+    check_log(raw)
+    assert raw.sequence == raw.checkpoint
     due = 0
-    for _, sequence, entity_id, event_type, packed, *_ in log:
-        payload = msgpack.unpackb(packed)
-        _fold(space.state, entity_id, event_type, payload)
+    for sequence, entity_id, event_type, payload, *_ in raw.log:
+        fold(space.state, entity_id, event_type, payload)
         if event_type == "counted":
             continue
         name, part = payload["name"], payload["part"]
@@ -107,10 +115,21 @@ def _check(space: Found, log: list[Any], stored: Mapping[str, Any]) -> None:
             assert space.commands[-1] == name, f"commands are mixed at {sequence}"
     assert due == 0, "the last command is half there"
     assert len(set(space.commands)) == len(space.commands), "a command is there twice"
-    assert stored == space.state
+    assert raw.stored == space.state
+    return space
 
 
-def _fold(state: dict[str, Any], entity_id: str, event_type: str, payload: dict[str, Any]) -> None:
+def check_log(raw: Contents) -> None:
+    """Sequences without a gap, as many as the hot row says; ids and times never go back."""
+    assert [row[0] for row in raw.log] == list(range(1, len(raw.log) + 1))
+    assert raw.sequence == len(raw.log)
+    ids, times = [row[4] for row in raw.log], [row[5] for row in raw.log]
+    assert ids == sorted(set(ids))
+    assert times == sorted(times)
+
+
+def fold(state: dict[str, Any], entity_id: str, event_type: str, payload: dict[str, Any]) -> None:
+    """Apply an event of the ledger, by this module's own reading of what it means."""
     if event_type == "posted":
         total, posts = state.get(entity_id, {"total": 0, "posts": []}).values()
         if payload["part"] == 1:  # what the command saw is what the events before it made
