@@ -15,7 +15,7 @@ from ramax.errors import CommitUnknownError, SpaceNotFoundError, StorageError
 from tests.concurrency._ledger import Overdrawn, close, post
 from tests.concurrency._two_handles import FAILED, NAMES, UNKNOWN, Stores, TwoHandles, step
 
-EXAMPLES, STEPS = {"memory_url": 40, "sqlite_url": 20, "postgres_url": 12}, 25
+EXAMPLES, STEPS = {"memory_url": 30, "sqlite_url": 20, "postgres_url": 8}, 25
 
 spaces, accounts = st.sampled_from(NAMES), st.sampled_from("abc")
 postings = st.fixed_dictionaries(

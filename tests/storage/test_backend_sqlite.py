@@ -2,6 +2,7 @@ import asyncio
 import sqlite3
 import threading
 from functools import partial
+from typing import Any, cast
 
 import pytest
 
@@ -168,3 +169,27 @@ async def test_an_interrupt_at_any_step_of_a_transaction_is_not_mistaken(url, la
                 break
         assert not interrupts.struck
         assert unknown > 0
+
+
+@pytest.mark.parametrize("url", ["sqlite_url", "memory_url"])
+async def test_a_begin_that_fails_while_its_caller_leaves_keeps_the_connection(url, request):
+    """In memory it is the only one, and all that is stored goes with it."""
+    async with ramax.connect(request.getfixturevalue(url)) as db:
+        interrupts, writer = Interrupts(db, lasting=False), cast("Any", db._core.backend)._writer
+        await db.spaces.create("acme")
+
+        async def transaction():
+            async with db.transaction("acme"):
+                pass
+
+        for turns in range(40):
+            for steps in (1, 2, 3):
+                await interrupts.after(steps)
+                task = asyncio.create_task(transaction())
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                task.cancel()
+                await asyncio.wait([task])
+                await interrupts.never()
+                assert not writer.connection.invalidated
+                assert await db.spaces.exists("acme")

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Final, TypeVar
 
 from ramax.legacy.records import LegacyEvent, LegacyValue
+from ramax.storage.cancellation import to_its_end
 
 T = TypeVar("T")
 R = TypeVar("R", LegacyEvent, LegacyValue)
@@ -18,12 +19,7 @@ PAGE_BYTES: Final = 4 * 1024 * 1024
 
 async def in_thread(work: Callable[[], T]) -> T:
     """Run work in a thread, to its end even if the caller leaves: a file is not closed under it."""
-    running = asyncio.ensure_future(asyncio.to_thread(work))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait([running])
-        raise
+    return await to_its_end(asyncio.to_thread(work))
 
 
 async def pages(records: Iterator[R]) -> AsyncIterator[list[R]]:

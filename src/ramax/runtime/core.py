@@ -25,6 +25,7 @@ from ramax.runtime.write_back import WriteBack, WriteBackLimits
 from ramax.runtime.writer import Limits, Writer
 from ramax.storage import spaces
 from ramax.storage.backend import Backend
+from ramax.storage.cancellation import to_its_end
 from ramax.storage.executors import Executor
 from ramax.storage.spaces import DEFAULT, UNSAVED_DEFAULT
 from ramax.values import Space
@@ -146,12 +147,7 @@ class Core:
         For work on something that the caller closes afterwards.
         """
         self.check_caller()
-        running = asyncio.ensure_future(self.reader.run(work))
-        try:
-            return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            await asyncio.wait([running])
-            raise
+        return await to_its_end(self.reader.run(work))
 
     async def locked(self, holder: str, work: Callable[[Executor], T]) -> T:
         """Run work in a transaction of its own; see `Writer.locked`."""

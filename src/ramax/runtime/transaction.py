@@ -27,6 +27,7 @@ from ramax.runtime.core import Core, SpaceLike, check_space
 from ramax.runtime.jobs import Append, Execute, Job, StateBehindError
 from ramax.runtime.scope import TransactionPState, TransactionScope
 from ramax.storage import spaces
+from ramax.storage.cancellation import to_its_end
 from ramax.storage.executors import CoreExecutor, Executor
 from ramax.storage.faults import ConnectionLostError, at_commit, translated
 from ramax.storage.reads import read_facts
@@ -120,7 +121,8 @@ class Transaction:
         self._connection = await self._core.backend.connection()
         self._stack.push_async_callback(self._core.backend.release, self._connection)
         try:
-            await self._connection.begin()
+            # cancelled while it fails, SQLAlchemy would give the connection up
+            await to_its_end(self._connection.begin())
         except (sa.exc.SQLAlchemyError, OSError) as error:
             raise translated(error) from error
 
@@ -133,12 +135,7 @@ class Transaction:
                 raise TransactionFailedError(_BROKEN) from failed
             return
         self._core.leave(self._task)
-        ending = asyncio.ensure_future(self._end(commit=error is None and failed is None))
-        try:
-            await asyncio.shield(ending)
-        except asyncio.CancelledError:
-            await asyncio.wait([ending])
-            raise
+        await to_its_end(self._end(commit=error is None and failed is None))
         if failed is not None and error is None:
             raise TransactionFailedError(_BROKEN) from failed
 

@@ -4,11 +4,11 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ramax.core.schema import Schema
 from ramax.core.unit import Guard
@@ -21,6 +21,7 @@ from ramax.runtime.jobs import Job
 from ramax.runtime.lanes import CANCELLED, Lanes
 from ramax.runtime.queue import Turn, WorkQueue
 from ramax.storage.backend import Backend
+from ramax.storage.cancellation import to_its_end
 from ramax.storage.executors import Executor
 from ramax.storage.faults import ConnectionLostError, UniqueViolationError
 from ramax.storage.spaces import limit_waiting, take_lock
@@ -120,12 +121,12 @@ class Writer:
             with self._beside():
                 return await self._retrying(work)
         async with self.turn(holder):
-            return await _to_its_end(self._retrying(work))
+            return await to_its_end(self._retrying(work))
 
     async def read(self, work: Callable[[Executor], T]) -> T:
         """Run reads that need the only connection there is (in memory)."""
         async with self.turn("a read"):
-            return await _to_its_end(self._backend.read(work))
+            return await to_its_end(self._backend.read(work))
 
     async def _retrying(self, work: Callable[[Executor], T]) -> T:
         patience = self._limits.lock_timeout
@@ -414,13 +415,3 @@ class Writer:
 
 def _nobody_cares(_space_id: int, _space_name: str, _keys: Mapping[str, Schema]) -> None:
     """Leave values in the shape in which they are stored."""
-
-
-async def _to_its_end(running: Coroutine[Any, Any, T]) -> T:
-    # the connection is busy until the work ends, whether or not its caller still waits
-    task = asyncio.ensure_future(running)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ramax.errors import ClosedError, RamaxError, StorageError
 from ramax.storage.backend import Done
+from ramax.storage.cancellation import to_its_end
 from ramax.storage.engine import BUSY_TIMEOUT_SECONDS, Synchronous, prepare_sqlite, switch_to_wal
 from ramax.storage.executors import Executor, SqliteExecutor
 from ramax.storage.faults import translated
@@ -214,6 +215,9 @@ class SqliteBackend:
 
     async def release(self, connection: AsyncConnection) -> None:
         """See `Backend.release`: it stays the writer's; only a transaction left open is ended."""
+        await to_its_end(self._give_back(connection))
+
+    async def _give_back(self, connection: AsyncConnection) -> None:
         with suppress(sa.exc.DBAPIError):
             await connection.rollback()  # also of what is not active because its COMMIT failed
         # interrupted, that ended nothing; and a statement whose caller was cancelled is still on
