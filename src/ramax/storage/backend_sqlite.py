@@ -13,109 +13,13 @@ from ramax.errors import ClosedError, RamaxError, StorageError
 from ramax.storage.backend import Done
 from ramax.storage.cancellation import to_its_end
 from ramax.storage.engine import BUSY_TIMEOUT_SECONDS, Synchronous, prepare_sqlite, switch_to_wal
-from ramax.storage.executors import Executor, SqliteExecutor
+from ramax.storage.executors import Executor
 from ramax.storage.faults import translated
+from ramax.storage.held_sqlite import Completion, HeldSqlite
 from ramax.storage.places import Places
 from ramax.storage.tables import Tables
 
 T = TypeVar("T")
-
-
-class _Held:
-    """A connection taken out of the pool for good, and the way into its thread."""
-
-    lost = False
-
-    def __init__(self, connection: AsyncConnection, driver: Any, tables: Tables) -> None:
-        self.connection = connection
-        self._driver = driver
-        self._tables = tables
-        self.left_open = False
-
-    async def hop(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run ``work`` in the connection's thread, from begin to end even if the waiter leaves."""
-        driver = self._driver
-        try:
-            # aiosqlite has no public call for "run this function on the connection's thread"
-            result: T = await driver._execute(lambda: work(driver._conn))  # noqa: SLF001
-        except ValueError as error:
-            if driver._connection is None:  # noqa: SLF001 - aiosqlite's word for closed
-                raise ClosedError("the database is closed") from error
-            raise
-        return result
-
-    def post(
-        self, begin: str, work: Callable[[Executor], object], completion: "_Completion"
-    ) -> None:
-        """Run ``work`` as in `unit` and tell ``completion``, without a task in between."""
-        driver = self._driver
-        if driver._connection is None:  # noqa: SLF001 - aiosqlite's word for closed
-            raise ClosedError("the database is closed")
-        # what aiosqlite does for each of its own calls, and SQLAlchemy's dialect as well
-        driver._tx.put_nowait(  # noqa: SLF001
-            (completion, lambda: self._run(driver._conn, begin, work))  # noqa: SLF001
-        )
-
-    async def read(self, work: Callable[[Executor], T]) -> T:
-        """Run reads in the transaction that is open; see `Snapshot.read`."""
-        return await self.hop(lambda connection: _read(connection, self._tables, work))
-
-    async def unit(self, begin: str, work: Callable[[Executor], T]) -> T:
-        """Run ``work`` between ``begin`` and COMMIT; whatever it raises rolls back."""
-        return await self.hop(lambda connection: self._run(connection, begin, work))
-
-    def _run(self, connection: sqlite3.Connection, begin: str, work: Callable[[Executor], T]) -> T:
-        try:
-            if self.left_open:
-                self.roll_back(connection)
-            connection.execute(begin)
-            result = work(SqliteExecutor(connection, self._tables))
-            _commit(connection)
-        except BaseException as error:
-            self.roll_back(connection)
-            if isinstance(error, sqlite3.Error):
-                raise translated(error) from error
-            raise
-        return result
-
-    def roll_back(self, connection: sqlite3.Connection) -> None:
-        """End what is open; the error that led here is what the caller is to hear."""
-        with suppress(sqlite3.OperationalError):
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-        self.left_open = connection.in_transaction  # that was interrupted, too
-
-
-def _read(connection: sqlite3.Connection, tables: Tables, work: Callable[[Executor], T]) -> T:
-    try:
-        return work(SqliteExecutor(connection, tables))
-    except sqlite3.Error as error:
-        raise translated(error) from error
-
-
-class _Completion:
-    """The future that aiosqlite's thread fills, reduced to one call: it saves a loop turn."""
-
-    __slots__ = ("_done", "_loop")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, done: Done) -> None:
-        self._loop, self._done = loop, done
-
-    def get_loop(self) -> asyncio.AbstractEventLoop:
-        """Return where the thread schedules the answer."""
-        return self._loop
-
-    def done(self) -> bool:
-        """Say that somebody still waits."""
-        return False
-
-    def set_result(self, _result: object) -> None:
-        """Hear that the work is committed."""
-        self._done(None)
-
-    def set_exception(self, error: BaseException) -> None:
-        """Hear that the work failed and was rolled back."""
-        self._done(error)
 
 
 class SqliteBackend:
@@ -140,13 +44,13 @@ class SqliteBackend:
         self.one_connection = memory
         self._engine, self._owned = engine, owned
         self._read_only, self._synchronous = read_only, synchronous
-        self._writer: _Held | None = None
-        self._reader: _Held | None = None
+        self._writer: HeldSqlite | None = None
+        self._reader: HeldSqlite | None = None
         self._opening = asyncio.Lock()
         self.places = Places(self._hold, lambda held: held.connection.close(), patience)
         sa.event.listen(engine.sync_engine, "handle_error", _survive_cancellation)
 
-    async def _hold(self) -> _Held:
+    async def _hold(self) -> HeldSqlite:
         try:
             connection = await self._engine.connect()
             raw = await connection.get_raw_connection()
@@ -154,13 +58,13 @@ class SqliteBackend:
             if not self.one_connection:
                 await connection.run_sync(lambda c: c.detach())
             if not self._owned:  # a handed-in engine does not set up its connections for us
-                await driver._execute(  # noqa: SLF001 - see _Held.hop
+                await driver._execute(  # noqa: SLF001 - see HeldSqlite.hop
                     lambda: prepare_sqlite(driver._conn, self._synchronous)  # noqa: SLF001
                 )
             await driver.execute(f"PRAGMA busy_timeout = {int(self._patience * 1000)}")
         except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
             raise translated(error) from error
-        return _Held(connection, driver, self.tables)
+        return HeldSqlite(connection, driver, self.tables)
 
     async def open(self) -> None:
         """Take the connections; a database that cannot be opened fails here."""
@@ -178,7 +82,7 @@ class SqliteBackend:
         loop = asyncio.get_running_loop()
         try:
             self._check_writable()
-            self._open(self._writer).post("BEGIN IMMEDIATE", work, _Completion(loop, done))
+            self._open(self._writer).post("BEGIN IMMEDIATE", work, Completion(loop, done))
         except RamaxError as error:
             loop.call_soon(done, error)
 
@@ -187,13 +91,13 @@ class SqliteBackend:
         return await self._open(self._reader).unit("BEGIN", work)
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[_Held]:
+    async def snapshot(self) -> AsyncIterator[HeldSqlite]:
         """See `Backend.snapshot`: a read transaction, from which WAL hides what others write."""
         if self.one_connection:
-            async with _reading(self._open(self._writer)) as held:
+            async with self._open(self._writer).reading() as held:
                 yield held
         else:
-            async with self.places.take() as held, _reading(held):
+            async with self.places.take() as held, held.reading():
                 yield held
 
     async def locked(self, work: Callable[[Executor], T]) -> T:
@@ -226,7 +130,7 @@ class SqliteBackend:
         await held.hop(held.roll_back)
 
     @staticmethod
-    def _open(held: _Held | None) -> _Held:
+    def _open(held: HeldSqlite | None) -> HeldSqlite:
         if held is None:
             raise ClosedError("the database is closed")
         return held
@@ -238,27 +142,6 @@ class SqliteBackend:
         self._writer = self._reader = None
         for each in held.values():
             await each.connection.close()
-
-
-@asynccontextmanager
-async def _reading(held: _Held) -> AsyncIterator[_Held]:
-    try:
-        await held.hop(lambda connection: connection.execute("BEGIN"))
-        yield held
-    finally:
-        await held.hop(held.roll_back)  # after every read of it, whether or not somebody waited
-
-
-# An interrupt (`sqlite3.Connection.interrupt`, a progress handler) may be reported by a statement
-# that has done its work: then BEGIN leaves a transaction open, and COMMIT has committed.
-
-
-def _commit(connection: sqlite3.Connection) -> None:
-    try:
-        connection.execute("COMMIT")
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT or connection.in_transaction:
-            raise
 
 
 def _survive_cancellation(context: sa.engine.ExceptionContext) -> None:
