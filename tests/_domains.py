@@ -7,7 +7,7 @@ from ramax import Domain, NewEvent, Rejected
 
 def counter(name: str = "counter") -> Domain:
     """Counts its events in the key `n`; the entity is the payload's `id`, else `n`."""
-    domain = Domain(name, entity_id=lambda payload: payload.get("id", "n"))
+    domain = Domain(name, entity_id=lambda payload: payload.get("id", "n"), fold_version=1)
 
     @domain.applicator("added")
     def added(state: Any, event: Any) -> None:
@@ -36,7 +36,7 @@ def nothing(state: Any, params: Any) -> list[NewEvent]:
 
 def documents(name: str = "documents") -> Domain:
     """Stores payloads under their entity: `doc.put`, `doc.deleted`."""
-    domain = Domain(name)
+    domain = Domain(name, fold_version=1)
 
     @domain.applicator("doc.put")
     def put(state: Any, event: Any) -> None:

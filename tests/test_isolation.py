@@ -28,6 +28,7 @@ from ramax.runtime.pstate import SpacePState
 from ramax.runtime.pstate_reader import PStateReader
 from ramax.runtime.pstate_repository import PStateRepository
 from ramax.runtime.scope import TransactionPState, TransactionScope
+from ramax.runtime.snapshots import SpaceSnapshots
 from ramax.runtime.spaces import SpaceRegistry
 from ramax.storage.spaces import delete_statements
 from ramax.storage.sql import Statement
@@ -80,6 +81,7 @@ async def two(db: Database) -> Two:
         await store.pstate.put("direct", {"of": name})
         await store.update_checkpoint(3, name="reader")
         await db.spaces.enable_hash_chain(name)
+        await store.snapshots.take(4)
         stores.append(store)
     made = Two(db, stores[1], stores[0])
     made.before = await dump(db)
@@ -206,6 +208,11 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "join": joined,
         "verify": lambda t: t.mine.verify(),
         "as_of": lambda t: t.mine.as_of(3).pstate.get_many(KEYS),
+    },
+    SpaceSnapshots: {
+        "take": lambda t: t.mine.snapshots.take(),
+        "list": lambda t: t.mine.snapshots.list(),
+        "prune": lambda t: t.mine.snapshots.prune(),
     },
     Past: {
         "point": lambda t: t.mine.as_of(3).point(),

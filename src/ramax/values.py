@@ -285,6 +285,16 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
+class SnapshotInfo:
+    """A stored copy of a read model as of a sequence, and the fold versions that made it."""
+
+    space_sequence: int
+    domains: Mapping[str, int] = field(hash=False)
+    key_count: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ChainHead:
     """The newest link of a space's hash chain: the SHA-256 of all its events up to a sequence.
 

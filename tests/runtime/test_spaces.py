@@ -610,6 +610,7 @@ async def fill(db, name):
     await store.events.append_many([NewEvent("noted", {}, entity_id="n", tags=["t"])])
     await store.catchup_pstate()
     await db.spaces.enable_hash_chain(name)
+    await store.snapshots.take()
     return store
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from typing import Any, TypeVar
 
 from ramax.core.entity import Entity, Mode
-from ramax.core.limits import check_version
+from ramax.core.limits import MAX_INTEGER, check_version
 from ramax.core.schema import Schema
 from ramax.core.upcast import Upcaster, Upcasters
 from ramax.errors import DataError, MisuseError
@@ -36,6 +36,10 @@ class Domain:
             forgotten upcaster is found when a space is opened.
         schema: What is declared of the entities, a `Schema` or a dict like ``{"card": Card}``;
             or declare them one by one with `entity`.
+        fold_version: Names what the applicators, upcasters and schema of today make of events;
+            change it whenever one of them would make something else. Only a domain that has one
+            leaves snapshots and uses them, and only those of the same version.
+        snapshot_every: Events after which `ContentStore.as_of` leaves a snapshot on its way.
     """
 
     def __init__(
@@ -46,6 +50,8 @@ class Domain:
         schema: Schema | Mapping[str, type] | None = None,
         *,
         versions: Mapping[str, int] | None = None,
+        fold_version: int | None = None,
+        snapshot_every: int | None = None,
     ) -> None:
         if not isinstance(name, str) or not name:
             raise DataError("domain name", name, "must be a non-empty str")
@@ -57,6 +63,8 @@ class Domain:
         self._upcasters = Upcasters(name, versions or {})
         self.has_versions = bool(self._upcasters)
         self._frozen = False
+        self.fold_versions = _fold_versions(name, fold_version, snapshot_every)
+        self.snapshot_every = snapshot_every
         self.schema = _own_schema(schema)
         if event_applicator is not None:
             self._register(ALL_OTHERS, event_applicator, self)
@@ -84,6 +92,7 @@ class Domain:
             domain.freeze()
             joined.names |= domain.names
             joined._absorb(domain)
+        joined._agree_on_snapshots(domains)
         joined.freeze()
         return joined
 
@@ -95,6 +104,13 @@ class Domain:
             self._register(event_type, handler, part._owners[event_type])  # noqa: SLF001
         for entity in part.schema:
             self.schema.add(entity)
+
+    def _agree_on_snapshots(self, parts: "tuple[Domain, ...]") -> None:
+        """Leave snapshots where every part has a version, as often as the one that asks most."""
+        if all(part.fold_versions for part in parts):
+            self.fold_versions = {k: v for part in parts for k, v in part.fold_versions.items()}
+            wanted = [part.snapshot_every for part in parts if part.snapshot_every is not None]
+            self.snapshot_every = min(wanted, default=None)
 
     def applicator(self, *event_types: str) -> Callable[[A], A]:
         """Register the decorated ``apply(state, event)`` for these types; ``"*"`` = all others.
@@ -273,6 +289,15 @@ class Domain:
             raise DataError(
                 "event", event_type, f"the domain's entity_id extractor failed: {error!r}"
             ) from error
+
+
+def _fold_versions(name: str, version: object, every: object) -> dict[str, int]:
+    for what, value in (("fold_version", version), ("snapshot_every", every)):
+        if value is not None and (type(value) is not int or not 1 <= value <= MAX_INTEGER):
+            raise DataError(what, value, "must be an int of at least 1")
+    if version is None and every is not None:
+        raise MisuseError(f"domain {name!r}: snapshot_every needs a fold_version")
+    return {name: version} if type(version) is int else {}
 
 
 def _own_schema(given: Schema | Mapping[str, type] | None) -> Schema:

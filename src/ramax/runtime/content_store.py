@@ -18,6 +18,7 @@ from ramax.runtime.event_log import BATCH, EventLog, todays
 from ramax.runtime.findings import SpaceReport
 from ramax.runtime.past import Past
 from ramax.runtime.pstate import SpacePState
+from ramax.runtime.snapshots import SpaceSnapshots
 from ramax.runtime.state_migration import MigrationReport, migrate_state
 from ramax.runtime.transaction import Transaction
 from ramax.runtime.verify import verify_space
@@ -106,13 +107,14 @@ class SpaceEvents:
 class ContentStore:
     """A cheap, immutable handle on one space and the domain that folds it; share it freely."""
 
-    __slots__ = ("_core", "domain", "events", "pstate", "space")
+    __slots__ = ("_core", "domain", "events", "pstate", "snapshots", "space")
 
     _core: Core
     space: Space
     domain: Domain | None
     events: SpaceEvents
     pstate: SpacePState
+    snapshots: SpaceSnapshots
 
     def __init__(self, core: Core, space: Space, domain: Domain | None) -> None:
         put = object.__setattr__
@@ -121,6 +123,7 @@ class ContentStore:
         put(self, "domain", domain)
         put(self, "events", SpaceEvents(core, space, domain))
         put(self, "pstate", SpacePState(core, space, domain))
+        put(self, "snapshots", SpaceSnapshots(core, space, domain))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise MisuseError(f"a store is immutable, cannot set {name}; open another one")

@@ -1,6 +1,7 @@
 """A space as it was: the read model and the events at a point of its history."""
 
 import asyncio
+import logging
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping, Sequence
 from contextlib import aclosing
@@ -11,20 +12,23 @@ from ramax.core.decoding import Decoding
 from ramax.core.domain import Domain
 from ramax.core.limits import check_sequence
 from ramax.core.state import Packed
-from ramax.errors import ClosedError, DataError, EventNotFoundError, MisuseError
+from ramax.errors import ClosedError, DataError, EventNotFoundError, MisuseError, StorageBusyError
 from ramax.runtime.catchup import facts_of
 from ramax.runtime.commands import NO_DOMAIN
 from ramax.runtime.core import Core
 from ramax.runtime.event_log import EventLog, todays
 from ramax.runtime.past_fold import PastFold
+from ramax.runtime.snapshot_writing import save
 from ramax.runtime.state_view import StateView, check_prefix
 from ramax.storage.events import FOREVER
 from ramax.storage.executors import Executor
 from ramax.storage.past import read_first_later, read_time
+from ramax.storage.snapshots import Fold, read_newest
 from ramax.storage.spill import Spill
 from ramax.values import Event, Space, from_micros, to_micros
 
 _WHAT = "as_of"
+logger = logging.getLogger("ramax.snapshots")
 
 
 class Point(NamedTuple):
@@ -48,6 +52,7 @@ class Past:
         self.pstate = PastPState(self)
         self.events = PastEvents(self)
         self._at = at
+        self._domain = domain or NO_DOMAIN
         self._point: Point | None = None
         self._turn = asyncio.Lock()
         self._values = Spill(core.options.rebuild_memory)
@@ -104,7 +109,9 @@ class Past:
         if self._point is None:
             space = await self.core.resolve(self.space)
             now = self.core.clock()
-            self._point = await self.core.read(lambda ex: _locate(ex, space, self._at, now))
+            self._point = await self.core.read(
+                lambda ex: _locate(ex, space, self._at, now, self._whose)
+            )
         return self._point
 
     async def folded(self) -> PastFold:
@@ -113,18 +120,53 @@ class Past:
         sequence = (await self.point()).sequence
         async with self._turn:
             self.check_open()
-            fold = self._fold or await self._begin()
+            fold = self._fold or await self._begin(sequence)
             while fold.sequence < sequence:
-                await self.core.read_whole(lambda ex: fold.fold_page(ex, sequence))
+                stop = min(sequence, self._next_snapshot(fold.sequence))
+                while await self.core.read_whole(lambda ex, s=stop: fold.fold_page(ex, s)):  # type: ignore[misc]
+                    pass
+                if stop == self._next_snapshot(stop - 1):
+                    await self._leave_snapshot(fold)
         return fold
 
-    async def _begin(self) -> PastFold:
+    async def _begin(self, sequence: int) -> PastFold:
         space = await self.core.resolve(self.space)
-        fold = PastFold(self.domain or NO_DOMAIN, space, self.core.options.page, self._values)
+        fold = PastFold(self._domain, space, self.core.options.page, self._values)
         if space.space_id:
             await self.core.read(fold.begin)
+            await self._restore(fold, sequence)
         self._fold = fold
         return fold
+
+    async def _restore(self, fold: PastFold, sequence: int) -> None:
+        """Take the newest snapshot, whole; one that is dropped meanwhile is none."""
+        self._values.close()  # of a try that was cancelled
+        found = await self.core.read(lambda ex: fold.find_snapshot(ex, sequence))
+        if found is None:
+            return
+        for chunk in range(found.chunk_count):
+            if not await self.core.read_whole(lambda ex, c=chunk: fold.load_chunk(ex, found, c)):  # type: ignore[misc]
+                self._values.close()
+                return
+        fold.go_on_from(found)
+
+    def _next_snapshot(self, after: int) -> int:
+        """Return the next sequence at which a snapshot is left."""
+        every = self._domain.snapshot_every
+        if every is None or self.core.options.read_only:
+            return FOREVER
+        return after - after % every + every
+
+    async def _leave_snapshot(self, fold: PastFold) -> None:
+        try:
+            await save(self.core, fold, self._domain)
+        except StorageBusyError as error:  # it would only have saved time
+            logger.warning("no snapshot of space %r: %s", self.space.space_name, error)
+
+    @property
+    def _whose(self) -> Fold | None:
+        versions = self._domain.fold_versions
+        return Fold.of(versions) if versions else None
 
     def check_open(self) -> None:
         """Raise ClosedError if the view was closed."""
@@ -240,7 +282,7 @@ def _check(at: object) -> None:
         raise DataError(_WHAT, at, "must be at least 0, which is before the first event")
 
 
-def _locate(ex: Executor, space: Space, at: int | datetime, now: int) -> Point:
+def _locate(ex: Executor, space: Space, at: int | datetime, now: int, whose: Fold | None) -> Point:
     head, latest = 0, 0
     if space.space_id:
         guard = facts_of(ex, space).guard
@@ -252,6 +294,7 @@ def _locate(ex: Executor, space: Space, at: int | datetime, now: int) -> Point:
     moment = to_micros(at)
     if moment > max(now, latest):
         raise DataError(_WHAT, at, "lies in the future: events may still come before it")
-    later = read_first_later(ex, space.space_id, moment, after=0)
+    known = whose and read_newest(ex, space.space_id, whose, moment=moment)
+    later = read_first_later(ex, space.space_id, moment, after=known.sequence if known else 0)
     sequence = head if later is None else min(head, later - 1)
     return Point(sequence, read_time(ex, space.space_id, sequence))

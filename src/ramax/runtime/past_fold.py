@@ -11,6 +11,7 @@ from ramax.runtime.refold import Folded
 from ramax.storage.events import read_page
 from ramax.storage.executors import Executor
 from ramax.storage.reads import read_event_types
+from ramax.storage.snapshots import Fold, Stored, read_chunk, read_newest
 from ramax.storage.spill import Spill
 from ramax.values import Space
 
@@ -24,8 +25,10 @@ class PastFold:
     """
 
     def __init__(self, domain: Domain, space: Space, page: int, values: Spill) -> None:
-        self._domain, self._space, self._page, self._values = domain, space, page, values
+        self._domain, self.space, self._page, self._values = domain, space, page, values
+        self._whose = Fold.of(domain.fold_versions) if domain.fold_versions else None
         self.sequence = 0
+        self.latest = 0  # the latest time of an event up to there
 
     def begin(self, ex: Executor) -> None:
         """Check that the domain is the one whose fold the space is.
@@ -34,14 +37,31 @@ class PastFold:
             DomainMismatchError: It is not.
             SpaceNotFoundError: The space is gone.
         """
-        guard = facts_of(ex, self._space).guard
+        guard = facts_of(ex, self.space).guard
         check_fit(
             self._domain,
             guard.domains,
             guard.checkpoint,
-            self._space.space_name,
-            lambda upto: read_event_types(ex, self._space.space_id, upto),
+            self.space.space_name,
+            lambda upto: read_event_types(ex, self.space.space_id, upto),
         )
+
+    def find_snapshot(self, ex: Executor, upto: int) -> Stored | None:
+        """Find the newest snapshot of this domain's fold up to a sequence."""
+        if self._whose is None:
+            return None
+        return read_newest(ex, self.space.space_id, self._whose, upto=upto)
+
+    def load_chunk(self, ex: Executor, snapshot: Stored, chunk: int) -> bool:
+        """Take a chunk of a snapshot; say whether it was there."""
+        assert self._whose is not None
+        found = read_chunk(ex, self.space.space_id, snapshot.sequence, self._whose, chunk)
+        self._values.update(found or {})
+        return found is not None
+
+    def go_on_from(self, snapshot: Stored) -> None:
+        """Fold on from a snapshot all of whose chunks were loaded."""
+        self.sequence, self.latest = snapshot.sequence, snapshot.latest
 
     def fold_page(self, ex: Executor, upto: int) -> bool:
         """Fold the next events up to and including ``upto``; say whether there are more.
@@ -51,16 +71,17 @@ class PastFold:
             StorageError: The log ends before ``upto``, or has a hole.
             SpaceNotFoundError: The space was deleted meanwhile.
         """
-        rows = read_page(ex, self._space.space_id, after=self.sequence, upto=upto, limit=self._page)
+        rows = read_page(ex, self.space.space_id, after=self.sequence, upto=upto, limit=self._page)
         if not rows or rows[-1][2] != self.sequence + len(rows):
-            facts_of(ex, self._space)  # perhaps the whole space is gone
+            facts_of(ex, self.space)  # perhaps the whole space is gone
             raise StorageError(
-                f"events of space {self._space.space_name!r} after {self.sequence} are missing; "
+                f"events of space {self.space.space_name!r} after {self.sequence} are missing; "
                 "run `ramax verify`"
             )
-        state = fold_rows(self._domain, Folded(self._values), rows, self._space)
+        state = fold_rows(self._domain, Folded(self._values), rows, self.space)
         self._values.update(state.written)
         self.sequence = rows[-1][2]
+        self.latest = max(self.latest, *(row[7] for row in rows))
         return self.sequence < upto
 
     # -- what it came to -------------------------------------------------------------------------
@@ -68,6 +89,10 @@ class PastFold:
     def load(self, key: str) -> Packed | None:
         """Return the packed value of a key, or None."""
         return self._values.load(key)
+
+    def walk(self) -> Iterator[tuple[str, bytes]]:
+        """Yield every key with its packed value, in key order."""
+        return self._values.walk()
 
     def scan(self, prefix: str, after: str) -> Iterator[tuple[str, Packed]]:
         """Yield keys above ``after`` that begin with ``prefix``, in key order."""

@@ -7,7 +7,7 @@ from ramax.core.domain import Domain
 from ramax.core.state import Packed
 from ramax.core.unit import Guard, SpaceWrite
 from ramax.runtime.catchup import facts_of, fold_rows
-from ramax.storage import pstate
+from ramax.storage import pstate, snapshots
 from ramax.storage.backend import write_plan
 from ramax.storage.events import read_page
 from ramax.storage.executors import Executor, Row
@@ -124,6 +124,7 @@ class Refold:
         names = self._domain.names
         extras = [] if names == guard.domains else [domains_row(space_id, names)]
         write_plan(ex, WritePlan([write], b"", stamp, extras))
+        snapshots.drop(ex, space_id)  # whoever rebuilds does not trust what was folded before
         for keys in _batches((key for key, _ in self._suspects.walk()), self._page):
             found = [(key, self._values.load(key)) for key in keys]
             replace(ex, space_id, [(k, v) for k, v in found if v is not None], now=stamp)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 DialectName = Literal["sqlite", "postgresql"]
 
-HEAD = "ramax_0006"
+HEAD = "ramax_0007"
 """The newest Alembic revision that this code works with."""
 
 VERSION_TABLE = "ramax_alembic_version"
@@ -32,6 +32,8 @@ class Tables:
     idempotency_keys: sa.Table
     event_tags: sa.Table
     event_hashes: sa.Table
+    snapshots: sa.Table
+    snapshot_chunks: sa.Table
 
     @property
     def owned_by_space(self) -> tuple[sa.Table, ...]:
@@ -178,6 +180,27 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         sa.Column("hash", blob, nullable=False),
         sqlite_with_rowid=False,
     )
+    snapshots = sa.Table(
+        "pstate_snapshots",
+        metadata,
+        keyed(),
+        sa.Column("space_sequence", big, primary_key=True, autoincrement=False),
+        sa.Column("fold", sa.Text(), nullable=False),  # a hash of `domains`
+        sa.Column("domains", blob, nullable=False),  # MessagePack map: name to fold version
+        sa.Column("latest", big, nullable=False),  # the latest time of an event up to there
+        sa.Column("key_count", big, nullable=False),
+        sa.Column("chunk_count", big, nullable=False),
+        sa.Column("created_at", big, nullable=False),
+    )
+    snapshot_chunks = sa.Table(
+        "pstate_snapshot_chunks",
+        metadata,
+        keyed(),
+        sa.Column("space_sequence", big, primary_key=True, autoincrement=False),
+        sa.Column("fold", sa.Text(), primary_key=True),
+        sa.Column("chunk", big, primary_key=True, autoincrement=False),
+        sa.Column("data", blob, nullable=False),  # MessagePack list: key, value, key, value …
+    )
     return Tables(
         metadata,
         dialect,
@@ -189,6 +212,8 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         idempotency_keys,
         event_tags,
         event_hashes,
+        snapshots,
+        snapshot_chunks,
     )
 
 
