@@ -120,7 +120,7 @@ async def test_one_is_taken_on_demand_and_pruned(db):
 
 async def test_what_cannot_be_taken_is_refused(db):
     await filled(db, 1)
-    bare = await db.content_store("s", counter())
+    bare = await db.content_store("s")
     with pytest.raises(MisuseError, match="fold_version"):
         await bare.snapshots.take()
     store = await db.content_store("s", Folding().domain)
