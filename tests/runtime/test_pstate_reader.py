@@ -1,6 +1,7 @@
 """Readers: several reads as of one sequence, and who may have how many of them."""
 
 import asyncio
+import sqlite3
 import threading
 from contextlib import AsyncExitStack
 from typing import Any
@@ -40,6 +41,13 @@ async def elsewhere(coroutine):
 
 def places_of(database: Any) -> Any:
     return database._core.backend.places
+
+
+async def in_transaction(held: Any) -> bool:
+    """Say whether a kept connection is still inside a block of somebody."""
+    if hasattr(held, "hop"):
+        return bool(await held.hop(lambda connection: connection.in_transaction))
+    return bool(held._driver.is_in_transaction())
 
 
 @pytest.fixture
@@ -356,18 +364,24 @@ async def test_closing_the_database_waits_for_open_readers(url):
 
 
 async def test_cancelling_a_reader_anywhere_leaves_nothing_behind(db, store):
+    outcomes = set()
+
     async def use():
         async with store.pstate.reader() as reader:
             await reader.get_resolved("a")
             await keys(reader.scan())
 
-    for steps in range(40):
+    await use()
+    for steps in range(0, 240, 4):  # at the end it is through
         task = asyncio.create_task(use())
         for _ in range(steps):
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        outcomes.add(task.cancelled())
         assert not places_of(db).taken
+        for held in places_of(db).idle:
+            assert not await in_transaction(held)
     await use()
     await store.execute(put, ("a", {"n": 2}))
     assert await store.pstate.fetch("a") == {"n": 2}
@@ -385,6 +399,22 @@ async def test_a_reader_whose_read_was_cancelled_says_so(store):
             await reader.fetch("a")
     async with store.pstate.reader() as reader:
         assert (await reader.fetch("a"))["n"] == 1
+
+
+async def test_a_read_that_fails_ends_its_reader_and_no_other(sqlite_url):
+    async with ramax.connect(sqlite_url) as db:
+        store = await db.content_store("acme", documents())
+        await store.execute(put, ("a", {"n": 1}))
+        async with store.pstate.reader() as reader:
+            [held] = places_of(db).taken
+            await held.hop(lambda c: c.set_authorizer(lambda *_: sqlite3.SQLITE_DENY))
+            with pytest.raises(StorageError):
+                await reader.fetch("a")
+            await held.hop(lambda c: c.set_authorizer(None))
+            with pytest.raises(TransactionFailedError):
+                await reader.fetch("a")
+        async with store.pstate.reader() as reader:
+            assert await reader.fetch("a") == {"n": 1}
 
 
 @pytest.mark.postgres

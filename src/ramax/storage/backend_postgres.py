@@ -196,19 +196,22 @@ class PostgresBackend:
     async def _begun(self, stack: AsyncExitStack) -> _Held:
         """Begin, again where a connection turns out to have broken while nobody used it."""
         for delay in RECONNECT_DELAYS:
-            async with AsyncExitStack() as place:
-                held = await place.enter_async_context(self.places.take())
-                try:
-                    await held.control(_SNAPSHOT)
-                except ConnectionLostError:
-                    held.abandon()
-                else:
-                    stack.push_async_exit(place.pop_all())
-                    return held
-            await asyncio.sleep(delay)
-        held = await stack.enter_async_context(self.places.take())
-        await held.control(_SNAPSHOT)
-        return held
+            try:
+                return await self._begin(stack)
+            except ConnectionLostError:
+                await asyncio.sleep(delay)
+        return await self._begin(stack)
+
+    async def _begin(self, stack: AsyncExitStack) -> _Held:
+        async with AsyncExitStack() as place:
+            held = await place.enter_async_context(self.places.take())
+            try:
+                await held.control(_SNAPSHOT)
+            except BaseException:
+                held.abandon()  # whether it has begun, nobody knows
+                raise
+            stack.push_async_exit(place.pop_all())
+            return held
 
     async def locked(self, work: Callable[[Executor], T]) -> T:
         """See `Backend.locked`: a transaction on a connection of the pool."""
