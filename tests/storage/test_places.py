@@ -101,6 +101,34 @@ async def test_a_line_that_cannot_be_opened_takes_no_place():
     await broken.close()
 
 
+async def test_a_line_whose_waiter_leaves_while_it_is_opened_is_kept_and_used():
+    exchange, go = Exchange(), asyncio.Event()
+    hold = exchange.hold
+
+    async def slowly():
+        await go.wait()
+        return await hold()
+
+    places: Places[Line] = Places(slowly, exchange.drop, 5)
+
+    async def use():
+        async with places.take() as line:
+            return line
+
+    waiting = asyncio.create_task(use())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    waiting.cancel()
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert set(places.idle) == exchange.open
+    assert await use() in exchange.open
+    assert exchange.opened == 1
+    await places.close()
+    assert not exchange.open
+
+
 async def test_closing_waits_for_all_to_come_back_and_lets_nobody_else_in():
     exchange = Exchange()
     async with AsyncExitStack() as stack:

@@ -25,6 +25,7 @@ from ramax.runtime.state_reads import StateReads
 from ramax.runtime.state_view import Pages, StateView, check_prefix
 from ramax.storage import pstate
 from ramax.storage.backend import Snapshot
+from ramax.storage.cancellation import to_its_end
 from ramax.storage.executors import Executor
 from ramax.storage.reads import read_values
 from ramax.values import Space
@@ -88,12 +89,7 @@ class PStateReader(StateView):
     async def __aexit__(self, *_: object) -> None:
         self._state = "closed"
         self._memory.clear()
-        ending = asyncio.ensure_future(self._stack.aclose())
-        try:
-            await asyncio.shield(ending)
-        except asyncio.CancelledError:
-            await asyncio.wait([ending])
-            raise
+        await to_its_end(self._stack.aclose())
 
     # -- reading ---------------------------------------------------------------------------------
 

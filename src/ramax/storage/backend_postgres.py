@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from ramax.errors import ClosedError, StorageError
 from ramax.storage.backend import Done
+from ramax.storage.cancellation import to_its_end
 from ramax.storage.executors import AsyncpgExecutor, CoreExecutor, Executor
 from ramax.storage.faults import ConnectionLostError, at_commit, translated
 from ramax.storage.places import Places
@@ -264,15 +265,12 @@ class PostgresBackend:
 
 async def _end(held: _Held) -> None:
     """Let the snapshot go; nothing is lost with it, so a failure costs only the connection."""
-    ending = asyncio.ensure_future(held.control("ROLLBACK"))
     try:
-        await asyncio.shield(ending)
+        await to_its_end(held.control("ROLLBACK"))
     except StorageError:
         held.abandon()
     except asyncio.CancelledError:
-        held.abandon()
-        with suppress(StorageError):
-            await ending
+        held.abandon()  # whether it has ended, nobody has heard
         raise
 
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Final, Generic, Protocol, TypeVar
 
 from ramax.errors import ClosedError, StorageBusyError
+from ramax.storage.cancellation import to_its_end
 
 MOST: Final = 8
 """Connections that may be taken at the same time; who comes next waits."""
@@ -62,7 +63,7 @@ class Places(Generic[H]):
                     yield held
                 finally:
                     self.taken.discard(held)
-                    await self._take_back(held)
+                    await to_its_end(self._take_back(held))
             finally:
                 self._free.release()
         finally:
@@ -88,7 +89,13 @@ class Places(Generic[H]):
             if not held.lost:
                 return held
             await self._drop(held)
-        return await self._hold()
+        opening = asyncio.ensure_future(self._hold())
+        try:
+            return await to_its_end(opening)  # half open, nobody could close it
+        except asyncio.CancelledError:
+            if not opening.cancelled() and opening.exception() is None:
+                await self._take_back(opening.result())
+            raise
 
     async def _take_back(self, held: H) -> None:
         if held.lost or self._closed or len(self.idle) >= _KEPT:
