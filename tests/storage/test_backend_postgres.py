@@ -120,30 +120,30 @@ async def test_a_database_that_is_only_read_refuses_to_write_before_it_does(post
         assert await backend.read(list_all) == []
 
 
-async def test_a_snapshot_is_kept_while_others_commit(db_on_postgres):
+async def test_a_reading_keeps_its_state_while_others_commit(db_on_postgres):
     backend = db_on_postgres._core.backend
-    async with backend.snapshot() as snapshot:
-        assert await snapshot.read(list_all) == []
+    async with backend.reading() as reading:
+        assert await reading.read(list_all) == []
         await backend.locked(create)
-        assert await snapshot.read(list_all) == []
+        assert await reading.read(list_all) == []
         with pytest.raises(StorageError, match="read-only"):
-            await snapshot.read(create)
-    async with backend.snapshot() as snapshot:
-        assert [space.space_name for space in await snapshot.read(list_all)] == ["new"]
-        session = await snapshot.read(own_pid)
-    async with backend.snapshot() as snapshot:
-        assert await snapshot.read(own_pid) == session
+            await reading.read(create)
+    async with backend.reading() as reading:
+        assert [space.space_name for space in await reading.read(list_all)] == ["new"]
+        session = await reading.read(own_pid)
+    async with backend.reading() as reading:
+        assert await reading.read(own_pid) == session
 
 
 async def test_a_connection_whose_begin_was_cancelled_is_not_used_again(db_on_postgres):
     backend = db_on_postgres._core.backend
-    async with backend.snapshot():
+    async with backend.reading():
         pass
     [held] = backend.places.idle
 
     async def read():
-        async with backend.snapshot() as snapshot:
-            return await snapshot.read(list_all)
+        async with backend.reading() as reading:
+            return await reading.read(list_all)
 
     task = asyncio.create_task(read())
     while held not in backend.places.taken:

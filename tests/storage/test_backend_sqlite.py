@@ -91,12 +91,12 @@ async def test_a_database_that_is_only_read_refuses_to_write_before_it_does(sqli
         assert len(await backend.read(list_all)) == 1
 
 
-async def test_a_snapshot_is_kept_while_others_commit(db_on_sqlite):
+async def test_a_reading_keeps_its_state_while_others_commit(db_on_sqlite):
     backend = db_on_sqlite._core.backend
-    async with backend.snapshot() as snapshot:
-        assert await snapshot.read(list_all) == []
+    async with backend.reading() as reading:
+        assert await reading.read(list_all) == []
         await backend.locked(create)
-        assert await snapshot.read(list_all) == []
-    async with backend.snapshot() as snapshot:
-        assert [space.space_name for space in await snapshot.read(list_all)] == ["new"]
+        assert await reading.read(list_all) == []
+    async with backend.reading() as reading:
+        assert [space.space_name for space in await reading.read(list_all)] == ["new"]
     assert len(backend.places.idle) == 1

@@ -24,7 +24,7 @@ from ramax.runtime.core import Core
 from ramax.runtime.state_reads import StateReads
 from ramax.runtime.state_view import Pages, StateView, check_prefix
 from ramax.storage import pstate
-from ramax.storage.backend import Snapshot
+from ramax.storage.backend import Reading
 from ramax.storage.cancellation import to_its_end
 from ramax.storage.executors import Executor
 from ramax.storage.reads import read_values
@@ -51,7 +51,7 @@ class PStateReader(StateView):
         self._stack = AsyncExitStack()
         self._state = "new"
         self._task: asyncio.Task[Any] | None = None
-        self._snapshot: Snapshot | None = None
+        self._reading: Reading | None = None
         self._sequence = 0
         self._failure: BaseException | None = None
         self._memory: dict[str, Packed | None] = {}
@@ -75,8 +75,8 @@ class PStateReader(StateView):
         async with AsyncExitStack() as stack:
             self._space = await self._reads.current()
             if self._space.space_id:  # `default` before its first write has nothing to read
-                self._snapshot = await stack.enter_async_context(self._core.reader.snapshot(name))
-                facts = await self._snapshot.read(lambda ex: facts_of(ex, self._space))
+                self._reading = await stack.enter_async_context(self._core.reader.reading(name))
+                facts = await self._reading.read(lambda ex: facts_of(ex, self._space))
                 self._sequence = facts.guard.checkpoint
             self._core.enter(name)
             stack.callback(self._core.leave, self._task)
@@ -145,10 +145,10 @@ class PStateReader(StateView):
 
     async def _run(self, work: Callable[[Executor], T], nothing: T) -> T:
         self._check()
-        if self._snapshot is None:
+        if self._reading is None:
             return nothing
         try:
-            return await self._snapshot.read(work)
+            return await self._reading.read(work)
         except (StorageError, asyncio.CancelledError) as error:
             self._failure = error
             raise

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from ramax.runtime.cache import StateCache
 from ramax.runtime.writer import Writer
-from ramax.storage.backend import Backend, Snapshot
+from ramax.storage.backend import Backend, Reading
 from ramax.storage.executors import Executor
 from ramax.storage.reads import Facts, read_facts
 
@@ -37,14 +37,14 @@ class Reader:
         return await self._backend.read(work)
 
     @asynccontextmanager
-    async def snapshot(self, holder: str) -> AsyncIterator[Snapshot]:
+    async def reading(self, holder: str) -> AsyncIterator[Reading]:
         """Keep one state of the database; in memory nothing else goes on meanwhile."""
         if self._backend.one_connection:
-            async with self._writer.turn(holder), self._backend.snapshot() as snapshot:
-                yield snapshot
+            async with self._writer.turn(holder), self._backend.reading() as reading:
+                yield reading
         else:
-            async with self._backend.snapshot() as snapshot:
-                yield snapshot
+            async with self._backend.reading() as reading:
+                yield reading
 
     async def facts(self, space_id: int, keys: Sequence[str]) -> Facts | None:
         """Read a guard and keys as of one moment; None if there is no such space."""

@@ -16,7 +16,7 @@ T = TypeVar("T")
 Done = Callable[[BaseException | None], None]
 
 
-class Snapshot(Protocol):
+class Reading(Protocol):
     """One state of the database, kept while others write."""
 
     async def read(self, work: Callable[[Executor], T]) -> T:
@@ -49,7 +49,7 @@ class Backend(Protocol):
         """Run reads of one snapshot (SQLite) or of autocommit statements (PostgreSQL)."""
         ...
 
-    def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
+    def reading(self) -> AbstractAsyncContextManager[Reading]:
         """Keep one state of the database for a block; the first read decides which.
 
         On a connection of its own, of which there are few; where there is `one_connection` on

@@ -23,7 +23,7 @@ T = TypeVar("T")
 RECONNECT_DELAYS = (0.0, 0.02, 0.1, 0.5)
 """Seconds before a read is made again after its connection broke; then once more, the last."""
 
-_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_ONE_STATE = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 READERS = 3
 """Held connections for reads; each answers one request at a time, and waiting ones coalesce."""
@@ -52,7 +52,7 @@ class _Held:
         return await greenlet_spawn(work, self._executor)
 
     async def read(self, work: Callable[[Executor], T]) -> T:
-        """Run reads in the transaction that is open; see `Snapshot.read`."""
+        """Run reads in the transaction that is open; see `Reading.read`."""
         try:
             return await self.run(work)
         except (ConnectionLostError, asyncio.CancelledError):
@@ -184,8 +184,8 @@ class PostgresBackend:
         return new
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[_Held]:
-        """See `Backend.snapshot`: REPEATABLE READ, which keeps the snapshot of its first read."""
+    async def reading(self) -> AsyncIterator[_Held]:
+        """See `Backend.reading`: REPEATABLE READ, which keeps the snapshot of its first read."""
         self._check()
         async with AsyncExitStack() as stack:
             held = await self._begun(stack)
@@ -207,7 +207,7 @@ class PostgresBackend:
         async with AsyncExitStack() as place:
             held = await place.enter_async_context(self.places.take())
             try:
-                await held.control(_SNAPSHOT)
+                await held.control(_ONE_STATE)
             except BaseException:
                 held.abandon()  # whether it has begun, nobody knows
                 raise
@@ -264,7 +264,7 @@ class PostgresBackend:
 
 
 async def _end(held: _Held) -> None:
-    """Let the snapshot go; nothing is lost with it, so a failure costs only the connection."""
+    """Let the reading go; nothing is lost with it, so a failure costs only the connection."""
     try:
         await to_its_end(held.control("ROLLBACK"))
     except StorageError:

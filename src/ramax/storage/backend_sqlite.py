@@ -91,8 +91,8 @@ class SqliteBackend:
         return await self._open(self._reader).unit("BEGIN", work)
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[HeldSqlite]:
-        """See `Backend.snapshot`: a read transaction, from which WAL hides what others write."""
+    async def reading(self) -> AsyncIterator[HeldSqlite]:
+        """See `Backend.reading`: a read transaction, from which WAL hides what others write."""
         if self.one_connection:
             async with self._open(self._writer).reading() as held:
                 yield held

@@ -54,7 +54,7 @@ class HeldSqlite:
         )
 
     async def read(self, work: Callable[[Executor], T]) -> T:
-        """Run reads in the transaction that is open; see `Snapshot.read`."""
+        """Run reads in the transaction that is open; see `Reading.read`."""
         return await self.hop(lambda connection: _read(connection, self._tables, work))
 
     async def unit(self, begin: str, work: Callable[[Executor], T]) -> T:
@@ -75,7 +75,7 @@ class HeldSqlite:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator["HeldSqlite"]:
-        """Keep a read transaction open for the block; see `Snapshot`."""
+        """Keep a read transaction open for the block; see `Reading`."""
         try:
             await self.hop(lambda connection: self._begin(connection, "BEGIN"))
             yield self
