@@ -177,6 +177,10 @@ MATRIX: dict[type, dict[str, Verb]] = {
     EventLog: {
         "append": lambda t: t.db.events.append(MINE, "k0", "doc.put", {"of": MINE}),
         "append_many": lambda t: t.db.events.append_many(t.space, [A_PUT] * 3),
+        "stream": lambda t: drain(t.db.events.stream(MINE, Query(tags=["same"]), reverse=True)),
+        "last": lambda t: t.db.events.last(MINE, 3, Query(["doc.put"])),
+        "caused_by": lambda t: drain(t.db.events.caused_by(MINE, 1)),
+        "correlated": lambda t: drain(t.db.events.correlated(MINE, THEIRS)),
         "append_if": lambda t: t.db.events.append_if(MINE, [A_PUT], no_match=MATCH_OF_THEIRS),
         "get_entity_version": lambda t: t.db.events.get_entity_version(MINE, "k0"),
         "get_events": lambda t: t.db.events.get_events(MINE, "k0"),
@@ -232,6 +236,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "get_path": lambda t: t.mine.as_of(5).pstate.get_path("k3", "see.of", follow=True),
     },
     PastEvents: {
+        "stream": lambda t: drain(t.mine.as_of(5).events.stream(Query(tags=["same"]))),
         "get_events": lambda t: t.mine.as_of(5).events.get_events("k0"),
         "stream_space_events": lambda t: drain(t.mine.as_of(5).events.stream_space_events()),
         "stream_entity_events": lambda t: drain(t.mine.as_of(5).events.stream_entity_events("k1")),
@@ -240,6 +245,10 @@ MATRIX: dict[type, dict[str, Verb]] = {
     SpaceEvents: {
         "append": lambda t: t.mine.events.append("k0", "doc.put", {"of": MINE}),
         "append_many": lambda t: t.mine.events.append_many([A_PUT]),
+        "stream": lambda t: drain(t.mine.events.stream(Query(tags=["same"]), reverse=True)),
+        "last": lambda t: t.mine.events.last(3, Query(["doc.put"])),
+        "caused_by": lambda t: drain(t.mine.events.caused_by(1)),
+        "correlated": lambda t: drain(t.mine.events.correlated(THEIRS)),
         "append_if": lambda t: t.mine.events.append_if([A_PUT], no_match=MATCH_OF_THEIRS),
         "get_entity_version": lambda t: t.mine.events.get_entity_version("k0"),
         "get_events": lambda t: t.mine.events.get_events("k0"),

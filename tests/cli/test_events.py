@@ -13,7 +13,7 @@ from ramax.cli.failures import INTERRUPTED
 from ramax.core.equality import same_value
 from ramax.core.json_form import from_json
 from tests._values import EVERY_TYPE
-from tests.cli.command import ROOT, on, process, read, run, start, succeed
+from tests.cli.command import ROOT, fail, on, process, read, run, start, succeed
 
 FIELDS = [
     "space_name",
@@ -65,6 +65,74 @@ def test_export_takes_a_part(demo_url):
     assert ids("--type", "contact.updated") == [4]
     assert ids("crm_acme", "--type", "contact.added", "--type", "contact.updated") == [1, 2, 4]
     assert ids("crm_acme", "--type", "nothing") == []
+
+
+@pytest.fixture
+def tagged_url(durable_url):
+    """Events 1 to 4 of `s`, of two entities, each second one tagged; event 5 is another space's."""
+
+    async def fill(db: ramax.Database) -> None:
+        store = await db.content_store("s")
+        for n in range(4):
+            tags = ["even"] if n % 2 else []
+            await store.events.append(f"e{n % 2}", f"t{n}", {"n": n}, tags=tags)
+        await (await db.content_store("other")).events.append("e1", "t1", {}, tags=["even"])
+
+    on(durable_url, fill)
+    return durable_url
+
+
+@pytest.mark.parametrize("space", ["s", None])
+def test_export_and_tail_take_conditions(tagged_url, space):
+    where = ([space] if space else []) + ["--url", tagged_url]
+    more = [] if space else [5]
+
+    def ids(*options: str, command: str = "export") -> list[int]:
+        as_json = ["--json"] if command == "tail" else []
+        return [e["event_id"] for e in lines("events", command, *options, *as_json, *where)]
+
+    assert ids("--tag", "even") == [2, 4, *more]
+    assert ids("--entity", "e0", "--entity", "e1") == [1, 2, 3, 4, *more]
+    assert ids("--entity", "e1", "--type", "t1") == [2, *more]
+    assert ids("--tag", "even", "--tag", "odd") == []
+    moments = [each["timestamp"] for each in lines("events", "export", *where)]
+    assert ids("--since", moments[1]) == [3, 4, *more]
+    assert ids("--until", moments[1].removesuffix("+00:00")) == [1, 2]
+    assert ids("--since", moments[0], "--until", moments[2]) == [2, 3]
+    assert ids("-n", "1", "--tag", "even", command="tail") == (more or [4])
+    assert ids("-n", "2", "--entity", "e0", command="tail") == [1, 3]
+    assert ids("--type", "none", command="tail") == []
+
+
+def test_one_space_can_be_exported_backwards(tagged_url):
+    found = lines("events", "export", "s", "--reverse", "--tag", "even", "--url", tagged_url)
+    assert [each["event_id"] for each in found] == [4, 2]
+    refused = run("events", "export", "--reverse", "--url", tagged_url)
+    assert (refused.exit_code, "--reverse needs a SPACE" in refused.output) == (2, True)
+
+
+def test_a_time_that_is_none_is_wrong_usage(tagged_url):
+    refused = run("events", "export", "--since", "yesterday", "--url", tagged_url)
+    assert (refused.exit_code, "'yesterday' is not a time" in refused.output) == (2, True)
+
+
+def test_the_tree_of_an_event_is_shown_from_its_first_cause(tagged_url):
+    async def react(db: ramax.Database) -> None:
+        for cause in (3, 3, 6):
+            await db.events.append("s", "e9", "effect", {"of": cause}, causation_id=cause)
+
+    on(tagged_url, react)
+    said = succeed("events", "tree", "s", "6", "--url", tagged_url)
+    assert said == (
+        '3  t2  e0  {"n": 2}\n├─ 6  effect  e9  {"of": 3} *\n'
+        '│  └─ 8  effect  e9  {"of": 6}\n└─ 7  effect  e9  {"of": 3}\n'
+    )
+    root = read("events", "tree", "s", "8", "--url", tagged_url)
+    assert [effect["event_id"] for effect in root["effects"]] == [6, 7]
+    assert root["effects"][0]["effects"][0]["payload"] == {"of": 6}
+    cut = succeed("events", "tree", "s", "3", "--most", "2", "--url", tagged_url)
+    assert "└─ and more" in cut
+    assert "no event 5" in fail("events", "tree", "s", "5", "--url", tagged_url)
 
 
 def test_what_is_exported_comes_back_value_by_value_and_type_by_type(odd_url):

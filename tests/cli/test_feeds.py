@@ -1,6 +1,8 @@
 import pytest
 
+from ramax.cli.criteria import Criteria
 from ramax.cli.feeds import feed_of
+from ramax.core.query import Query
 from ramax.errors import CodecError, SpaceNotFoundError
 from tests.runtime._damage import damage
 
@@ -48,7 +50,31 @@ async def test_bounds_are_positions(spaces, space, ids):
 @pytest.mark.parametrize(("space", "ids"), [("a", [1, 3, 5]), (None, [1, 3, 4, 5])])
 async def test_only_the_types_that_are_wanted(spaces, space, ids):
     feed = await feed_of(spaces, space)
-    assert [event.event_id async for event in feed.events(None, ["x", "z"])] == ids
+    assert [event.event_id async for event in feed.events(None, Criteria(Query(["x", "z"])))] == ids
+
+
+@pytest.mark.parametrize("space", ["a", None])
+async def test_stepping_back_counts_what_is_wanted(spaces, space):
+    feed = await feed_of(spaces, space)
+    stepped = []
+    for lines, wanted in (
+        (0, Criteria(Query())),
+        (1, Criteria(Query(["x"]))),
+        (2 if space else 3, Criteria(Query(["x", "y"]))),
+        (9, Criteria(Query(["x"]))),
+    ):
+        await feed.step_back(lines, wanted)
+        stepped.append(feed.position)
+    newest = 4 if space else 5
+    assert stepped == [newest, newest - 1, 2, 0]
+    await feed.step_back(5, Criteria(Query(["none"])))
+    assert feed.position == newest
+
+
+async def test_a_space_is_read_backwards_too(spaces):
+    feed = await feed_of(spaces, "a")
+    found = [event.space_sequence async for event in feed.events(3, reverse=True)]
+    assert found == [3, 2, 1]
 
 
 @pytest.mark.parametrize(("space", "before"), [("a", [1, 2, 3]), (None, [1, 2, 3, 4])])

@@ -39,14 +39,6 @@ async def test_pages_go_on_after_the_last_row_and_end_at_the_bound(db, space):
     assert await sequences(db, space, after=5, limit=2) == []
 
 
-async def test_a_page_may_be_of_some_types_or_of_one_entity(db, space):
-    assert await sequences(db, space, after=0, limit=9, event_types=[ODD]) == [2, 3]
-    assert await sequences(db, space, after=2, limit=9, event_types=["noted", ODD]) == [3, 4]
-    assert await sequences(db, space, after=0, limit=9, event_types=[]) == []
-    assert await sequences(db, space, after=0, limit=2, entity_id="a") == [1, 3]
-    assert await sequences(db, space, after=3, limit=2, entity_id="a") == [5]
-
-
 async def test_pages_of_all_spaces_follow_the_ids(db, space):
     rows = await db._core.read(lambda ex: read_all_page(ex, after=3, upto=8, limit=4))
     assert [row[0] for row in rows] == [4, 5, 6, 7]

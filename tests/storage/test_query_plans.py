@@ -16,11 +16,6 @@ HOT: dict[str, tuple[Any, Any, dict[str, str]]] = {
         {"space_id": 1, "after": 5, "upto": 10**6, "limit": 100},
         {"sqlite": "sqlite_autoindex_events_1", "postgresql": "pk_events"},
     ),
-    "a page of an entity": (
-        events._entity_page,
-        {"space_id": 1, "after": 0, "upto": 10**6, "limit": 100, "entity_id": "e7"},
-        {"sqlite": "ix_events_space_entity", "postgresql": "ix_events_space_entity"},
-    ),
     "a page of all spaces": (
         events._all_page,
         {"after": 5, "upto": 10**6, "limit": 100},
@@ -80,6 +75,7 @@ def searches(dialect: str) -> dict[str, tuple[Any, Any, dict[str, str]]]:
     many = ["a", "b"] if dialect == "postgresql" else '["a", "b"]'
     values = {
         "space_id": 1, "types": many, "entity_id": "e7", "tag": "a", "tags": many, "tag_count": 2,
+        "causation_id": 7, "correlation_id": "c",
     }  # fmt: skip
     found = {}
     for shape in search.SHAPES:
@@ -88,6 +84,12 @@ def searches(dialect: str) -> dict[str, tuple[Any, Any, dict[str, str]]]:
         found[f"newest {shape}"] = (search.NEWEST[shape], params, index)
         for back in (False, True):
             found[f"page {shape} {back}"] = (search.PAGES[shape, back], params, index)
+    for shape in search.ORIGINS:
+        name = f"ix_events_space_{shape.origin.removesuffix('_id')}"
+        params = values | BOUNDS
+        for back in (False, True):
+            statement = search.PAGES[shape, back]
+            found[f"page {shape} {back}"] = (statement, params, dict.fromkeys(LOG, name))
     return found
 
 

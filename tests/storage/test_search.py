@@ -73,7 +73,7 @@ async def test_pages_hold_what_matches_in_order_and_each_once(db, space, reverse
         for limit in (4, 100):
             rows = await db._core.read(
                 lambda ex, q=query, n=limit: read_matches(
-                    ex, space.space_id, q, after=5, upto=55, limit=n, **bounds
+                    ex, space.space_id, q.searches, after=5, upto=55, limit=n, **bounds
                 )
             )
             wanted = hits[::-1][:limit] if reverse else hits[:limit]

@@ -2,16 +2,20 @@
 
 import asyncio
 import sys
+from typing import Any
 
 import click
 
+from ramax.cli.criteria import Criteria, criteria, criteria_options
 from ramax.cli.documents import event_document
+from ramax.cli.event_tree import tree_document, tree_lines
 from ramax.cli.failures import INTERRUPTED, Group
 from ramax.cli.feeds import Feed, feed_of
 from ramax.cli.output import json_text, print_fields, print_json, printable, value_text
 from ramax.cli.session import json_option, reading
 from ramax.errors import EventNotFoundError
 from ramax.runtime.database import Database
+from ramax.runtime.event_tree import MAX_NODES, read_tree
 from ramax.values import Event
 
 
@@ -39,6 +43,7 @@ def events() -> None:
     show_default=True,
     help="Seconds between two looks for new ones.",
 )
+@criteria_options
 @json_option
 @reading
 async def tail(
@@ -50,15 +55,23 @@ async def tail(
     follow: bool,
     interval: float,
     as_json: bool,
+    **arguments: Any,
 ) -> None:
-    """Show the newest events of SPACE, or of all spaces; with --json one document in each line."""
+    """Show the newest events of SPACE, or of all spaces; with --json one document in each line.
+
+    Of all spaces with a condition, the whole log is read.
+    """
+    wanted = criteria(arguments)
     feed = await feed_of(db, space)
-    feed.position = max(0, await feed.newest() - lines) if after is None else after
+    if after is None:
+        await feed.step_back(lines, wanted)
+    else:
+        feed.position = after
     try:
-        await _print_new(feed, as_json=as_json)
+        await _print_new(feed, wanted, as_json=as_json)
         while follow:
             await asyncio.sleep(interval)
-            await _print_new(feed, as_json=as_json)
+            await _print_new(feed, wanted, as_json=as_json)
     except asyncio.CancelledError:  # Ctrl-C
         click.echo(f"ramax: stopped; --after {feed.position} goes on from here", err=True)
         click.get_current_context().exit(INTERRUPTED)
@@ -86,23 +99,61 @@ async def show(db: Database, number: int, space: str | None, as_json: bool) -> N
 @click.argument("space", required=False)
 @click.option("--after", type=click.IntRange(0), default=0, metavar="N", help="Begin after this.")
 @click.option("--upto", type=click.IntRange(0), metavar="N", help="End with this one.")
-@click.option("--type", "types", multiple=True, metavar="TYPE", help="Only this type; repeatable.")
+@criteria_options
+@click.option("--reverse", is_flag=True, help="The newest first; of one space.")
 @reading
 async def export(
-    db: Database, space: str | None, after: int, upto: int | None, types: tuple[str, ...]
+    db: Database,
+    space: str | None,
+    after: int,
+    upto: int | None,
+    reverse: bool,  # noqa: FBT001
+    **arguments: Any,
 ) -> None:
     """Write the events of SPACE, or of all spaces, in order, one JSON document in each line.
 
     --after and --upto are sequences; without SPACE, event ids.
     """
+    if reverse and space is None:
+        raise click.UsageError("--reverse needs a SPACE: all spaces are read in one direction")
+    wanted = criteria(arguments)
     feed = await feed_of(db, space)
     feed.position = after
-    async for event in feed.events(upto, types):
+    async for event in feed.events(upto, wanted, reverse=reverse):
         sys.stdout.write(await _line(feed, event, as_json=True))
 
 
-async def _print_new(feed: Feed, *, as_json: bool) -> None:
-    async for event in feed.events():
+@events.command()
+@click.argument("space")
+@click.argument("event_id", type=click.IntRange(1))
+@click.option(
+    "--most",
+    type=click.IntRange(1),
+    default=MAX_NODES,
+    show_default=True,
+    help="Events that are shown at most.",
+)
+@json_option
+@reading
+async def tree(db: Database, space: str, event_id: int, most: int, *, as_json: bool) -> None:
+    """Show what led to the event EVENT_ID of SPACE, and what came of it.
+
+    The tree begins with the first cause in SPACE. With --json, `effects` nest.
+    """
+    found = await db.spaces.get(space)
+    event = await db.events.get_event(event_id)
+    if event.space_id != found.space_id:
+        raise EventNotFoundError(event_id)
+    root = await read_tree(db.events, found, event, most=most)
+    if as_json:
+        print_json(tree_document(root, found.space_name))
+        return
+    for line in tree_lines(root, event_id):
+        print(printable(line))
+
+
+async def _print_new(feed: Feed, wanted: Criteria, *, as_json: bool) -> None:
+    async for event in feed.events(wanted=wanted):
         sys.stdout.write(await _line(feed, event, as_json=as_json))
     sys.stdout.flush()
 

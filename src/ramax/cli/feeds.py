@@ -1,7 +1,10 @@
 """Events in order from a position on: of one space by sequence, or of all by event id."""
 
-from collections.abc import AsyncIterator, Collection
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Any
 
+from ramax.cli.criteria import EVERY_EVENT, Criteria
 from ramax.errors import CodecError, DataError
 from ramax.runtime.database import Database
 from ramax.values import Event, Space
@@ -21,22 +24,40 @@ class Feed:
             return await self._db.events.get_latest_event_id()
         return await self._db.events.get_space_latest_sequence(self.space)
 
+    async def step_back(self, lines: int, wanted: Criteria = EVERY_EVENT) -> None:
+        """Move the position so that the newest ``lines`` events that are wanted come next."""
+        if wanted == EVERY_EVENT:
+            self.position = max(0, await self.newest() - lines)
+            return
+        newest: deque[int] = deque(maxlen=lines)
+        self.position = 0
+        if self.space is None:
+            async for event in self.events(wanted=wanted):
+                newest.append(event.event_id)
+        elif lines:
+            async for event in self._selected(self.space, wanted, reverse=True, limit=lines):
+                newest.appendleft(event.space_sequence)
+            self.position = await self.newest()
+        if newest:
+            self.position = newest[0] - 1
+
     async def events(
-        self, upto: int | None = None, types: Collection[str] = ()
+        self, upto: int | None = None, wanted: Criteria = EVERY_EVENT, *, reverse: bool = False
     ) -> AsyncIterator[Event]:
         """Yield what there is after the position, and move it along.
 
         Args:
             upto: The last position, inclusive.
-            types: Only events of these types; of all without any.
+            wanted: Only these events.
+            reverse: The newest first; only of a space.
 
         Raises:
             SpaceNotFoundError: The space was deleted.
             CodecError: An event cannot be read.
         """
-        found = self._of_all(upto, types)
+        found = self._of_all(upto, wanted)
         if self.space is not None:
-            found = self._of_space(self.space, upto, types)
+            found = self._of_space(self.space, upto, wanted, reverse=reverse)
         try:
             async for event in found:
                 yield event
@@ -45,27 +66,30 @@ class Feed:
             rule = f"{error.rule}; `ramax verify` names all that cannot be read"
             raise CodecError(what, error.value, rule) from error
 
-    async def _of_all(self, upto: int | None, types: Collection[str]) -> AsyncIterator[Event]:
+    async def _of_all(self, upto: int | None, wanted: Criteria) -> AsyncIterator[Event]:
         async for event in self._db.events.stream_all_events(from_event_id=self.position):
             if upto is not None and event.event_id > upto:
                 return
             self.position = event.event_id
-            if not types or event.event_type in types:
+            if wanted.fit(event):
                 yield event
 
     async def _of_space(
-        self, space: Space, upto: int | None, types: Collection[str]
+        self, space: Space, upto: int | None, wanted: Criteria, *, reverse: bool
     ) -> AsyncIterator[Event]:
         self.space = await self._db.spaces.get(space)  # it may have got its row, or be gone
-        stream = self._db.events.stream_space_events(
-            self.space,
-            from_sequence=self.position,
-            to_sequence=upto,
-            event_types=list(types) or None,
+        stream = self._selected(
+            self.space, wanted, from_sequence=self.position, to_sequence=upto, reverse=reverse
         )
         async for event in stream:
-            self.position = event.space_sequence
+            if not reverse:
+                self.position = event.space_sequence
             yield event
+
+    def _selected(self, space: Space, wanted: Criteria, **bounds: Any) -> AsyncIterator[Event]:
+        return self._db.events.stream(
+            space, wanted.query, from_time=wanted.since, to_time=wanted.until, **bounds
+        )
 
     async def name_of(self, event: Event) -> str:
         """Return the name of the space of an event; of a deleted one, its id."""

@@ -14,15 +14,17 @@ MAX_SEARCHES: Final = 100
 class Search(NamedTuple):
     """One way through the log: events of one of ``types``, of ``entity_id``, with all ``tags``.
 
-    What is empty, or None, does not count.
+    What is empty, or None, does not count. A search for events of one origin has nothing else.
     """
 
-    types: tuple[str, ...]
-    entity_id: str | None
-    tags: tuple[str, ...]
+    types: tuple[str, ...] = ()
+    entity_id: str | None = None
+    tags: tuple[str, ...] = ()
+    causation_id: int | None = None
+    correlation_id: str | None = None
 
     def matches(self, event_type: str, entity_id: str, tags: Collection[str]) -> bool:
-        """Whether an event is among those that are searched for."""
+        """Whether an event of that type, entity and tags is among those that are searched for."""
         return (
             (not self.types or event_type in self.types)
             and (self.entity_id is None or entity_id == self.entity_id)

@@ -10,11 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ramax.core.domain import Command, Domain
 from ramax.core.expectation import ExpectedVersion
 from ramax.core.query import Query
+from ramax.core.selection import BATCH
 from ramax.errors import ClosedError, DataError, EventNotFoundError, MisuseError
 from ramax.runtime import catchup, commands, rebuild
 from ramax.runtime.checkpoints import CheckpointRepository
 from ramax.runtime.core import Core
-from ramax.runtime.event_log import BATCH, EventLog, todays
+from ramax.runtime.event_log import EventLog
+from ramax.runtime.event_reads import todays
 from ramax.runtime.findings import SpaceReport
 from ramax.runtime.past import Past
 from ramax.runtime.pstate import SpacePState
@@ -55,7 +57,7 @@ class SpaceEvents:
         )
 
     async def get_entity_version(self, entity_id: str) -> int:
-        """See `EventLog.get_entity_version`."""
+        """See `EventReads.get_entity_version`."""
         return await self._log.get_entity_version(self._space, entity_id)
 
     async def get_event(self, event_id: int) -> Event:
@@ -75,8 +77,24 @@ class SpaceEvents:
         return todays(found, self._domain, space)
 
     async def get_events(self, entity_id: str, **options: Any) -> list[Event]:
-        """See `EventLog.get_events`."""
+        """See `EventReads.get_events`."""
         return await self._log.get_events(self._space, entity_id, **options)
+
+    def stream(self, query: Query | None = None, **options: Any) -> AsyncGenerator[Event]:
+        """See `EventReads.stream`; types are today's, entities and tags the stored ones."""
+        return self._log.stream(self._space, query, **options)
+
+    async def last(self, count: int, query: Query | None = None) -> list[Event]:
+        """See `EventReads.last`."""
+        return await self._log.last(self._space, count, query)
+
+    def caused_by(self, event: Event | int, **options: Any) -> AsyncGenerator[Event]:
+        """See `EventReads.caused_by`; only events of this space, wherever the cause is."""
+        return self._log.caused_by(self._space, event, **options)
+
+    def correlated(self, correlation_id: str, **options: Any) -> AsyncGenerator[Event]:
+        """See `EventReads.correlated`."""
+        return self._log.correlated(self._space, correlation_id, **options)
 
     def stream_space_events(
         self,
@@ -86,7 +104,7 @@ class SpaceEvents:
         event_types: Sequence[str] | None = None,
         batch_size: int = BATCH,
     ) -> AsyncGenerator[Event]:
-        """See `EventLog.stream_space_events`."""
+        """See `EventReads.stream_space_events`."""
         return self._log.stream_space_events(
             self._space,
             from_sequence=from_sequence,
@@ -96,11 +114,11 @@ class SpaceEvents:
         )
 
     def stream_entity_events(self, entity_id: str, **options: Any) -> AsyncGenerator[Event]:
-        """See `EventLog.stream_entity_events`."""
+        """See `EventReads.stream_entity_events`."""
         return self._log.stream_entity_events(self._space, entity_id, **options)
 
     async def get_space_latest_sequence(self) -> int:
-        """See `EventLog.get_space_latest_sequence`."""
+        """See `EventReads.get_space_latest_sequence`."""
         return await self._log.get_space_latest_sequence(self._space)
 
 

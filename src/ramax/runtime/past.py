@@ -11,12 +11,13 @@ from typing import Any, NamedTuple, Self
 from ramax.core.decoding import Decoding
 from ramax.core.domain import Domain
 from ramax.core.limits import check_sequence
+from ramax.core.query import Query
 from ramax.core.state import Packed
 from ramax.errors import ClosedError, DataError, EventNotFoundError, MisuseError, StorageBusyError
 from ramax.runtime.catchup import facts_of
 from ramax.runtime.commands import NO_DOMAIN
 from ramax.runtime.core import Core
-from ramax.runtime.event_log import EventLog, todays
+from ramax.runtime.event_reads import EventReads, todays
 from ramax.runtime.past_fold import PastFold
 from ramax.runtime.snapshot_writing import save
 from ramax.runtime.state_view import StateView, check_prefix
@@ -224,7 +225,7 @@ class PastEvents:
 
     def __init__(self, past: Past) -> None:
         self._past = past
-        self._log = EventLog(past.core, past.domain)
+        self._log = EventReads(past.core, past.domain)
 
     async def get_event(self, event_id: int) -> Event:
         """Return an event of this space.
@@ -240,19 +241,26 @@ class PastEvents:
         return todays(found, self._past.domain, space)
 
     async def get_events(self, entity_id: str, **options: Any) -> list[Event]:
-        """See `EventLog.get_events`."""
+        """See `EventReads.get_events`."""
         options["to_sequence"] = await self._bound(options.get("to_sequence"))
         return await self._log.get_events(self._past.space, entity_id, **options)
 
+    async def stream(self, query: Query | None = None, **options: Any) -> AsyncGenerator[Event]:
+        """See `EventReads.stream`."""
+        options["to_sequence"] = await self._bound(options.get("to_sequence"))
+        async with aclosing(self._log.stream(self._past.space, query, **options)) as stream:
+            async for event in stream:
+                yield event
+
     async def stream_space_events(self, **options: Any) -> AsyncGenerator[Event]:
-        """See `EventLog.stream_space_events`."""
+        """See `EventReads.stream_space_events`."""
         options["to_sequence"] = await self._bound(options.get("to_sequence"))
         async with aclosing(self._log.stream_space_events(self._past.space, **options)) as stream:
             async for event in stream:
                 yield event
 
     async def stream_entity_events(self, entity_id: str, **options: Any) -> AsyncGenerator[Event]:
-        """See `EventLog.stream_entity_events`."""
+        """See `EventReads.stream_entity_events`."""
         options["to_sequence"] = await self._bound(options.get("to_sequence"))
         stream = self._log.stream_entity_events(self._past.space, entity_id, **options)
         async with aclosing(stream):

@@ -1,6 +1,5 @@
 """Reading the log: keyset pages of one space, of one entity, of everything."""
 
-import json
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Any
@@ -40,7 +39,9 @@ def event_columns(t: Tables) -> list[sa.ColumnElement[Any]]:
     ]
 
 
-def _space_page(t: Tables) -> sa.Select[Any]:
+@Statement
+def space_page(t: Tables) -> sa.Select[Any]:
+    """A page of a space by sequence."""
     e = t.events.c
     return (
         sa.select(*event_columns(t))
@@ -52,31 +53,6 @@ def _space_page(t: Tables) -> sa.Select[Any]:
         .order_by(e.space_sequence)
         .limit(p("limit", type_=sa.BigInteger()))
     )
-
-
-@Statement
-def space_page(t: Tables) -> sa.Select[Any]:
-    """A page of a space by sequence."""
-    return _space_page(t)
-
-
-@Statement
-def _space_page_of_types(t: Tables) -> sa.Select[Any]:
-    return _space_page(t).where(_in_types(t))
-
-
-def _in_types(t: Tables) -> sa.ColumnElement[bool]:
-    column = t.events.c.event_type
-    if t.dialect == "postgresql":
-        types = sa.bindparam("types", type_=sa.dialects.postgresql.ARRAY(sa.Text()))
-        return column == sa.func.any(types)
-    listed = sa.func.json_each(p("types", type_=sa.Text())).table_valued("value")
-    return column.in_(sa.select(listed.c.value))
-
-
-@Statement
-def _entity_page(t: Tables) -> sa.Select[Any]:
-    return _space_page(t).where(t.events.c.entity_id == p("entity_id"))
 
 
 @Statement
@@ -224,28 +200,10 @@ def _upcast(
 
 
 def read_page(
-    ex: Executor,
-    space_id: int,
-    *,
-    after: int,
-    upto: int = FOREVER,
-    limit: int,
-    entity_id: str | None = None,
-    event_types: Sequence[str] | None = None,
+    ex: Executor, space_id: int, *, after: int, upto: int = FOREVER, limit: int
 ) -> Sequence[Row]:
     """Read up to ``limit`` rows of a space with after < sequence <= upto, in order."""
-    params: dict[str, Any] = {
-        "space_id": space_id,
-        "after": after,
-        "upto": upto,
-        "limit": limit,
-    }
-    if entity_id is not None:
-        return ex.rows(_entity_page, params | {"entity_id": entity_id})
-    if event_types is not None:
-        types = list(event_types)
-        listed = types if ex.tables.dialect == "postgresql" else json.dumps(types)
-        return ex.rows(_space_page_of_types, params | {"types": listed})
+    params = {"space_id": space_id, "after": after, "upto": upto, "limit": limit}
     return ex.rows(space_page, params)
 
 

@@ -23,13 +23,21 @@ class Shape(NamedTuple):
     tags: int = 0
     """0: none, 1: one, 2: several."""
 
+    origin: str = ""
+    """The column of what is asked for, `causation_id` or `correlation_id`; alone."""
+
 
 def shape_of(search: Search) -> Shape:
     """Return the shape of the statement that runs a search."""
+    if search.causation_id is not None:
+        return Shape(origin="causation_id")
+    if search.correlation_id is not None:
+        return Shape(origin="correlation_id")
     return Shape(bool(search.types), search.entity_id is not None, min(len(search.tags), 2))
 
 
 _BOTH = (False, True)
+ORIGINS = [Shape(origin="causation_id"), Shape(origin="correlation_id")]
 SHAPES = [Shape(types, entity, tags) for types in _BOTH for entity in _BOTH for tags in (0, 1, 2)]
 
 
@@ -65,6 +73,8 @@ def _found(
         conditions.append(e.entity_id == p("entity_id"))
     if shape.types:
         conditions.append(_among(t, e.event_type, "types"))
+    if shape.origin:
+        conditions.append(e[shape.origin] == p(shape.origin))
     found = (
         sa.select(*columns or (sequence,))
         .select_from(source)
@@ -95,7 +105,7 @@ def _page(shape: Shape, *, reverse: bool) -> Statement:
 
 
 NEWEST = {shape: _newest(shape) for shape in SHAPES}
-PAGES = {(shape, back): _page(shape, reverse=back) for shape in SHAPES for back in _BOTH}
+PAGES = {(shape, back): _page(shape, reverse=back) for shape in SHAPES + ORIGINS for back in _BOTH}
 
 
 def parameters(ex: Executor, space_id: int, search: Search) -> dict[str, Any]:
@@ -113,7 +123,7 @@ def parameters(ex: Executor, space_id: int, search: Search) -> dict[str, Any]:
         found["tag"] = search.tags[0]
     if len(search.tags) > 1:
         found["tags"], found["tag_count"] = listed(search.tags[1:]), len(search.tags) - 1
-    return found
+    return found | {"causation_id": search.causation_id, "correlation_id": search.correlation_id}
 
 
 def read_newest_match(
@@ -132,7 +142,7 @@ def read_newest_match(
 def read_matches(  # noqa: PLR0913 - what bounds a page
     ex: Executor,
     space_id: int,
-    query: Query,
+    searches: Sequence[Search],
     *,
     after: int,
     upto: int,
@@ -141,14 +151,14 @@ def read_matches(  # noqa: PLR0913 - what bounds a page
     limit: int,
     reverse: bool,
 ) -> Sequence[Row]:
-    """Read up to ``limit`` rows that a query matches, in order, or newest first.
+    """Read up to ``limit`` rows that any search finds, in order, or newest first.
 
     after < sequence <= upto, and since < timestamp <= until in UTC microseconds.
     """
     bounds = {"after": after, "upto": upto, "since": since, "until": until, "limit": limit}
     pages = [
         ex.rows(PAGES[shape_of(search), reverse], parameters(ex, space_id, search) | bounds)
-        for search in query.searches
+        for search in searches
     ]
     if len(pages) == 1:
         return pages[0]
