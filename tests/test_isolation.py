@@ -72,13 +72,27 @@ class Two:
         return (await self.theirs.events.get_events("k0"))[0].event_id
 
 
+def linked_documents() -> Domain:
+    """Documents, and an index of what those of a type refer to."""
+    domain = documents()
+
+    @domain.entity("link")
+    class Link:
+        of: str
+        see: Ref = field(index=True)
+
+    return domain
+
+
 @pytest.fixture
 async def two(db: Database) -> Two:
     stores = []
     for name in (THEIRS, MINE):
-        store = await db.content_store(name, documents(), metadata={"of": name})
+        store = await db.content_store(name, linked_documents(), metadata={"of": name})
         await store.execute(fill, name, idempotency_key="same", correlation_id=name)
         await store.pstate.put("direct", {"of": name})
+        await store.pstate.put("link:1", {"of": name, "see": Ref("k0")})
+        assert await drain(store.pstate.referrers("k0")) == ["link:1"]
         await store.update_checkpoint(3, name="reader")
         await db.spaces.enable_hash_chain(name)
         await store.snapshots.take(4)
@@ -266,6 +280,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "get_path": lambda t: t.mine.pstate.get_path("k3", "see.of", follow=True),
         "preload": lambda t: t.mine.pstate.preload("k3", "see"),
         "reader": lambda t: in_reader(t, lambda reader: drain(reader.scan())),
+        "referrers": lambda t: drain(t.mine.pstate.referrers("k0")),
         "migration_stats": in_an_older_shape,
         "flush_migrations": in_an_older_shape,
         "put": lambda t: t.mine.pstate.put("direct", {"of": MINE, "n": 3}),
@@ -419,8 +434,8 @@ async def test_the_numbers_of_a_space_are_its_own(two: Two) -> None:
     await two.mine.pstate.put("more", 1)
     assert await two.db.spaces.stats(THEIRS) == before
     mine = await two.db.spaces.stats(MINE)
-    assert (mine.event_count, mine.key_count, mine.checkpoints["pstate"]) == (10, 7, 10)
-    assert (before.event_count, before.key_count, before.checkpoints["pstate"]) == (5, 6, 5)
+    assert (mine.event_count, mine.key_count, mine.checkpoints["pstate"]) == (10, 8, 10)
+    assert (before.event_count, before.key_count, before.checkpoints["pstate"]) == (5, 7, 5)
     assert [s for s in await two.db.spaces.stats() if s.space.space_name == THEIRS] == [before]
 
 

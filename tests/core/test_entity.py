@@ -102,6 +102,16 @@ def test_a_failing_migration_names_entity_field_and_key_in_every_mode():
         assert isinstance(error.__cause__, ValueError)
 
 
+def test_a_result_is_a_value_of_its_own_that_can_be_stored():
+    shared: list[int] = []
+    declared = entity(n=(list, field(migrate=lambda old: shared)))
+    declared.read("e:1", {})["n"].append(1)
+    assert declared.read("e:1", {}) == {"n": []}
+    with pytest.raises(SchemaError, match="its migrate gave what cannot be stored") as caught:
+        entity("off", n=(list, field(migrate=lambda old: [object()]))).read("e:1", {})
+    assert (caught.value.entity, caught.value.field, caught.value.key) == ("e", "n", "e:1")
+
+
 def test_a_result_that_does_not_fit_is_refused_where_the_mode_is_strict():
     with pytest.raises(SchemaError, match="must be int"):
         entity(n=(int, field(migrate=str))).read("e:1", {"n": None})

@@ -4,6 +4,7 @@ import pytest
 
 from ramax import Domain, MisuseError, Ref, Schema, SchemaError, field
 from ramax.core.entity import Entity
+from ramax.core.schema import covers
 
 
 class Card:
@@ -58,4 +59,11 @@ def test_nothing_is_declared_of_a_domain_in_use():
 
 def test_what_has_an_index_can_be_compared():
     assert Schema({"card": Card}).index is None
-    assert Schema({"card": Card, "deck": Deck}).index == "deck.cards"
+    index = Schema({"card": Card, "deck": Deck, "xdeck": Deck}).index
+    assert index == "deck:cards,xdeck:cards"
+    assert [
+        k for k in ("deck:1", "xdeck:1", "card:1", "eck:1", "deck", "") if covers(index, k)
+    ] == [
+        "deck:1",
+        "xdeck:1",
+    ]

@@ -6,15 +6,18 @@ from examples.flashcards import (
     DeckExists,
     DeckNotFound,
     add_translation,
+    cards_that_name,
     create_card,
     create_deck,
     flashcards,
+    flashcards_1,
     import_deck,
     list_deck_cards,
+    name_of_deck,
     open_learner,
     update_card,
 )
-from ramax import KeyNotFoundError, NewEvent
+from ramax import KeyNotFoundError, NewEvent, Ref, SchemaError
 from ramax.testing import given
 from tests.examples.program import run
 
@@ -48,8 +51,10 @@ def test_a_mended_typing_error_keeps_the_translations():
     events = update_card(state, {"card_id": "c1", "front": "Perro", "back": "dog"})
 
     assert [event.event_type for event in events] == ["card.updated"]
-    card = given(flashcards, *TRANSLATED, *events)["card:c1"]
-    assert (card["front"], card["translations"]["front"]) == ("Perro", {"de": "Hund"})
+    state = given(flashcards, *TRANSLATED, *events)
+    assert state["card:c1"]["front"] == "Perro"
+    assert state["card:c1"]["translations"] == {"c1-front-de": Ref("translation:c1-front-de")}
+    assert state["translation:c1-front-de"]["text"] == "Hund"
 
 
 def test_another_text_invalidates_the_translations_of_its_side():
@@ -62,8 +67,10 @@ def test_another_text_invalidates_the_translations_of_its_side():
         "card.translations.invalidated",
     ]
     assert events[1].payload["sides"] == ["front"]
-    card = given(flashcards, *TRANSLATED, *events)["card:c1"]
-    assert card["translations"] == {"front": {}, "back": {}}
+    both = [*TRANSLATED, NewEvent("card.translation.added", GERMAN | {"side": "back"})]
+    state = given(flashcards, *both, *events)
+    assert list(state["card:c1"]["translations"]) == ["c1-back-de"]
+    assert "translation:c1-front-de" not in state
 
 
 async def test_an_imported_deck_has_its_cards_in_order(db):
@@ -72,6 +79,51 @@ async def test_an_imported_deck_has_its_cards_in_order(db):
     await import_deck(ana, "d1", "Animales", {"z": ("perro", "dog"), "a": ("gato", "cat")})
 
     assert [card["front"] for card in await list_deck_cards(ana, "d1")] == ["perro", "gato"]
+
+
+async def test_references_lead_both_ways(db):
+    ana = await open_learner(db, "ana")
+    await import_deck(ana, "d1", "Animales", {"z": ("perro", "dog"), "a": ("gato", "cat")})
+    await ana.execute(add_translation, GERMAN | {"card_id": "z"})
+
+    [perro, gato] = await list_deck_cards(ana, "d1")
+    assert perro["deck"] == Ref("deck:d1")
+    assert [each["text"] for each in perro["translations"].values()] == ["Hund"]
+    assert gato["translations"] == {}
+    assert await name_of_deck(ana, "a") == "Animales"
+    assert await cards_that_name(ana, "d1") == ["card:a", "card:z"]
+
+
+async def test_what_does_not_fit_is_never_stored(db):
+    ana = await open_learner(db, "ana")
+    await import_deck(ana, "d1", "Animales", {"c1": ("perro", "dog")})
+    with pytest.raises(SchemaError, match=r"'front' of card 'card:c1' \[.*\]: must be str"):
+        await ana.execute(update_card, {"card_id": "c1", "front": list("perro"), "back": "dog"})
+
+
+@pytest.mark.parametrize("how", ["on read", "at once", "by a rebuild"])
+async def test_what_version_1_stored_is_read_as_today_stores_it(db, how):
+    async def fill(store):
+        await import_deck(store, "d1", "Animales", {"c1": ("perro", "dog"), "c2": ("gato", "cat")})
+        await store.execute(add_translation, GERMAN)
+
+    before = await db.content_store("flashcards_cleo", flashcards_1)
+    await fill(before)
+    today = await open_learner(db, "dora")
+    await fill(today)
+    cleo = await open_learner(db, "cleo")
+    if how == "at once":
+        assert (await cleo.migrate_pstate(dry_run=True)).loses_data is False
+        assert (await cleo.migrate_pstate()).written == 4
+    if how == "by a rebuild":
+        await cleo.rebuild_pstate()
+
+    wanted = {key: value async for key, value in today.pstate.scan()}
+    assert {key: value async for key, value in cleo.pstate.scan()} == wanted
+    assert await list_deck_cards(cleo, "d1") == await list_deck_cards(today, "d1")
+    assert await cards_that_name(cleo, "d1") == ["card:c1", "card:c2"]
+    await cleo.execute(update_card, {"card_id": "c1", "front": "perrito", "back": "dog"})
+    assert (await list_deck_cards(cleo, "d1"))[0]["translations"] == {}
 
 
 async def test_an_import_is_all_or_nothing(db):
@@ -102,9 +154,14 @@ def test_the_program_runs(durable_url: str):
     shown = run("examples/flashcards.py", durable_url)
 
     assert "   events: card.updated, card.translations.invalidated\n   perrito  puppy  {}" in shown
-    assert shown.endswith("Events in all spaces: 9\n")
-    assert "has the deck already" in run("examples/flashcards.py", durable_url)
+    assert "   of the deck animals are card:a1, card:a2\n" in shown
+    assert "'deck_id': 'animals', 'translations': ['a1-front-de']}\nToday's" in shown
+    assert "   4 values to migrate, loses data: False; 4 done\n" in shown
+    assert shown.endswith("Events in all spaces: 13\n")
+    again = run("examples/flashcards.py", durable_url)
+    assert "has the deck already" in again
+    assert "   0 values to migrate, loses data: False; 0 done\n" in again
 
 
 def test_the_program_runs_in_memory_by_default():
-    assert "Events in all spaces: 9" in run("examples/flashcards.py")
+    assert "Events in all spaces: 13" in run("examples/flashcards.py")

@@ -4,11 +4,13 @@ import pytest
 
 from ramax import Domain
 from ramax.core.codec import FORMAT_MSGPACK, encode
+from ramax.core.schema import NO_SCHEMA
 from ramax.errors import FoldError
 from ramax.legacy import LegacyEvent, LegacyValue
 from ramax.legacy.pages import PAGE
 from ramax.legacy.verification import differences, fold_events
 from ramax.storage.spill import Spill
+from tests._cards import NEW, OLD, cards
 from tests.legacy.old_files import a_count, counts
 
 
@@ -39,10 +41,11 @@ def folded(values, memory=10_000):
     return spill
 
 
-def compared(new, old, memory=10_000):
+def compared(new, old, memory=10_000, schema=NO_SCHEMA):
     spill = folded(new, memory)
     try:
-        found = differences(spill, iter([value(k, v) for k, v in old.items()]), "s", memory)
+        values = iter([value(k, v) for k, v in old.items()])
+        found = differences(spill, values, "s", memory, schema)
     finally:
         spill.close()
     assert {each.space_name for each in found} <= {"s"}
@@ -114,3 +117,15 @@ def test_values_of_other_types_are_others(one, other):
 )
 def test_the_order_of_a_dict_does_not_matter(one, other):
     assert compared({"k": one}, {"k": other}) == []
+
+
+def test_old_values_count_in_the_shape_in_which_they_are_read():
+    schema = cards().schema
+    assert compared(NEW, OLD) == [
+        ("card:1", "differs"),
+        ("card:2", "differs"),
+        ("deck:d", "differs"),
+    ]
+    assert compared(NEW, OLD, schema=schema) == []
+    bad = OLD | {"card:1": {"front": "x", "level": "many"}}
+    assert compared(NEW, bad, schema=schema) == [("card:1", "differs")]

@@ -2,7 +2,9 @@
 
 import ramax
 from ramax import Domain, NewEvent, Query, Ref
+from tests._cards import edit, put
 from tests._counting import counted
+from tests._links import asked, linked
 
 domain = Domain("things", lambda state, event: state.__setitem__(event.entity_id, event.payload))
 
@@ -144,3 +146,19 @@ async def preloaded_reads(db):
         assert await store.pstate.get_path("d", "cards.c7.translation.text", follow=True) == 7
         await store.pstate.preload("d", "cards.translation")
     assert calls.texts == []
+
+
+async def test_an_index_of_references_costs_what_changes_them_and_nothing_else(db):
+    store = await db.content_store("a", linked())
+    for n in range(3):
+        await store.execute(put, (f"card:{n}", {"deck": Ref("deck:1")}))
+    async with counted(db) as before:
+        await store.execute(edit, ("card:0", "other", Ref("deck:7")))
+    assert await asked(store, "deck:1") == ["card:0", "card:1", "card:2"]
+    await store.execute(edit, ("card:0", "other", Ref("deck:8")))
+    async with counted(db) as same:
+        await store.execute(edit, ("card:0", "other", Ref("deck:9")))
+    async with counted(db) as moved:
+        await store.execute(edit, ("card:0", "deck", Ref("deck:2")))
+    assert same.statements == before.statements
+    assert moved.statements == same.statements + 2

@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ramax import Domain, NewEvent
-from ramax.storage import events, pstate, reads, search
+from ramax.storage import events, links, pstate, reads, search, write_back
 from ramax.storage.tables import build_tables
 
 domain = Domain("things", lambda state, event: state.__setitem__(event.entity_id, 1))
@@ -51,6 +51,39 @@ HOT: dict[str, tuple[Any, Any, dict[str, str]]] = {
     "a scan of a prefix": (
         pstate._scan,
         {"space_id": 1, "low": "e", "high": "f", "after": "e1", "limit": 100},
+        {"sqlite": "sqlite_autoindex_pstate_entities_1", "postgresql": "pstate_entities_pkey"},
+    ),
+    "who refers to a key": (
+        links._referrers,
+        {"space_id": 1, "target": "e7", "low": "", "high": "f", "after": "", "limit": 100},
+        {"sqlite": "USING PRIMARY KEY", "postgresql": "pstate_refs_pkey"},
+    ),
+    "what a key refers to": (
+        links._forget,
+        {"space_id": 1, "source": "e7"},
+        {
+            "sqlite": "ix_pstate_refs_space_source",
+            "postgresql": "ix_pstate_refs_space_source",
+        },
+    ),
+    "what a range of keys refers to": (
+        links._between,
+        {"space_id": 1, "after": "e1", "upto": "e2"},
+        {
+            "sqlite": "ix_pstate_refs_space_source",
+            "postgresql": "ix_pstate_refs_space_source",
+        },
+    ),
+    "writing back over what was read": (
+        write_back._replace_exactly,
+        {
+            "of_space": 1,
+            "of_key": "e7",
+            "old": b"x",
+            "old_format": "msgpack",
+            "new": b"y",
+            "new_format": "msgpack",
+        },
         {"sqlite": "sqlite_autoindex_pstate_entities_1", "postgresql": "pstate_entities_pkey"},
     ),
     "a guard": (

@@ -5,8 +5,10 @@ from typing import Any
 
 from ramax.core.codec import encode
 from ramax.core.domain import Domain
+from ramax.core.entity import Link
 from ramax.core.schema import NO_SCHEMA, Schema
 from ramax.core.state import Packed, unpack
+from ramax.errors import DataError
 
 
 def _forget(_key: str) -> None:
@@ -57,3 +59,17 @@ def renewed(schema: Schema, key: str, packed: Packed) -> bytes | None:
         return None
     new = encode(value, f"migrated value of {key!r}")
     return None if new == packed else new
+
+
+def links_in(schema: Schema, key: str, packed: Packed) -> frozenset[Link] | None:
+    """Return what a stored value refers to in fields that have an index; None where none can.
+
+    A value that cannot be read refers to nothing.
+    """
+    entity = schema.entity_of(key)
+    if entity is None or not entity.indexed:
+        return None
+    try:
+        return entity.links(entity.read(key, unpack(packed)))
+    except DataError:
+        return frozenset()

@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple
 
 from ramax.core.annotations import joined
+from ramax.core.codec import decode, encode
 from ramax.core.declarations import Field, read_class
 from ramax.core.fields import MISSING
-from ramax.errors import MisuseError, SchemaError
+from ramax.core.limits import check_name, is_key
+from ramax.errors import CodecError, MisuseError, SchemaError
 from ramax.values import Ref
 
 Mode = Literal["strict", "warn", "off"]
@@ -42,6 +44,8 @@ class Entity:
                     f"field {each.name!r} of {name!r} replaces {each.options.replaces!r}, "
                     "which is declared as well"
                 )
+            if each.options.index:
+                check_name(each.name, f"name of an indexed field of {name!r}")
         self.replaced = {f.options.replaces: f.name for f in self.fields if f.options.replaces}
         """Names of fields that are no more, and which took their place."""
         self._quick = [(f.name, f.check.problem, f) for f in self.fields]
@@ -93,7 +97,7 @@ class Entity:
             elif value is MISSING or _misfit(each, value) is not None:
                 found = self._migrate(each, key, value, view(stored))
                 if found is not MISSING:
-                    new[each.name] = found
+                    new[each.name] = self._own(each, key, found)
         gone = [name for name in self.replaced if name in stored]
         if not new and not gone:
             return stored
@@ -117,6 +121,14 @@ class Entity:
         if options.has_default and self._is_absent(each, found):
             return options.new_default()
         return found
+
+    def _own(self, each: Field, key: str, value: Any) -> Any:
+        """Return a copy that is nobody else's: a migration may give the same object twice."""
+        try:
+            return decode(encode(value, each.name))
+        except CodecError as error:
+            rule = f"its migrate gave what cannot be stored: {error}"
+            raise SchemaError(self.name, each.name, key, value, rule) from error
 
     @staticmethod
     def _is_absent(each: Field, value: Any) -> bool:
@@ -178,7 +190,10 @@ class Entity:
         if type(value) is not dict:
             return frozenset()
         return frozenset(
-            Link(name, ref.key) for name in self._indexed for ref in _refs(value.get(name))
+            Link(name, ref.key)
+            for name in self._indexed
+            for ref in _refs(value.get(name))
+            if is_key(ref.key)  # one that no key can be is nobody's referrer
         )
 
 

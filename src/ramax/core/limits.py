@@ -28,6 +28,15 @@ def check_key(key: Any, what: str) -> None:
     _check_text(key, what, MAX_KEY_BYTES)
 
 
+def is_key(text: str) -> bool:
+    """Say whether a text could be a pstate key."""
+    try:
+        check_key(text, "pstate key")
+    except DataError:
+        return False
+    return True
+
+
 def check_entity_id(value: Any, what: str) -> None:
     """An entity id: the bounds of a key, since it usually is one; else `DataError`."""
     _check_text(value, what, MAX_KEY_BYTES)

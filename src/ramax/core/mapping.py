@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, NoReturn, Self
 
 from ramax.core.codec import encode
-from ramax.core.entity import Entity
-from ramax.core.limits import check_key
+from ramax.core.entity import Entity, Link
+from ramax.core.limits import check_key, is_key
 from ramax.core.schema import NO_SCHEMA, Schema
 from ramax.core.state import Packed, SpaceState, Tagged, unpack
-from ramax.errors import CodecError, DataError, MisuseError
+from ramax.errors import CodecError, MisuseError
 
 _NOT_THERE: Any = object()
 _UNSEEN: Any = object()
@@ -18,12 +18,14 @@ _READ_ONLY = "a command may not change its state (key {!r}); return events inste
 class _Mapped(MutableMapping[str, Any]):
     """What both share: values are decoded when they are first asked for, and then stay the same."""
 
-    __slots__ = ("_live", "_migrated", "_schema", "_state")
+    __slots__ = ("_linked", "_links", "_live", "_migrated", "_schema", "_state")
 
     def __init__(self, state: SpaceState, schema: Schema = NO_SCHEMA) -> None:
         self._state, self._schema = state, schema
         self._live: dict[str, Any] = {}
         self._migrated: dict[str, bytes] = {}  # values of an older shape, as they were handed out
+        self._linked = state.index is not None and state.index == schema.index
+        self._links: dict[str, frozenset[Link]] = {}  # what they referred to, where it is indexed
 
     def _find(self, key: Any) -> Any:
         found = self._live.get(key, _UNSEEN)
@@ -47,6 +49,8 @@ class _Mapped(MutableMapping[str, Any]):
             if value is not stored:
                 self._migrated[key] = encode(value, f"migrated value of {key!r},")
                 self._state.outdated[key] = self._schema
+            if self._linked and entity.indexed:
+                self._links[key] = entity.links(value)
         return value
 
     def __getitem__(self, key: str) -> Any:
@@ -185,6 +189,8 @@ class WriteState(_Mapped):
         for key, value in live.items():
             if value is _NOT_THERE:
                 pending[key] = None
+                if self._linked:
+                    self._link(key, None)
                 continue
             before = peek(key)
             if type(before) is Tagged and _is_as_read(before, value):
@@ -197,9 +203,20 @@ class WriteState(_Mapped):
                 if packed == before:
                     continue
             pending[key] = packed
+            if self._linked:
+                self._link(key, value)
         live.clear()
         migrated.clear()
+        self._links.clear()
         self._iterated = False
+
+    def _link(self, key: str, value: Any) -> None:
+        """Note what a key refers to now, unless that is known to be as before."""
+        entity = self._schema.entity_of(key)
+        if entity is not None and entity.indexed:
+            links = entity.links(value)
+            if self._links.get(key) != links:
+                self._state.pending_links[key] = links
 
     def _declared(self, entity: Entity, key: str, value: Any, packed: bytes) -> bytes:
         """Check a written value and fill in its defaults."""
@@ -228,8 +245,4 @@ def _storable(key: object) -> str | None:
         if not isinstance(key, str):
             return None
         key = str.__str__(key)
-    try:
-        check_key(key, "pstate key")
-    except DataError:
-        return None
-    return key
+    return key if is_key(key) else None

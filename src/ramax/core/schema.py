@@ -52,8 +52,14 @@ class Schema:
     @property
     def index(self) -> str | None:
         """Which fields have an index of their references, as text to compare; None for none."""
-        fields = sorted(f"{e.name}.{name}" for e in self for name in e.indexed)
+        fields = sorted(f"{e.name}:{name}" for e in self for name in e.indexed)
         return ",".join(fields) or None
+
+
+def covers(index: str, key: str) -> bool:
+    """Say whether an index, in the form of `Schema.index`, is about entities like this key."""
+    kind, colon, _ = key.partition(":")
+    return bool(colon) and f",{kind}:" in f",{index}"
 
 
 NO_SCHEMA = Schema()

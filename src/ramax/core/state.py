@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from ramax.core.codec import decode, decode_tagged
-from ramax.core.schema import Schema
+from ramax.core.entity import Link
+from ramax.core.schema import Schema, covers
 from ramax.errors import SchemaError
 
 
@@ -75,8 +76,11 @@ class SpaceState:
         "_source",
         "complaints",
         "failure",
+        "index",
+        "links",
         "outdated",
         "pending",
+        "pending_links",
         "written",
     )
 
@@ -88,6 +92,11 @@ class SpaceState:
         self.pending: dict[str, bytes | None] = {}
         self.failure: BaseException | None = None
         """What broke behind the mapping, whether or not the domain caught it."""
+        self.index: str | None = None
+        """Which fields have an index of their references in this space, as `Schema.index` says."""
+        self.links: dict[str, frozenset[Link]] = {}
+        """What keys refer to now, where that is in the index and has changed."""
+        self.pending_links: dict[str, frozenset[Link]] = {}
         self.outdated: dict[str, Schema] = {}
         """Keys that were read in an older shape, with the schema that brought them to today's."""
         self.complaints: dict[tuple[str, str], Complaint] = {}
@@ -137,6 +146,14 @@ class SpaceState:
         merged = {**self._known, **self.written, **self.pending}
         return sorted(key for key, value in merged.items() if value is not None)
 
+    def keep_index(self, schema: Schema) -> None:
+        """Give the index up where entities that it covers were written without keeping it."""
+        index = self.index
+        if index is None or index == schema.index:
+            return
+        if any(covers(index, key) for key in self.written):
+            self.index = None
+
     def complain(self, problem: SchemaError) -> None:
         """Note a written value that does not fit where that is no reason to refuse it."""
         where = problem.entity, problem.field
@@ -147,8 +164,12 @@ class SpaceState:
         """The running command succeeded: its writes become the unit's."""
         self.written.update(self.pending)
         self.pending.clear()
+        if self.pending_links:
+            self.links.update(self.pending_links)
+            self.pending_links.clear()
 
     def discard(self) -> None:
         """The running command failed: nothing of it stays."""
         self.pending.clear()
+        self.pending_links.clear()
         self.failure = None

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from ramax.core.codec import decode, encode_payload
 from ramax.core.domain import Command, Domain
+from ramax.core.entity import Link
 from ramax.core.limits import (
     check_entity_id,
     check_name,
@@ -27,7 +28,8 @@ class Guard(NamedTuple):
 
     ``checkpoint`` is the sequence up to which the pstate is folded; ``domains`` are the names of
     the domains that folded it, None where nobody recorded them. ``head_hash`` is the newest hash
-    of a space that has a hash chain.
+    of a space that has a hash chain. ``indexed`` says which fields
+    have an index of all their references, None where there is none.
     """
 
     last_sequence: int
@@ -36,6 +38,7 @@ class Guard(NamedTuple):
     checkpoint: int
     domains: frozenset[str] | None
     head_hash: bytes | None = None
+    indexed: str | None = None
 
     @property
     def replacements(self) -> int:
@@ -88,6 +91,8 @@ class SpaceWrite:
     domains: frozenset[str] | None = None
     version_step: int = 0
     hashes: list[bytes] = field(default_factory=list)
+    links: dict[str, frozenset[Link]] = field(default_factory=dict)
+    index_lost: bool = False
 
     @property
     def head_hash(self) -> bytes | None:
@@ -113,6 +118,7 @@ class SpaceUnit:
     ) -> None:
         self.space_id, self.space_name, self.guard = space_id, space_name, guard
         self.state = SpaceState(source, known)
+        self.state.index = guard.indexed
         self.rows: list[EventRow] = []
         self.timestamp = guard.last_timestamp
         self.folded = guard.checkpoint
@@ -153,11 +159,14 @@ class SpaceUnit:
         self, domain: Domain, commands: Iterable[tuple[Command, Any]], causes: Causes, now: int
     ) -> list[tuple[EventRow, ...]]:
         """Decide commands one after another, each on what the one before left; all or none."""
-        before = len(self.rows), dict(self.state.written), self.timestamp, self.folded
+        state = self.state
+        before = len(self.rows), self.timestamp, self.folded
+        written, links = dict(state.written), dict(state.links)
         try:
             return [self.execute(domain, c, params, causes, now) for c, params in commands]
         except BaseException:
-            count, self.state.written, self.timestamp, self.folded = before
+            count, self.timestamp, self.folded = before
+            state.written, state.links = written, links
             del self.rows[count:]
             raise
 
@@ -220,6 +229,8 @@ class SpaceUnit:
             last_timestamp=self.timestamp,
             checkpoint=self.folded if self.folded != self.guard.checkpoint else None,
             domains=self.domains if self.domains != self.guard.domains else None,
+            links=self.state.links,
+            index_lost=self.state.index != self.guard.indexed,
         )
 
 

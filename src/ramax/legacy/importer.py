@@ -187,7 +187,7 @@ class _Import:
             )
             values = source.values(space_id=old)
             self._differences += await in_thread(
-                lambda: differences(new, values, name, memory // 8)
+                lambda: differences(new, values, name, memory // 8, domain.schema)
             )
             yield new, domain
         finally:

@@ -6,7 +6,9 @@ from typing import Any
 from ramax.core.codec import decode, decode_tagged
 from ramax.core.domain import Domain
 from ramax.core.fold import fold
+from ramax.core.schema import NO_SCHEMA, Schema
 from ramax.core.state import SpaceState
+from ramax.errors import SchemaError
 from ramax.legacy.pages import take
 from ramax.legacy.records import LegacyEvent, LegacyValue
 from ramax.legacy.report import Difference
@@ -49,9 +51,16 @@ def _applied(event: LegacyEvent, new_id: NewId) -> Event:
 
 
 def differences(
-    folded: Spill, values: Iterator[LegacyValue], space_name: str, memory: int
+    folded: Spill,
+    values: Iterator[LegacyValue],
+    space_name: str,
+    memory: int,
+    schema: Schema = NO_SCHEMA,
 ) -> list[Difference]:
     """Compare a fold with the old pstate, value by value and type by type; in key order.
+
+    Old values count in the shape that ``schema`` gives them when they are read. One that it cannot
+    bring there differs.
 
     ``memory``: bytes that may be taken to remember which keys were seen.
     """
@@ -63,7 +72,7 @@ def differences(
                 new = folded.load(value.key)
                 if new is None:
                     found.append(Difference(space_name, value.key, "only in the old pstate"))
-                elif not _is_same(decode(new), decode_tagged(value.value, value.format)):
+                elif not _is_same(schema.read(value.key, decode(new)), _as_read(schema, value)):
                     found.append(Difference(space_name, value.key, "differs"))
             seen.update({value.key: b"" for value in page})
         for key, _ in folded.walk():
@@ -72,6 +81,16 @@ def differences(
     finally:
         seen.close()
     return sorted(found, key=lambda each: each.key)
+
+
+def _as_read(schema: Schema, value: LegacyValue) -> Any:
+    try:
+        return schema.read(value.key, decode_tagged(value.value, value.format))
+    except SchemaError:
+        return _UNREADABLE
+
+
+_UNREADABLE = object()
 
 
 def _is_same(one: Any, other: Any) -> bool:

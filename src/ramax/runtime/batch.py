@@ -21,6 +21,7 @@ from ramax.storage import idempotency
 from ramax.storage.backend import write_plan
 from ramax.storage.chain import hash_rows
 from ramax.storage.executors import Executor
+from ramax.storage.links import index_rows
 from ramax.storage.plan import Extra, WritePlan, Written
 from ramax.storage.reads import (
     Facts,
@@ -282,7 +283,7 @@ def _extras(attempt: Attempt, writes: Sequence[SpaceWrite]) -> list[Extra]:
     extras += tag_rows(writes)
     for write in writes:
         extras += hash_rows(write)
-    return extras
+    return extras + index_rows(writes)
 
 
 def _conclude(

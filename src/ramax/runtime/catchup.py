@@ -12,6 +12,7 @@ from ramax.runtime.core import Core
 from ramax.storage.backend import write_plan
 from ramax.storage.events import applied_events, read_page
 from ramax.storage.executors import Executor, Row
+from ramax.storage.links import index_rows
 from ramax.storage.plan import WritePlan
 from ramax.storage.reads import Facts, StoredSource, read_event_types, read_facts
 from ramax.storage.spaces import domains_row, take_lock
@@ -26,9 +27,16 @@ def facts_of(ex: Executor, space: Space) -> Facts:
     return found
 
 
-def fold_rows(domain: Domain, source: Source, rows: Sequence[Row], space: Space) -> SpaceState:
-    """Fold a page of the log; raise FoldError, or what failed behind the mapping."""
+def fold_rows(
+    domain: Domain, source: Source, rows: Sequence[Row], space: Space, index: str | None = None
+) -> SpaceState:
+    """Fold a page of the log; raise FoldError, or what failed behind the mapping.
+
+    Args:
+        index: Which fields have an index of their references that is to be kept.
+    """
     state = SpaceState(source)
+    state.index = index
     try:
         events = applied_events(rows, domain, space.space_name)
         fold(domain, state, events, space.space_name)
@@ -77,7 +85,8 @@ def fold_gap(ex: Executor, space: Space, domain: Domain, limit: int, now: int) -
     rows = read_page(ex, space.space_id, after=guard.checkpoint, limit=limit)
     if not rows:
         return 0
-    state = fold_rows(domain, StoredSource(ex, space.space_id), rows, space)
+    state = fold_rows(domain, StoredSource(ex, space.space_id), rows, space, guard.indexed)
+    state.keep_index(domain.schema)
     written, known = state.written, state.known
     write = SpaceWrite(
         space.space_id,
@@ -89,7 +98,10 @@ def fold_gap(ex: Executor, space: Space, domain: Domain, limit: int, now: int) -
         checkpoint_event_id=rows[-1][0],
         domains=names if names != guard.domains else None,
         version_step=1,
+        links=state.links,
+        index_lost=state.index != guard.indexed,
     )
     extras = [domains_row(space.space_id, names)] if write.domains is not None else []
+    extras += index_rows([write])
     write_plan(ex, WritePlan([write], b"", now, extras))
     return len(rows)

@@ -3,8 +3,9 @@
 from typing import Any
 
 from ramax.core.codec import encode
+from ramax.core.decoding import links_in
 from ramax.core.limits import check_payload_size
-from ramax.core.schema import Schema
+from ramax.core.schema import Schema, covers
 from ramax.core.unit import Guard
 from ramax.errors import MisuseError
 from ramax.runtime.catchup import facts_of
@@ -12,6 +13,7 @@ from ramax.runtime.complaints import logger
 from ramax.runtime.core import Core
 from ramax.storage import pstate
 from ramax.storage.executors import Executor
+from ramax.storage.links import replace_links, set_indexed
 from ramax.storage.spaces import move_state_version, take_lock
 from ramax.values import Space
 
@@ -28,18 +30,20 @@ async def put(core: Core, space: Space, schema: Schema, key: str, value: Any) ->
         guard = _lock(ex, saved, key)
         stamp = max(now, guard.last_timestamp)
         pstate.put(ex, saved.space_id, [(key, packed)], now=stamp, direct=True)
+        _relink(ex, saved, guard, schema, key, packed)
 
     await core.locked(f"put in space {saved.space_name!r}", work)
     core.cache.forget(saved.space_id)
 
 
-async def delete(core: Core, space: Space, key: str) -> bool:
+async def delete(core: Core, space: Space, schema: Schema, key: str) -> bool:
     """Delete a value of a space with a row; see `SpacePState.delete`."""
 
     def work(ex: Executor) -> bool:
         there = pstate.owned_by_event(ex, space.space_id, key)
-        _lock(ex, space, key)
+        guard = _lock(ex, space, key)
         pstate.delete(ex, space.space_id, [key])
+        _relink(ex, space, guard, schema, key, None)
         return there is not None
 
     deleted = await core.locked(f"delete in space {space.space_name!r}", work)
@@ -55,6 +59,21 @@ def _declared(schema: Schema, space: Space, key: str, value: Any) -> Any:
     if problem is not None:
         logger.warning("space %r: %s", space.space_name, problem)
     return value
+
+
+def _relink(  # noqa: PLR0917 - what was written, where, and what is known of it
+    ex: Executor, space: Space, guard: Guard, schema: Schema, key: str, packed: bytes | None
+) -> None:
+    """Keep the index of references true; give it up where the writer knows another."""
+    if guard.indexed is None:
+        return
+    if guard.indexed != schema.index:
+        if covers(guard.indexed, key):
+            set_indexed(ex, space.space_id, None)
+        return
+    links = frozenset() if packed is None else links_in(schema, key, packed)
+    if links is not None:
+        replace_links(ex, space.space_id, {key: links})
 
 
 def _lock(ex: Executor, space: Space, key: str) -> Guard:

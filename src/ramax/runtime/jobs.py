@@ -43,6 +43,7 @@ class Execute:
             groups = unit.execute_many(self.domain, self.commands, self.causes, now)
         if any(groups):
             unit.domains = names
+            unit.state.keep_index(self.domain.schema)
         return groups
 
 

@@ -1,12 +1,12 @@
 """``store.pstate``: the read model of one space as its users see it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
 from ramax.core.decoding import Decoding
 from ramax.core.domain import Domain
-from ramax.core.limits import check_key
+from ramax.core.limits import check_key, check_sequence
 from ramax.core.preload import preload, preload_tree
 from ramax.core.schema import NO_SCHEMA
 from ramax.core.state import Packed
@@ -18,6 +18,7 @@ from ramax.runtime.cache import Known
 from ramax.runtime.catchup import facts_of
 from ramax.runtime.core import Core
 from ramax.runtime.pstate_reader import PStateReader
+from ramax.runtime.referrers import check_indexed, referrers
 from ramax.runtime.state_reads import StateReads
 from ramax.runtime.state_view import Pages, StateView, check_prefix
 from ramax.runtime.write_back import MigrationStats
@@ -148,6 +149,52 @@ class SpacePState(StateView):
             raise SpaceNotFoundError(space.space_name)
         return count
 
+    async def referrers(
+        self,
+        key: str,
+        *,
+        entity: str | None = None,
+        field: str | None = None,
+        limit: int | None = None,
+        after: str = "",
+    ) -> AsyncIterator[str]:
+        """Yield the keys whose values refer to ``key``, in key order, page by page.
+
+        Known are references in fields that this handle's domain declares with ``index=True``.
+        The index of a space is made when it is first asked for, and kept by every write from then
+        on. ``key`` itself need not exist.
+
+        Args:
+            entity: Only entities of this type.
+            field: Only references in this field.
+            limit: At most so many; no limit by default.
+            after: Only keys above this one.
+
+        Raises:
+            MisuseError: No field, or not this one, is declared with an index.
+            StateReplacedError: A rebuild replaced the state between two pages.
+        """
+        check_key(key, "pstate key")
+        check_prefix(after)
+        check_prefix(entity or "")
+        left = 2**63 - 1 if limit is None else limit
+        check_sequence(left, "limit")
+        check_indexed(self._schema, field)
+        space = await self._reads.current()
+        if space.space_id:
+            found = referrers(
+                self._core,
+                space,
+                self._schema,
+                key,
+                entity=entity,
+                field=field,
+                limit=left,
+                after=after,
+            )
+            async for each in found:
+                yield each
+
     async def put(self, key: str, value: Any) -> None:
         """Store a value that no event wrote. A rebuild drops it.
 
@@ -167,7 +214,9 @@ class SpacePState(StateView):
         """
         check_key(key, "pstate key")
         space = await self._reads.current()
-        return bool(space.space_id) and await direct_values.delete(self._core, space, key)
+        if not space.space_id:
+            return False
+        return await direct_values.delete(self._core, space, self._schema, key)
 
     def _outdated(self, key: str) -> None:
         self._core.outdated(self._space, self._schema, key)

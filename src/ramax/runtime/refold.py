@@ -2,21 +2,26 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from typing import TypeVar
 
 from ramax.core.domain import Domain
 from ramax.core.state import Packed
 from ramax.core.unit import Guard, SpaceWrite
 from ramax.runtime.catchup import facts_of, fold_rows
+from ramax.runtime.link_index import IndexBuild
 from ramax.storage import pstate, snapshots
 from ramax.storage.backend import write_plan
 from ramax.storage.events import read_page
 from ramax.storage.executors import Executor, Row
+from ramax.storage.links import set_indexed
 from ramax.storage.plan import WritePlan
 from ramax.storage.reads import packed, uncatchable
 from ramax.storage.rebuild import read_changed_since, read_key_count, read_stored, replace
 from ramax.storage.spaces import domains_row, take_lock
 from ramax.storage.spill import Spill
 from ramax.values import Space
+
+T = TypeVar("T")
 
 
 class StaleError(Exception):
@@ -104,9 +109,22 @@ class Refold:
             # what the live applicators wrote since, should they be of another version than these
             for keys in read_changed_since(ex, space_id, compared.last_timestamp, self._page):
                 self._suspect(keys)
+        self._index(ex, guard)
         self._write(ex, guard, max(now, guard.last_timestamp))
         if compared is not None and read_key_count(ex, space_id) != len(self._values):
             raise StaleError  # a key went meanwhile that only other applicators would delete
+
+    def _index(self, ex: Executor, guard: Guard) -> None:
+        """Make the index of references that of the new state, or give it up with it."""
+        schema = self._domain.schema
+        if schema.index is None:
+            if guard.indexed is not None:
+                set_indexed(ex, self._space.space_id, None)
+            return
+        build = IndexBuild(ex, self._space, schema)
+        for values in _batches(self._values.walk(), self._page):
+            build.add(values)
+        build.end()
 
     def _suspect(self, keys: Iterable[str]) -> None:
         self._suspects.update(dict.fromkeys(keys, b""))
@@ -179,6 +197,6 @@ class _Comparison:
 _END: tuple[str | None, bytes] = (None, b"")
 
 
-def _batches(keys: Iterator[str], size: int) -> Iterator[list[str]]:
-    while batch := list(islice(keys, size)):
+def _batches(items: Iterator[T], size: int) -> Iterator[list[T]]:
+    while batch := list(islice(items, size)):
         yield batch

@@ -10,6 +10,7 @@ from ramax.core.domain import Domain
 from ramax.errors import DataError, DomainMismatchError, FoldError, SpaceNotFoundError
 from ramax.runtime.core import Core, SpaceLike
 from ramax.runtime.findings import Findings, SpaceReport
+from ramax.runtime.link_check import LinkCheck
 from ramax.runtime.log_check import LogCheck
 from ramax.runtime.pstate_check import PstateCheck
 from ramax.storage import spaces
@@ -116,6 +117,9 @@ class _Verification:
             while await read(check.fold_page):
                 self._tell(log.event_count + check.folded, log.last_sequence)
             while await read(check.compare_page):
+                pass
+            links = LinkCheck(self._space, domain.schema, self._findings, options.page)
+            while await read(links.compare_page):
                 pass
         except DomainMismatchError as error:
             if strict:

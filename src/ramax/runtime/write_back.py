@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from ramax.core.decoding import renewed
+from ramax.core.decoding import links_in, renewed
 from ramax.core.schema import Schema
 from ramax.core.state import Packed
 from ramax.core.unit import Guard
@@ -20,6 +20,7 @@ from ramax.errors import DataError, RamaxError, SpaceNotFoundError
 from ramax.runtime.cache import StateCache
 from ramax.runtime.writer import Writer
 from ramax.storage.executors import Executor
+from ramax.storage.links import replace_links
 from ramax.storage.reads import read_facts
 from ramax.storage.spaces import move_state_version, take_lock
 from ramax.storage.write_back import Renewal, replace_exactly
@@ -87,7 +88,25 @@ def write_back(ex: Executor, space_id: int, space_name: str, keys: Mapping[str, 
     done.written = {key: new for key, _, new in replace_exactly(ex, space_id, wanted)}
     if done.written:
         move_state_version(ex, space_id)
+        if facts.guard.indexed is not None:
+            _relink(ex, space_id, facts.guard.indexed, keys, done.written)
     return done
+
+
+def _relink(
+    ex: Executor,
+    space_id: int,
+    indexed: str,
+    keys: Mapping[str, Schema],
+    written: Mapping[str, bytes],
+) -> None:
+    """Let the index say what the new values refer to, should it have known less of the old."""
+    found = {
+        key: links_in(keys[key], key, packed)
+        for key, packed in written.items()
+        if keys[key].index == indexed
+    }
+    replace_links(ex, space_id, {key: links for key, links in found.items() if links is not None})
 
 
 @dataclass(slots=True)

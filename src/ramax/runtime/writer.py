@@ -334,6 +334,7 @@ class Writer:
                 unit.folded,
                 unit.domains,
                 write.head_hash,
+                unit.state.index,
             )
             values = {**unit.state.known, **unit.state.written}
             cache.commit(space_id, unit.space_name, write.guard, guard, values, tick)

@@ -45,6 +45,7 @@ def _guard_columns(t: Tables) -> list[sa.ColumnElement[Any]]:
         t.checkpoints.c.last_space_sequence,
         t.spaces.c.domains,
         q.head_hash,
+        t.spaces.c.indexed,
     ]
 
 
@@ -139,7 +140,7 @@ def packed(value: bytes, format_: str) -> Packed:
 
 
 def _as_guard(row: Sequence[Any]) -> Guard:
-    last_sequence, state_version, last_timestamp, checkpoint, domains, head_hash = row
+    last_sequence, state_version, last_timestamp, checkpoint, domains, head_hash, indexed = row
     return Guard(
         last_sequence,
         state_version,
@@ -147,6 +148,7 @@ def _as_guard(row: Sequence[Any]) -> Guard:
         checkpoint or 0,
         None if domains is None else frozenset(decode(domains)),
         head_hash,
+        indexed,
     )
 
 

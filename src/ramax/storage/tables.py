@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 DialectName = Literal["sqlite", "postgresql"]
 
-HEAD = "ramax_0007"
+HEAD = "ramax_0008"
 """The newest Alembic revision that this code works with."""
 
 VERSION_TABLE = "ramax_alembic_version"
@@ -34,6 +34,7 @@ class Tables:
     event_hashes: sa.Table
     snapshots: sa.Table
     snapshot_chunks: sa.Table
+    pstate_refs: sa.Table
 
     @property
     def owned_by_space(self) -> tuple[sa.Table, ...]:
@@ -74,6 +75,7 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         sa.Column("created_at", big, nullable=False),
         sa.Column("metadata", blob),  # MessagePack map, or NULL for {}
         sa.Column("domains", blob),  # MessagePack list of names whose fold the pstate is
+        sa.Column("indexed", sa.Text()),  # fields whose references are all in pstate_refs
         sa.UniqueConstraint("space_name", name="uq_spaces_space_name"),
         sqlite_autoincrement=True,
     )
@@ -152,6 +154,16 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         # 1: written by put(), not by an event; a rebuild drops it
         sa.Column("direct", sa.SmallInteger(), nullable=False, server_default="0"),
     )
+    pstate_refs = sa.Table(
+        "pstate_refs",
+        metadata,
+        keyed(),
+        sa.Column("target", key_text, primary_key=True),
+        sa.Column("source", key_text, primary_key=True),
+        sa.Column("field", key_text, primary_key=True),
+        sa.Index("ix_pstate_refs_space_source", "space_id", "source"),
+        sqlite_with_rowid=False,
+    )
     checkpoints = sa.Table(
         "projection_checkpoints",
         metadata,
@@ -214,6 +226,7 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         event_hashes,
         snapshots,
         snapshot_chunks,
+        pstate_refs,
     )
 
 
