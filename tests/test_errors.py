@@ -35,6 +35,7 @@ class SoldOut(Rejected):
 EXAMPLES = [
     errors.ConcurrencyError("acme", 3, 5),
     errors.ConcurrencyError("acme", 3, 5, entity_id="card:1"),
+    errors.ConcurrencyError("acme", 3, 5, checkpoint="mailer"),
     errors.ConcurrencyError("acme", 3, 5, query=Query(tags=["deck:1"])),
     errors.IdempotencyConflictError("acme", "order-7"),
     errors.VersionConflictError("card:1", 3, 5),

@@ -82,15 +82,17 @@ class ConflictError(RamaxError):
 
 
 class ConcurrencyError(ConflictError):
-    """The space, an entity or what a query finds is not as the caller expected it.
+    """The space, an entity, a checkpoint or what a query finds is not as the caller expected it.
 
-    ``expected`` and ``actual`` are sequences of the space; with ``entity_id`` numbers of events of
-    that entity; with ``query`` the sequence after which nothing should match, and what does.
+    ``expected`` and ``actual`` are sequences of the space; with ``checkpoint`` of that checkpoint;
+    with ``entity_id`` numbers of events of that entity; with ``query`` the sequence after which
+    nothing should match, and what does.
     """
 
     code = "conflict.concurrency"
     entity_id: str | None = None
     query: object = None
+    checkpoint: str | None = None
 
     def __init__(
         self,
@@ -100,6 +102,7 @@ class ConcurrencyError(ConflictError):
         *,
         entity_id: str | None = None,
         query: object = None,
+        checkpoint: str | None = None,
     ) -> None:
         self.space, self.expected, self.actual = space, expected, actual
         if entity_id is not None:
@@ -110,6 +113,10 @@ class ConcurrencyError(ConflictError):
             self.query = query
             text = f"event {actual} of space {space!r} matches {shown(query, 200)}; nothing after "
             text += f"{expected} should"
+        elif checkpoint is not None:
+            self.checkpoint = checkpoint
+            text = f"checkpoint {shown(checkpoint)} of space {space!r} is at {actual}, "
+            text += f"expected {expected}"
         else:
             text = f"space {space!r} is at sequence {actual}, expected {expected}"
         super().__init__(text)

@@ -168,8 +168,11 @@ async def test_others_go_on_while_a_join_is_open_and_wait_for_its_space(
     assert (await audit(durable_url))["acme"].commands == ["first", "joined", "same"]
 
 
-async def test_a_connection_without_a_transaction_is_refused(db: ramax.Database) -> None:
+async def test_what_is_no_connection_in_a_transaction_is_refused(db: ramax.Database) -> None:
     store = await db.content_store("acme", ledger)
+    for wrong in (None, "sqlite://", db.engine, sa.create_engine("sqlite://")):
+        with pytest.raises(MisuseError, match="AsyncConnection"):
+            store.join(wrong)  # type: ignore[arg-type]
     async with db.engine.connect() as connection:
         with pytest.raises(MisuseError, match="transaction"):
             await store.join(connection)

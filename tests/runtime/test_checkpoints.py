@@ -62,6 +62,8 @@ async def test_a_checkpoint_that_is_elsewhere_is_not_moved(db, store):
             await db.checkpoints.advance("acme", "mailer", 4, expected=wrong)
         error = caught.value
         assert (error.space, error.expected, error.actual) == ("acme", wrong, 2)
+        assert error.checkpoint == "mailer"
+        assert str(error) == f"checkpoint 'mailer' of space 'acme' is at 2, expected {wrong}"
     with pytest.raises(ConcurrencyError) as caught:
         await db.checkpoints.advance("acme", "other", 4, expected=3)
     assert caught.value.actual == 0

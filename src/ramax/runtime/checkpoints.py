@@ -70,6 +70,6 @@ class CheckpointRepository:
                 ex, found.space_id, name, sequence, expected=expected, now=now
             ):
                 actual = checkpoints.read(ex, found.space_id, name)
-                raise ConcurrencyError(found.space_name, expected, actual)
+                raise ConcurrencyError(found.space_name, expected, actual, checkpoint=name)
 
         await self._core.locked(f"checkpoint {name!r}", work)

@@ -214,6 +214,7 @@ class ContentStore:
             if not isinstance(pair, tuple) or len(pair) != 2:  # noqa: PLR2004 - a pair
                 raise DataError("execute_many", pair, "give (command, params) pairs")
         if not pairs:
+            await self._core.present(self.space)
             return []
         return await commands.execute(
             self._core,
@@ -342,10 +343,12 @@ class ContentStore:
         what it writes is committed, or rolled back, by the caller.
 
         Raises:
-            MisuseError: No transaction is open on the connection, or it is in AUTOCOMMIT.
+            MisuseError: It is no async connection, has no transaction open, or is in AUTOCOMMIT.
         """
         if self._core.closed:
             raise ClosedError("the database is closed")
+        if not isinstance(connection, AsyncConnection):
+            raise MisuseError(f"join needs SQLAlchemy's AsyncConnection, got {connection!r}")
         if not connection.in_transaction():
             raise MisuseError("join needs an open transaction: async with connection.begin(): …")
         # SQLAlchemy knows, but has no public way to ask
