@@ -55,7 +55,9 @@ def test_create_keeps_metadata_of_any_type(demo_url):
     assert on(demo_url, stored) == from_json(metadata)
 
 
-@pytest.mark.parametrize("metadata", ["{", "[]", "5", '{"a": {"$nothing": 1}}', '"text"'])
+@pytest.mark.parametrize(
+    "metadata", ["{", "[]", "5", '{"a": {"$nothing": 1}}', '"text"', "[" * 100_000]
+)
 def test_metadata_that_is_no_object_is_wrong_usage(demo_file, metadata):
     done = run("spaces", "create", "new", "--metadata", metadata, "--url", demo_file)
     assert done.exit_code == 2

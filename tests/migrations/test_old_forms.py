@@ -350,9 +350,10 @@ async def test_metadata_that_is_no_map_is_kept_under_a_name(old):
     assert (decode(first), second) == ({"value": ["x", 1]}, None)
 
 
-async def test_metadata_that_is_not_json_is_named_and_nothing_is_changed(old):
+@pytest.mark.parametrize("broken", ["{broken", "[" * 100_000], ids=["broken", "endless"])
+async def test_metadata_that_is_not_json_is_named_and_nothing_is_changed(old, broken):
     file = old(WITH_SPACES)
-    file.insert("spaces", space(7, "a", "{broken"))
+    file.insert("spaces", space(7, "a", broken))
     before = file.path.read_bytes()
     with pytest.raises(LegacyFormatError, match="metadata of space 7"):
         await upgrade(file)

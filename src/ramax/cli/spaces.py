@@ -131,7 +131,7 @@ async def delete(db: Database, space: str, yes: bool, force: bool) -> None:  # n
 def _metadata(text: str) -> Any:
     try:
         found = from_json(json.loads(text))
-    except (ValueError, CodecError) as error:
+    except (ValueError, RecursionError, CodecError) as error:
         raise click.BadParameter(f"is not JSON: {error}", param_hint="--metadata") from error
     if not isinstance(found, dict):
         raise click.BadParameter("must be a JSON object", param_hint="--metadata")

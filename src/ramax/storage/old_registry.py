@@ -96,7 +96,7 @@ def _metadata(space_id: int, stored: bytes | None) -> bytes | None:
     what = f"metadata of space {space_id}"
     try:
         value = json.loads(stored) if stored else None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LegacyFormatError(what, stored, f"must be JSON: {error}") from error
     if value is None:
         return None
