@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 
 import ramax
-from ramax import DataError, MisuseError, NewEvent, NotFoundError, RamaxError
+from ramax import DataError, MisuseError, NewEvent, NotFoundError, RamaxError, Ref, field
 from ramax.errors import (
     CodecError,
     SpaceExistsError,
@@ -600,12 +600,20 @@ async def test_a_space_whose_key_is_gone_again_is_empty(db):
     await db.spaces.delete("acme")
 
 
+class Note:
+    about: Ref | None = field(default=None, index=True)
+
+
 async def fill(db, name):
     """Rows in every table that a space can have rows in."""
-    store = await db.content_store(name, counter(), metadata={"of": name})
+    domain = counter()
+    domain.entity("note")(Note)
+    store = await db.content_store(name, domain, metadata={"of": name})
     await store.execute(add, idempotency_key="key")
     await store.execute(add)
     await store.pstate.put("direct", name)
+    await store.pstate.put("note:1", {"about": Ref("note:2")})
+    assert [key async for key in store.pstate.referrers("note:2")] == ["note:1"]
     await store.update_checkpoint(1, name="reader")
     await store.events.append_many([NewEvent("noted", {}, entity_id="n", tags=["t"])])
     await store.catchup_pstate()
