@@ -66,6 +66,8 @@ def all_cases() -> list[Case]:
         *_memory(),
         _grouping("sqlite"),
         _grouping("postgres"),
+        _watched("sqlite"),
+        _watched("postgres"),
         _import_time(),
     ]
 
@@ -417,6 +419,30 @@ def _grouping(database: str) -> Case:
             for n in (1, 256)
         ),
         quick_rounds=5,
+    )  # fmt: skip
+
+
+def _watched(database: str) -> Case:
+    setting = {"synchronous": "NORMAL"} if database == "sqlite" else {}
+    kind: Any = database
+    return Case(
+        f"{database}-watched",
+        f"{_name(database)}: what an observer costs a lone caller",
+        kind,
+        "commands",
+        300,
+        100,
+        durability("NORMAL") if database == "sqlite" else DURABLE,
+        _EXISTS["known"],
+        tuple(
+            Entrant(label, "library", "command", setting | {"keys": "known", "watched": watched})
+            for label, watched in (
+                ("nobody watches", ""),
+                ("an observer that does nothing", "nothing"),
+                ("OpenTelemetry, kept in memory", "opentelemetry"),
+            )
+        ),
+        in_quick=False,
     )  # fmt: skip
 
 

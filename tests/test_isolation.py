@@ -361,7 +361,7 @@ ABOUT_ALL: dict[type, dict[str, str]] = {
         "run_job": "runs a step of one space that is locked; the verbs above are made of it",
         "read": "reads keys of one space that is locked; the verbs above are made of it",
     },
-    Database: {"close": "ends it"},
+    Database: {"close": "ends it", "observe": "whoever watches, watches the whole database"},
 }
 CASES = [
     pytest.param(kind, name, id=f"{kind.__name__}.{name}")

@@ -76,12 +76,36 @@ async def fill(store: ContentStore, events: int, keys: int) -> None:
         await store.execute(import_all, [payload(i % keys) for i in numbers])
 
 
+def watch(db: Database, watched: str) -> None:
+    """Let somebody watch a database."""
+    if watched == "nothing":
+        db.observe(ramax.Observer())
+    elif watched == "opentelemetry":
+        from opentelemetry.sdk.metrics import MeterProvider  # noqa: PLC0415 - one case needs it
+        from opentelemetry.sdk.metrics.export import InMemoryMetricReader  # noqa: PLC0415
+        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+
+        from ramax.telemetry import instrument  # noqa: PLC0415
+
+        meters = MeterProvider([InMemoryMetricReader()])
+        instrument(db, tracer_provider=TracerProvider(), meter_provider=meters)
+
+
 @asynccontextmanager
 async def command(
-    target: str, callers: int = 1, spaces: int = 1, keys: str = "new", **options: Any
+    target: str,
+    callers: int = 1,
+    spaces: int = 1,
+    keys: str = "new",
+    watched: str = "",
+    **options: Any,
 ) -> AsyncIterator[Round]:
-    """One command at a time and caller; ``keys`` says whether it creates or changes."""
+    """One command at a time and caller; ``keys`` says whether it creates or changes.
+
+    ``watched`` says who watches: nobody, an observer that does ``nothing``, ``opentelemetry``.
+    """
     async with ramax.connect(target, **options) as db:
+        watch(db, watched)
         stores = await stores_of(db, spaces)
         for store in stores:
             await fill(store, KNOWN_KEYS, KNOWN_KEYS)

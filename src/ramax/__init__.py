@@ -4,6 +4,7 @@ from ramax.core.domain import Applicator, Command, Domain
 from ramax.core.fields import field
 from ramax.core.limits import validate_space_name
 from ramax.core.linking import create_linked
+from ramax.core.observer import BatchReport, Observer
 from ramax.core.query import Query
 from ramax.core.schema import Schema
 from ramax.entry import connect
@@ -51,6 +52,7 @@ from ramax.values import ChainHead, Commit, Event, NewEvent, Progress, Ref, Spac
 
 __all__ = [
     "Applicator",
+    "BatchReport",
     "BranchNotFoundError",
     "ChainHead",
     "CircularRefError",
@@ -78,6 +80,7 @@ __all__ = [
     "NestedTransactionError",
     "NewEvent",
     "NotFoundError",
+    "Observer",
     "Progress",
     "Query",
     "RamaxError",

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from ramax.core.observer import Observer
 from ramax.errors import DataError, MisuseError, SchemaOutOfDateError
 from ramax.runtime.core import Core, Options
 from ramax.runtime.database import Database
@@ -63,6 +64,7 @@ def connect(  # noqa: PLR0913 - every option has a default and a name
     max_queue: int = 10_000,
     write_back_interval: float | None = 1.0,
     write_back_batch: int = 200,
+    observer: Observer | None = None,
     **engine_options: Any,
 ) -> Connecting:
     """Open a database: ``async with ramax.connect("app.db") as db``.
@@ -86,6 +88,7 @@ def connect(  # noqa: PLR0913 - every option has a default and a name
         write_back_interval: Seconds after which values that were read in an older shape than
             their schema's are written back in the new one; None leaves them as they are stored.
         write_back_batch: Keys of one such write; when so many wait it begins at once.
+        observer: Is told what the database does; see `Observer` and `ramax.telemetry`.
         engine_options: For SQLAlchemy's ``create_async_engine``.
 
     Raises:
@@ -95,6 +98,8 @@ def connect(  # noqa: PLR0913 - every option has a default and a name
         ForeignSchemaError: Tables of our names that are not ramax's.
     """
     _check_options(cache, synchronous, schema, lock_timeout)
+    if observer is not None and not isinstance(observer, Observer):
+        raise DataError("observer", observer, "is an Observer")
     _check_sizes(
         max_batch=max_batch,
         max_queue=max_queue,
@@ -125,6 +130,7 @@ def connect(  # noqa: PLR0913 - every option has a default and a name
             "read_only": read_only,
             "synchronous": synchronous,
             "schema": schema,
+            "observer": observer,
             "engine_options": engine_options,
         },
     )
@@ -158,7 +164,7 @@ def _check_sizes(**sizes: object) -> None:
             raise DataError(name, size, f"must be an int of at least {least}")
 
 
-async def _open(
+async def _open(  # noqa: PLR0913 - every option has a name
     target: Target,
     *,
     options: Options,
@@ -167,6 +173,7 @@ async def _open(
     read_only: bool,
     synchronous: Synchronous,
     schema: str | None,
+    observer: Observer | None,
     engine_options: dict[str, Any],
 ) -> Database:
     owned = not isinstance(target, AsyncEngine)
@@ -205,7 +212,10 @@ async def _open(
         if owned:
             await engine.dispose()
         raise
-    return Database(Core(backend, options), engine, owns_engine=owned)
+    core = Core(backend, options)
+    if observer is not None:
+        core.observe(observer)
+    return Database(core, engine, owns_engine=owned)
 
 
 async def _prepare(engine: AsyncEngine, schema: str | None, *, create: bool, upgrade: bool) -> None:

@@ -7,6 +7,7 @@ again; even a "no" is only given once the guard that it rests on is known to hav
 """
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -111,6 +112,9 @@ class Attempt:
     plan: WritePlan | None = None
     answers: list[Answer] = field(default_factory=list)
     again: list[Job] = field(default_factory=list)
+    begun: float = 0.0
+    """When it began, by `time.perf_counter`, where somebody watches."""
+    decided: float = 0.0
 
 
 def run_batch(ex: Executor, attempt: Attempt) -> None:
@@ -120,6 +124,8 @@ def run_batch(ex: Executor, attempt: Attempt) -> None:
     locked or lost; the caller requeues them.
     """
     _decide(ex, attempt)
+    if attempt.begun:
+        attempt.decided = time.perf_counter()
     writes = [w for unit in attempt.units.values() if (w := unit.write()) is not None]
     done: dict[int, Written] = {}
     if writes:

@@ -57,6 +57,15 @@ async def catch_up(core: Core, space: Space, domain: Domain) -> int:
         FoldError: An applicator failed; earlier pages stay folded.
         DomainMismatchError: The pstate is another domain's fold.
     """
+    if core.watch is None:
+        return await _catch_up(core, space, domain)
+    with core.watch.operation("catch_up", space.space_name) as operation:
+        folded = await _catch_up(core, space, domain)
+        operation.facts["events"] = folded
+        return folded
+
+
+async def _catch_up(core: Core, space: Space, domain: Domain) -> int:
     folded = 0
     while True:
         page = await core.writer.locked(

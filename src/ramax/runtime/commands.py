@@ -125,7 +125,13 @@ async def _submit(
         space = await core.saved(space)
     future: asyncio.Future[list[Commit]] = asyncio.get_running_loop().create_future()
     job = Job(space.space_id, space.space_name, work, future, key, fingerprint)
-    return await core.writer.submit(job)
+    if core.watch is None:
+        return await core.writer.submit(job)
+    name = "execute" if isinstance(work, Execute) else "append"
+    with core.watch.operation(name, space.space_name) as operation:
+        commits = await core.writer.submit(job)
+        operation.facts["events"] = sum(len(commit.events) for commit in commits)
+    return commits
 
 
 class _Nothing:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import sqlalchemy as sa
 
 from ramax.core.limits import check_sequence, validate_space_name
+from ramax.core.observer import Observer
 from ramax.core.schema import Schema
 from ramax.errors import (
     ClosedError,
@@ -21,6 +22,7 @@ from ramax.errors import (
 )
 from ramax.runtime.cache import StateCache
 from ramax.runtime.reader import Reader
+from ramax.runtime.watching import Watch
 from ramax.runtime.write_back import WriteBack, WriteBackLimits
 from ramax.runtime.writer import Limits, Writer
 from ramax.storage import spaces
@@ -80,6 +82,28 @@ class Core:
         self._process = os.getpid()
         self._default: Space | None = None
         self.closed = False
+        self.watch: Watch | None = None
+        self.quick_reads = options.exclusive  # straight from memory; a watched read is counted
+
+    # -- who watches -----------------------------------------------------------------------------
+
+    def observe(self, observer: Observer | None) -> None:
+        """Tell ``observer`` from now on, and nobody else; None: nobody."""
+        if self.watch is not None:
+            self.watch.closed()
+        watch = self.watch = None if observer is None else Watch(observer)
+        self.quick_reads = self.options.exclusive and watch is None
+        self.writer.watch = self.write_back.watch = watch
+        if watch is not None:
+            writer, write_back, cache = self.writer, self.write_back, self.cache
+            watch.opened(
+                self.backend.tables.dialect,
+                {
+                    "writer_queue": lambda: writer.waiting,
+                    "write_back_queue": lambda: write_back.waiting,
+                    "cache_bytes": lambda: cache.bytes_used,
+                },
+            )
 
     # -- who may call ----------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from typing import Any, Self, TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ramax.core.domain import Domain
+from ramax.core.observer import Observer
 from ramax.errors import ClosedError, ConflictError, MisuseError, StorageBusyError
 from ramax.runtime.checkpoints import CheckpointRepository
 from ramax.runtime.content_store import ContentStore
@@ -171,12 +172,23 @@ class Database:
             state = await schema_state(connection, self._core.backend.tables.metadata.schema)
         return state.revision
 
+    def observe(self, observer: Observer | None) -> None:
+        """Tell an observer what this database does, in place of the one before; None: nobody.
+
+        `ramax.telemetry.instrument` makes OpenTelemetry of it.
+        """
+        self._core.check_caller()
+        if observer is not None and not isinstance(observer, Observer):
+            raise MisuseError(f"an observer is an Observer, got {type(observer).__name__}")
+        self._core.observe(observer)
+
     async def close(self) -> None:
         """Wait for what was accepted, refuse what comes later, close every connection."""
         if self._core.closed:
             return
         self._core.check_caller()  # a transaction of this task would never end
         await self._core.close()
+        self._core.observe(None)
         if self._owns_engine:
             await self.engine.dispose()
 

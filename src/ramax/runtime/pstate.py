@@ -73,7 +73,7 @@ class SpacePState(StateView):
     def _held(self, key: str) -> Any:
         """Return the packed value from memory, where this process is the only writer."""
         core = self._core
-        if not core.options.exclusive:
+        if not core.quick_reads:
             return _NOT_HELD
         core.check_caller()
         known = self._known

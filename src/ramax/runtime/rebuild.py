@@ -37,11 +37,29 @@ async def rebuild(
     new = Refold(domain, space, core.options.page, core.options.rebuild_memory)
     try:
         with core.write_back.pausing(space.space_id, space.space_name):
-            await _Rebuild(core, space, new, progress).run()
+            await _watched(core, space, new, progress)
     finally:
         new.close()
     core.writer.on_commit([space.space_id])
     return new.sequence
+
+
+async def _watched(
+    core: Core, space: Space, new: Refold, progress: Callable[[Progress], object] | None
+) -> None:
+    watch = core.watch
+    if watch is None:
+        await _Rebuild(core, space, new, progress).run()
+        return
+
+    def tell(done: Progress) -> None:
+        watch.progress("rebuild", space.space_name, done)
+        if progress is not None:
+            progress(done)
+
+    with watch.operation("rebuild", space.space_name) as operation:
+        await _Rebuild(core, space, new, tell).run()
+        operation.facts["events"] = new.sequence
 
 
 class _Rebuild:

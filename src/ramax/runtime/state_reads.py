@@ -11,7 +11,8 @@ from ramax.core.unit import Guard
 from ramax.errors import SpaceNotFoundError
 from ramax.runtime.catchup import catch_up
 from ramax.runtime.core import Core
-from ramax.storage.reads import read_event_types
+from ramax.runtime.watching import Watch
+from ramax.storage.reads import Facts, read_event_types
 from ramax.values import Space
 
 
@@ -57,18 +58,29 @@ class StateReads:
         if self._core.options.exclusive:
             held = self._from_memory(space, keys)
             if held is not None:
+                if self._core.watch is not None:
+                    self._core.watch.lookups(len(keys), 0)
                 return held
         while True:
             self._core.check_caller()
             cache = self._core.cache
             known, tick = cache.known(space.space_id), cache.tick(space.space_id)
-            facts = await self._core.reader.facts(space.space_id, keys)
+            if self._core.watch is None:
+                facts = await self._core.reader.facts(space.space_id, keys)
+            else:
+                facts = await self._fetch(self._core.watch, space, keys)
             if facts is None:
                 raise SpaceNotFoundError(space.space_name)
             if not await self._behind(space, facts.guard):
                 if self._core.options.exclusive or known is not None or keep:
                     cache.observe(space.space_id, facts.space_name, facts.guard, facts.values, tick)
                 return Found(facts.guard, facts.values)
+
+    async def _fetch(self, watch: Watch, space: Space, keys: Sequence[str]) -> Facts | None:
+        with watch.operation("fetch", space.space_name) as operation:
+            operation.facts["keys"] = len(keys)
+            watch.lookups(0, len(keys))
+            return await self._core.reader.facts(space.space_id, keys)
 
     def _from_memory(self, space: Space, keys: Sequence[str]) -> Found | None:
         known = self._core.cache.known(space.space_id)

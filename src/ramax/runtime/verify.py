@@ -86,6 +86,15 @@ class _Verification:
         self._not_compared: str | None = NO_DOMAIN
 
     async def run(self, *, strict: bool) -> SpaceReport:
+        """Verify; ``strict``: a pstate of other domains is an error."""
+        if (watch := self._core.watch) is None:
+            return await self._run(strict=strict)
+        with watch.operation("verify", self._space.space_name) as operation:
+            report = await self._run(strict=strict)
+            operation.facts["events"] = report.event_count
+            return report
+
+    async def _run(self, *, strict: bool) -> SpaceReport:
         page = self._core.options.page
         log = LogCheck(self._space, self._findings, page, self._domain, self._anchor)
         if self._space.space_id:  # `default` before its first write has nothing

@@ -7,6 +7,7 @@ back. The state version moves, so no decision and no cache rests on the older by
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from ramax.core.state import Packed
 from ramax.core.unit import Guard
 from ramax.errors import DataError, RamaxError, SpaceNotFoundError
 from ramax.runtime.cache import StateCache
+from ramax.runtime.watching import Watch
 from ramax.runtime.writer import Writer
 from ramax.storage.executors import Executor
 from ramax.storage.links import replace_links
@@ -137,6 +139,12 @@ class WriteBack:
         self._task: asyncio.Task[None] | None = None
         self._writing = asyncio.Lock()
         self._closed = False
+        self.watch: Watch | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Keys that wait to be written back."""
+        return self._waiting
 
     # -- who finds them --------------------------------------------------------------------------
 
@@ -145,6 +153,8 @@ class WriteBack:
         if not space_id or self._closed:
             return
         space = self._spaces.setdefault(space_id, _Space(space_name))
+        if self.watch is not None:
+            self.watch.outdated(space_name, len(keys))
         for key, schema in keys.items():
             if key in space.waiting:
                 space.waiting[key] = schema
@@ -251,6 +261,7 @@ class WriteBack:
         for key in keys:
             del space.waiting[key]
         self._waiting -= len(keys)
+        begun = time.perf_counter()
         try:
             done = await self.write(space_id, space.name, keys)
         except SpaceNotFoundError:  # deleted: nothing of it is left to write
@@ -261,6 +272,9 @@ class WriteBack:
             space.count(failed=len(keys))
             raise
         written, failed = len(done.written), len(done.failures)
+        if self.watch is not None:
+            seconds = time.perf_counter() - begun
+            self.watch.written_back(space.name, written, failed, seconds)
         space.count(written=written, failed=failed, skipped=len(keys) - written - failed)
         for error in done.failures:
             logger.warning("a value of space %r was not migrated: %s", space.name, error)

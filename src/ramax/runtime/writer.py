@@ -20,6 +20,7 @@ from ramax.runtime.fence import settle_lost
 from ramax.runtime.jobs import Job
 from ramax.runtime.lanes import CANCELLED, Lanes
 from ramax.runtime.queue import Turn, WorkQueue
+from ramax.runtime.watching import Watch, report_of
 from ramax.storage.backend import Backend
 from ramax.storage.cancellation import to_its_end
 from ramax.storage.executors import Executor
@@ -66,6 +67,7 @@ class Writer:
         self._closed = False
         self._tokens = random.SystemRandom().getrandbits(64)
         self.on_commit: Callable[[Sequence[int]], None] = lambda _spaces: None
+        self.watch: Watch | None = None
         self.on_outdated: Callable[[int, str, Mapping[str, Schema]], None] = _nobody_cares
 
     # -- callers ---------------------------------------------------------------------------------
@@ -143,6 +145,11 @@ class Writer:
                 if time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(random.uniform(0.001, 0.02))  # noqa: S311 - jitter
+
+    @property
+    def waiting(self) -> int:
+        """Commands that wait for their batch."""
+        return len(self._queue)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -275,10 +282,15 @@ class Writer:
         self._tokens = (self._tokens + 1) % 2**64
         token = self._tokens.to_bytes(8, "big")
         local = locked or self._backend.local_reads
-        return Attempt(jobs, token, self._clock(), locked, local, known=known, ticks=ticks)
+        begun = 0.0 if self.watch is None else time.perf_counter()
+        return Attempt(
+            jobs, token, self._clock(), locked, local, known=known, ticks=ticks, begun=begun
+        )
 
     def deliver(self, attempt: Attempt) -> None:
         """Answer the callers of a batch that is committed; requeue who lost a race."""
+        if self.watch is not None:
+            self.watch.batch(report_of(attempt, time.perf_counter()))
         self._learn(attempt)
         self.notice(attempt)
         for answer in attempt.answers:
