@@ -19,15 +19,17 @@ from sqlalchemy.ext.asyncio import create_async_engine
 import ramax
 import ramax.storage
 from ramax import ContentStore, Database, Domain, NewEvent, Query, Ref, Transaction, field
+from ramax.core.datatypes.kv import KV
+from ramax.entry import Past, TransactionScope
 from ramax.errors import ConcurrencyError, EventNotFoundError
 from ramax.runtime.checkpoints import CheckpointRepository
 from ramax.runtime.content_store import SpaceEvents
 from ramax.runtime.event_log import EventLog
-from ramax.runtime.past import Past, PastEvents, PastPState
+from ramax.runtime.past import PastEvents, PastPState
 from ramax.runtime.pstate import SpacePState
 from ramax.runtime.pstate_reader import PStateReader
 from ramax.runtime.pstate_repository import PStateRepository
-from ramax.runtime.scope import TransactionPState, TransactionScope
+from ramax.runtime.scope import TransactionPState
 from ramax.runtime.snapshots import SpaceSnapshots
 from ramax.runtime.spaces import SpaceRegistry
 from ramax.storage.spaces import delete_statements
@@ -148,6 +150,11 @@ class Numbered:
     n: int = field(migrate=int)
 
 
+async def in_a_space(two: Two, step: Callable[[Any], Awaitable[Any]]) -> Any:
+    async with two.db.in_space(MINE) as view:
+        return await step(view)
+
+
 async def borrowed(two: Two) -> None:
     async with two.db.connection():
         pass
@@ -226,6 +233,14 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "join": joined,
         "verify": lambda t: t.mine.verify(),
         "as_of": lambda t: t.mine.as_of(3).pstate.get_many(KEYS),
+        "at": lambda t: t.theirs.at(MINE).kv.put("k0", 1),
+        "part": lambda t: t.mine.part(KV).get("k0"),
+        "kv": lambda t: t.mine.kv.put("k0", 1),
+        "log": lambda t: t.mine.log.append("t", {}),
+        "cells": lambda t: t.mine.cells.set("k0", 1),
+        "state": lambda t: t.mine.state.set("k0", 1),
+        "json": lambda t: t.mine.json.set("k0", 1),
+        "vectors": lambda t: t.mine.vectors.create_collection("c", 2),
     },
     SpaceSnapshots: {
         "take": lambda t: t.mine.snapshots.take(),
@@ -233,6 +248,13 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "prune": lambda t: t.mine.snapshots.prune(),
     },
     Past: {
+        "part": lambda t: t.mine.as_of(3).part(KV).get("k0"),
+        "kv": lambda t: t.mine.as_of(3).kv.list(),
+        "log": lambda t: t.mine.as_of(3).log.len(),
+        "cells": lambda t: t.mine.as_of(3).cells.list(),
+        "state": lambda t: t.mine.as_of(3).state.list(),
+        "json": lambda t: t.mine.as_of(3).json.list(),
+        "vectors": lambda t: t.mine.as_of(3).vectors.list_collections(),
         "point": lambda t: t.mine.as_of(3).point(),
         "folded": lambda t: t.mine.as_of(3).folded(),
         "sequence": in_the_past(lambda past: past.sequence),
@@ -309,8 +331,23 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "at": lambda t: in_transaction(t, lambda tx: tx.at(MINE).pstate.get("k0")),
         "enter": lambda t: in_transaction(t, lambda tx: tx.enter(MINE)),
         "pstate": lambda t: in_transaction(t, lambda tx: tx.pstate.get("k0")),
+        "look": lambda t: in_transaction(t, lambda tx: tx.look(MINE)),
+        "part": lambda t: in_transaction(t, lambda tx: tx.part(KV).get("k0")),
+        "kv": lambda t: in_transaction(t, lambda tx: tx.kv.put("k0", 1)),
+        "log": lambda t: in_transaction(t, lambda tx: tx.log.append("t", {})),
+        "cells": lambda t: in_transaction(t, lambda tx: tx.cells.set("k0", 1)),
+        "state": lambda t: in_transaction(t, lambda tx: tx.state.set("k0", 1)),
+        "json": lambda t: in_transaction(t, lambda tx: tx.json.set("k0", 1)),
+        "vectors": lambda t: in_transaction(t, lambda tx: tx.vectors.create_collection("c", 2)),
     },
     TransactionScope: {
+        "part": lambda t: in_transaction(t, lambda tx: tx.at(MINE).part(KV).get("k0")),
+        "kv": lambda t: in_transaction(t, lambda tx: tx.at(MINE).kv.put("k0", 1)),
+        "log": lambda t: in_transaction(t, lambda tx: tx.at(MINE).log.append("t", {})),
+        "cells": lambda t: in_transaction(t, lambda tx: tx.at(MINE).cells.set("k0", 1)),
+        "state": lambda t: in_transaction(t, lambda tx: tx.at(MINE).state.set("k0", 1)),
+        "json": lambda t: in_transaction(t, lambda tx: tx.at(MINE).json.set("k0", 1)),
+        "vectors": lambda t: in_transaction(t, lambda tx: tx.at(MINE).vectors.list_collections()),
         "execute": lambda t: in_transaction(t, lambda tx: tx.at(t.mine).execute(fill, MINE)),
         "append": lambda t: in_transaction(t, lambda tx: tx.at(MINE).append("k0", "x", {})),
         "append_many": lambda t: in_transaction(t, lambda tx: tx.at(MINE).append_many([A_PUT])),
@@ -333,6 +370,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
         ),
     },
     Database: {
+        "in_space": lambda t: in_a_space(t, lambda s: s.kv.put("k0", 1)),
         "content_store": lambda t: t.db.content_store(MINE, documents()),
         "transaction": lambda t: in_transaction(t, lambda tx: tx.execute(fill, MINE)),
         "run_transaction": lambda t: t.db.run_transaction(
@@ -357,6 +395,7 @@ ABOUT_ALL: dict[type, dict[str, str]] = {
     SpaceEvents: {"get_event": "tested below: what is another space's is not found"},
     PastEvents: {"get_event": "tested below: what is another space's is not found"},
     Transaction: {
+        "rehearse": "runs a step on nothing at all",
         "run": "runs any function; the verbs above are made of it",
         "run_job": "runs a step of one space that is locked; the verbs above are made of it",
         "read": "reads keys of one space that is locked; the verbs above are made of it",
@@ -402,8 +441,9 @@ def _parts(owner: type) -> Iterator[object]:
         yield from vars(Database(core, core, owns_engine=False)).values()
     else:
         store = ContentStore(core, ramax.Space(1, "x", ramax.values.EPOCH), None)
-        for name in ContentStore.__slots__:
-            yield getattr(store, name)
+        for kind in ContentStore.__mro__[:-1]:
+            for name in vars(kind).get("__slots__", ()):
+                yield getattr(store, name)
 
 
 @pytest.mark.parametrize(("kind", "name"), CASES)

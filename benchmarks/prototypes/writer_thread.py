@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import ramax.entry
+import ramax.entry.connecting
 from benchmarks.programs.library import WORKS
 from benchmarks.work import serve
 from ramax.storage.backend import Done
@@ -62,5 +62,5 @@ class ThreadBackend(SqliteBackend):
 
 
 if __name__ == "__main__":
-    vars(ramax.entry)["SqliteBackend"] = ThreadBackend
+    vars(ramax.entry.connecting)["SqliteBackend"] = ThreadBackend
     serve(WORKS)

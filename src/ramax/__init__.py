@@ -7,7 +7,7 @@ from ramax.core.linking import create_linked
 from ramax.core.observer import BatchReport, Observer
 from ramax.core.query import Query
 from ramax.core.schema import Schema
-from ramax.entry import connect
+from ramax.entry import ContentStore, Database, Transaction, connect
 from ramax.errors import (
     BranchNotFoundError,
     CircularRefError,
@@ -44,10 +44,7 @@ from ramax.errors import (
     UpcastError,
     VersionConflictError,
 )
-from ramax.runtime.content_store import ContentStore
-from ramax.runtime.database import Database
 from ramax.runtime.findings import SpaceReport
-from ramax.runtime.transaction import Transaction
 from ramax.values import ChainHead, Commit, Event, NewEvent, Progress, Ref, Space, SpaceStats
 
 __all__ = [

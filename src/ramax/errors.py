@@ -6,10 +6,12 @@ RamaxError                          code, retryable; fields first, the message i
 │   ├── ConcurrencyError            space, expected, actual, entity_id, query
 │   ├── IdempotencyConflictError    space, key
 │   ├── VersionConflictError        key, expected, actual
-│   └── MergeConflictError          conflicts
+│   ├── MergeConflictError          conflicts
+│   └── PatchTestError              key: a `test` of a JSON patch failed
 ├── NotFoundError (LookupError)     SpaceNotFoundError, KeyNotFoundError, EventNotFoundError,
-│                                   BranchNotFoundError
+│                                   BranchNotFoundError, CollectionNotFoundError
 ├── SpaceExistsError                name
+├── CollectionExistsError           name
 ├── SpaceNotEmptyError              space, event_count, key_count
 ├── DataError (ValueError)          a value breaks a rule: what, value, rule
 │   ├── CodecError                  what, value, rule
@@ -17,6 +19,7 @@ RamaxError                          code, retryable; fields first, the message i
 │   ├── CircularRefError            path
 │   ├── SchemaError                 entity, field, key, value, rule
 │   ├── SpaceNameError              name, rule
+│   ├── JsonPathError · JsonPatchError · VectorError
 │   └── LegacyFormatError           what, rule
 ├── StorageError                    the database failed; __cause__ is the driver's error
 │   ├── StorageBusyError            retryable: locked, deadlock, serialization
@@ -157,6 +160,17 @@ class MergeConflictError(ConflictError):
         super().__init__(f"{len(self.conflicts)} conflicts, first: {shown(self.conflicts[:1])}")
 
 
+class PatchTestError(ConflictError):
+    """A ``test`` of a JSON patch failed: the document is not what its author thought."""
+
+    code = "conflict.patch_test"
+    retryable = False
+
+    def __init__(self, key: str, operation: object) -> None:
+        self.key, self.operation = key, operation
+        super().__init__(f"document {shown(key)} fails {shown(operation)}; nothing was changed")
+
+
 class NotFoundError(RamaxError, LookupError):
     """What was named does not exist."""
 
@@ -203,6 +217,16 @@ class BranchNotFoundError(NotFoundError):
         super().__init__(f"there is no branch {branch!r}")
 
 
+class CollectionNotFoundError(NotFoundError):
+    """The space has no collection of vectors of that name."""
+
+    code = "not_found.collection"
+
+    def __init__(self, collection: str) -> None:
+        self.collection = collection
+        super().__init__(f"there is no collection {shown(collection)}; create_collection makes it")
+
+
 class SpaceExistsError(RamaxError):
     """A space of that name exists already."""
 
@@ -211,6 +235,16 @@ class SpaceExistsError(RamaxError):
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(f"a space {name!r} exists already; open it with content_store({name!r})")
+
+
+class CollectionExistsError(RamaxError):
+    """The space has a collection of vectors of that name already."""
+
+    code = "exists.collection"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"there is a collection {name!r} already")
 
 
 class SpaceNotEmptyError(RamaxError):
@@ -290,6 +324,30 @@ class SpaceNameError(DataError):
     def __init__(self, name: object, rule: str) -> None:
         self.name = name
         super().__init__("space name", name, rule)
+
+
+class JsonPathError(DataError):
+    """A path into a JSON document is none, or leads nowhere."""
+
+    code = "data.json_path"
+
+    def __init__(self, path: object, rule: str) -> None:
+        super().__init__("JSON path", path, rule)
+
+
+class JsonPatchError(DataError):
+    """A JSON patch is none, or does not fit the document."""
+
+    code = "data.json_patch"
+
+    def __init__(self, patch: object, rule: str) -> None:
+        super().__init__("JSON patch", patch, rule)
+
+
+class VectorError(DataError):
+    """A vector, a collection of vectors or a search for them breaks a rule."""
+
+    code = "data.vector"
 
 
 class LegacyFormatError(DataError):

@@ -39,5 +39,5 @@ class _Nothing:
     def load(self, _key: str) -> Packed | None:
         return None
 
-    def load_all(self) -> Mapping[str, Packed]:
+    def load_range(self, _low: str, _high: str) -> Mapping[str, Packed]:
         return {}

@@ -9,7 +9,7 @@ import pytest
 import ramax
 from ramax import ContentStore
 from ramax.core.state import unpack
-from ramax.storage.reads import read_all_values
+from ramax.storage.reads import read_range
 from tests._cards import cards, drop, edit, old_cards, put
 
 KEYS = [f"card:{n}" for n in range(20)]
@@ -91,7 +91,7 @@ async def race(databases: list[ramax.Database]) -> None:
         await new.pstate.flush_migrations()
         await new.migrate_pstate()
         assert {key: value async for key, value in new.pstate.scan()} == wanted
-        packed = await db._core.read(lambda ex, n=new: read_all_values(ex, n.space.space_id))  # type: ignore[misc]
+        packed = await db._core.read(lambda ex, n=new: read_range(ex, n.space.space_id, "", "~"))  # type: ignore[misc]
         assert {key: unpack(value) for key, value in packed.items()} == wanted
         [report] = [each async for each in db.verify(new.space, cards("off"))]
         assert report.findings == ()

@@ -15,9 +15,9 @@ class Stored:
         self.asked.append(key)
         return self.values.get(key)
 
-    def load_all(self):
+    def load_range(self, low, high):
         self.asked.append("*")
-        return self.values
+        return {key: value for key, value in self.values.items() if low <= key < high}
 
 
 class Broken(Stored):
@@ -26,7 +26,7 @@ class Broken(Stored):
     def load(self, key):
         raise StateUnavailableError(key)
 
-    def load_all(self):
+    def load_range(self, _low, _high):
         raise StateUnavailableError("*")
 
 

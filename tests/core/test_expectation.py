@@ -29,7 +29,7 @@ class NoState:
     def load(self, _key: str) -> None:
         return None
 
-    def load_all(self) -> dict[str, Any]:
+    def load_range(self, _low: str, _high: str) -> dict[str, Any]:
         return {}
 
 

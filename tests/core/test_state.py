@@ -2,8 +2,11 @@
 
 import pytest
 
+from ramax.core.keys import prefix_end
 from ramax.core.state import KeysMissingError, SpaceState, StateUnavailableError, Tagged, unpack
 from tests.core._sources import Broken, Stored, packed
+
+TOP = prefix_end("")
 
 
 def test_a_key_is_asked_for_once():
@@ -42,7 +45,7 @@ def test_keys_are_sorted_and_complete_over_all_layers():
     state = SpaceState(source)
     state.written = {"a": packed(1), "gone": None}
     state.pending = {"c": packed(1), "z": None}
-    assert state.keys() == ["a", "b", "c"]
+    assert state.keys("", TOP) == ["a", "b", "c"]
     assert state.packed("new") is None
     assert source.asked == ["*"]  # after that, nothing is unknown
 
@@ -52,7 +55,7 @@ def test_a_key_that_was_read_before_keeps_its_value_when_all_are_read():
     state = SpaceState(source)
     state.packed("a")
     source.values = {"a": packed(2), "b": packed(2)}
-    assert state.keys() == ["a", "b"]
+    assert state.keys("", TOP) == ["a", "b"]
     assert state.packed("a") == packed(1)
 
 
@@ -68,7 +71,7 @@ def test_keep_and_discard():
     assert state.failure is None
 
 
-@pytest.mark.parametrize("read", [lambda s: s.packed("a"), lambda s: s.keys()])
+@pytest.mark.parametrize("read", [lambda s: s.packed("a"), lambda s: s.keys("", TOP)])
 def test_a_failure_behind_the_state_is_remembered(read):
     state = SpaceState(Broken())
     with pytest.raises(StateUnavailableError):

@@ -18,7 +18,7 @@ class Empty:
     def load(self, _key: str) -> Packed | None:
         return None
 
-    def load_all(self) -> dict[str, Packed]:
+    def load_range(self, _low: str, _high: str) -> dict[str, Packed]:
         return {}
 
 

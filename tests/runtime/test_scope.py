@@ -6,8 +6,15 @@ import pytest
 
 import ramax
 from ramax import NewEvent, Ref
-from ramax.errors import DataError, KeyNotFoundError, MisuseError, Rejected, SpaceNotFoundError
-from tests._domains import add, counter, documents, put, refuse
+from ramax.errors import (
+    DataError,
+    KeyNotFoundError,
+    MisuseError,
+    Rejected,
+    SpaceNameError,
+    SpaceNotFoundError,
+)
+from tests._domains import add, counter, documents, nothing, put, refuse
 
 
 async def test_a_space_is_named_by_itself_its_name_its_id_or_a_store(db: ramax.Database) -> None:
@@ -20,8 +27,34 @@ async def test_a_space_is_named_by_itself_its_name_its_id_or_a_store(db: ramax.D
         assert await tx.at("acme").pstate.get("n") == 4
         assert await tx.at(other).pstate.get("n", "none") == "none"
         with pytest.raises(SpaceNotFoundError):
-            await tx.at("nobody").execute(add)
+            await tx.at(99).execute(add)
+        with pytest.raises(SpaceNameError):
+            await tx.at("No Name").execute(add)
     assert await store.pstate.get("n") == 4
+
+
+async def test_a_name_that_is_not_there_is_empty_until_the_first_write(db: ramax.Database) -> None:
+    async with db.transaction("acme") as tx:
+        new = tx.at("new", counter())
+        assert await new.pstate.get("n") is None
+        with pytest.raises(Rejected):
+            await new.execute(refuse)
+        assert (await new.execute(nothing)).events == ()
+        assert await tx.look("new") is None
+        await new.execute(add)
+        assert await new.pstate.get("n") == 1
+    assert await db.pstate.get("new", "n") == 1
+
+
+async def test_a_space_that_a_transaction_made_goes_with_its_rollback(db: ramax.Database) -> None:
+    with pytest.raises(RuntimeError):
+        async with db.transaction("acme") as tx:
+            await tx.at("new", counter()).execute(add)
+            raise RuntimeError
+    assert not await db.spaces.exists("new")
+    async with db.transaction("acme") as tx:
+        await tx.at("new", counter()).execute(add)
+    assert await db.events.get_space_latest_sequence("new") == 1
 
 
 async def test_bad_input_is_refused_and_leaves_the_transaction_usable(db: ramax.Database) -> None:

@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+import ramax
 from ramax import (
     ClosedError,
     Domain,
@@ -9,6 +10,7 @@ from ramax import (
     NestedTransactionError,
     NewEvent,
     Rejected,
+    SpaceNameError,
     SpaceNotFoundError,
 )
 
@@ -110,7 +112,18 @@ async def test_a_gap_is_folded_before_the_first_decision(store):
     assert await store.pstate.get("total") == 8
 
 
+async def test_a_name_that_is_not_there_is_made_a_space(db):
+    async with db.transaction("new", "other") as tx:
+        await tx.at("new").append("e", "t", {})
+    assert [s.space_name for s in await db.spaces.list_all()] == ["default", "new", "other"]
+    assert await db.events.get_space_latest_sequence("new") == 1
+
+
 async def test_a_space_that_is_not_there_is_named(db):
-    with pytest.raises(SpaceNotFoundError, match="nowhere"):
-        async with db.transaction("nowhere"):
+    for missing in (7, ramax.Space(7, "gone", ramax.values.EPOCH)):
+        with pytest.raises(SpaceNotFoundError, match="gone|7"):
+            async with db.transaction(missing):
+                pass
+    with pytest.raises(SpaceNameError, match="No Name"):
+        async with db.transaction("No Name"):
             pass

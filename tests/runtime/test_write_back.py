@@ -7,14 +7,14 @@ import ramax
 from ramax import Domain, MisuseError, NewEvent, Ref, SchemaError, StorageBusyError, field
 from ramax.core.state import unpack
 from ramax.runtime.write_back import MigrationStats
-from ramax.storage.reads import read_all_values
+from ramax.storage.reads import read_range
 from tests._cards import NEW, OLD, cards, drop, edit, look, old_cards, put
 
 
 async def stored(db, space="s"):
     """What is in the table, in the shape in which it is."""
     found = await db.spaces.get(space)
-    packed = await db._core.read(lambda ex: read_all_values(ex, found.space_id))
+    packed = await db._core.read(lambda ex: read_range(ex, found.space_id, "", "~"))
     return {key: unpack(value) for key, value in packed.items()}
 
 

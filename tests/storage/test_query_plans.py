@@ -86,6 +86,16 @@ HOT: dict[str, tuple[Any, Any, dict[str, str]]] = {
         },
         {"sqlite": "sqlite_autoindex_pstate_entities_1", "postgresql": "pstate_entities_pkey"},
     ),
+    "a scan of a range, downwards": (
+        pstate._scan_down,
+        {"space_id": 1, "low": "e", "high": "f", "limit": 100},
+        {"sqlite": "sqlite_autoindex_pstate_entities_1", "postgresql": "pstate_entities_pkey"},
+    ),
+    "a range of values": (
+        reads._values_in_range,
+        {"space_id": 1, "low": "e1", "high": "e2"},
+        {"sqlite": "sqlite_autoindex_pstate_entities_1", "postgresql": "pstate_entities_pkey"},
+    ),
     "a guard": (
         reads._guard,
         {"space_id": 1},

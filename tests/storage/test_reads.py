@@ -5,10 +5,10 @@ from ramax.core.state import Tagged
 from ramax.core.unit import Guard
 from ramax.storage.reads import (
     packed,
-    read_all_values,
     read_event_types,
     read_facts,
     read_known,
+    read_range,
     read_values,
 )
 from tests._domains import documents, put
@@ -53,7 +53,7 @@ async def test_a_key_of_one_space_is_not_seen_in_another(db, store):
     found = await db._core.read(lambda ex: read_facts(ex, {s: ["a", "b"] for s in ids}))
     assert found[ids[1]].values == {"a": None, "b": encode({"n": 3}, "value")}
     assert found[ids[0]].values["b"] == encode({"n": 2}, "value")
-    whole = await db._core.read(lambda ex: read_all_values(ex, ids[1]))
+    whole = await db._core.read(lambda ex: read_range(ex, ids[1], "", "~"))
     assert whole == {"b": encode({"n": 3}, "value")}
 
 

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ramax.core.keys import prefix_end
 from ramax.errors import StorageError
 from ramax.storage.spill import Spill
 
+TOP = prefix_end("")
 keys = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
 changes = st.dictionaries(keys, st.none() | st.binary(max_size=300), max_size=8)
 
@@ -33,7 +35,7 @@ def test_it_is_a_dict_in_key_order_whatever_fits_in_memory(updates, memory):
         assert list(spill.walk()) == sorted(plain.items())
         middle = min(plain, default="")
         assert list(spill.walk(middle)) == sorted(plain.items())[1:]
-        assert spill.load_all() == plain
+        assert spill.load_range("", TOP) == plain
         assert len(spill) == len(plain)
         assert spill.load("never set \x01") is None
     finally:
@@ -79,7 +81,7 @@ def test_it_can_be_used_again_after_it_was_closed():
     spill = filled(Spill(10_000), 1000)
     spill.close()
     spill.update({"a": b"1"})
-    assert spill.load_all() == {"a": b"1"}
+    assert spill.load_range("", TOP) == {"a": b"1"}
     spill.close()
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from ramax.core.codec import encode
 from ramax.core.state import Tagged
-from ramax.storage.reads import read_all_values
+from ramax.storage.reads import read_range
 from ramax.storage.write_back import Renewal, replace_exactly
 from tests._domains import documents, put
 from tests.runtime._damage import damage
@@ -26,11 +26,11 @@ async def test_only_the_very_bytes_that_were_read_are_replaced(db, stores):
     old = encode({"of": "s"}, "v")
 
     def work(ex):
-        theirs = read_all_values(ex, other)
+        theirs = read_range(ex, other, "", "~")
         done = replace_exactly(
             ex, mine, [Renewal("a", old, NEW), Renewal("b", b"else", NEW), Renewal("c", old, NEW)]
         )
-        return done, read_all_values(ex, mine), theirs == read_all_values(ex, other)
+        return done, read_range(ex, mine, "", "~"), theirs == read_range(ex, other, "", "~")
 
     done, found, same = await db._core.locked("a test", work)
     assert done == [Renewal("a", old, NEW)]
@@ -46,6 +46,6 @@ async def test_the_format_belongs_to_the_bytes(db, stores):
     def work(ex):
         first = replace_exactly(ex, space_id, [Renewal("a", b"{}", NEW)])
         second = replace_exactly(ex, space_id, [Renewal("a", Tagged(b"{}", "json"), NEW)])
-        return first, len(second), read_all_values(ex, space_id)["a"]
+        return first, len(second), read_range(ex, space_id, "", "~")["a"]
 
     assert await db._core.locked("a test", work) == ([], 1, NEW)

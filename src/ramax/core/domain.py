@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from ramax.core.entity import Entity, Mode
 from ramax.core.limits import MAX_INTEGER, check_version
@@ -21,6 +21,9 @@ U = TypeVar("U", bound=Upcaster)
 C = TypeVar("C", bound=type)
 
 ALL_OTHERS = "*"
+
+OWN_TYPES = "ramax."
+"""Event types that begin with it are those of ramax's data types."""
 
 
 class Domain:
@@ -41,6 +44,12 @@ class Domain:
             leaves snapshots and uses them, and only those of the same version.
         snapshot_every: Events after which `ContentStore.as_of` leaves a snapshot on its way.
     """
+
+    own: ClassVar[bool] = False
+    """Whether this is one of ramax's data types, which have event types and keys of their own."""
+
+    prefix: str = ""
+    """Of the keys that it sees; an application sees all but those of the data types."""
 
     def __init__(
         self,
@@ -182,6 +191,11 @@ class Domain:
         if self._frozen:
             raise MisuseError(
                 f"domain {self.name!r} is in use; register {event_type!r} before opening a space"
+            )
+        if event_type.startswith(OWN_TYPES) and not self.own:
+            raise MisuseError(
+                f"{event_type!r}: event types that begin with {OWN_TYPES!r} are those of ramax's "
+                "data types; no domain handles them"
             )
         if not callable(function) or inspect.iscoroutinefunction(function):
             raise MisuseError(f"the applicator for {event_type!r} must be a plain function")

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
-from ramax.core.domain import Domain
+from ramax.core.domain import OWN_TYPES, Domain
+from ramax.core.folding import apply_event
 from ramax.core.mapping import WriteState
 from ramax.core.state import SpaceState, StateUnavailableError
 from ramax.errors import DomainMismatchError, FoldError
@@ -35,8 +36,7 @@ def fold(domain: Domain, state: SpaceState, events: Iterable[Event], space_name:
 
 
 def _apply(domain: Domain, writer: WriteState, state: SpaceState, event: Event) -> None:
-    domain.apply(writer, event)
-    writer.settle()
+    apply_event(domain, writer, state, event)
     if state.failure is not None:  # the applicator caught what was not for it
         raise state.failure
 
@@ -69,7 +69,7 @@ def check_fit(
         raise DomainMismatchError(space_name, missing, "its pstate was folded by")
     added = domain.names - recorded
     own, takes_others = domain.handled_types(added)
-    past = types_up_to(folded)
+    past = {each for each in types_up_to(folded) if not each.startswith(OWN_TYPES)}
     late = past & own if not takes_others else past - (domain.event_types - own)
     if late:
         raise DomainMismatchError(

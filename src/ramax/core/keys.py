@@ -1,5 +1,13 @@
 """Ranges of keys in byte order, which is code point order in UTF-8."""
 
+from typing import Final
+
+OWN: Final = "\x01"
+"""Keys of a pstate that begin with it are ramax's own: those of its data types."""
+
+FIRST: Final = "\x02"
+"""The lowest key that an application may have."""
+
 # above every key: a key has at most 1,024 bytes, so at most 256 of the highest code point
 _ABOVE_ALL = "\U0010ffff" * 257
 
@@ -12,3 +20,8 @@ def prefix_end(prefix: str) -> str:
             following = 0xE000 if code == 0xD7FF else code + 1  # noqa: PLR2004 - over surrogates
             return prefix[:position] + chr(following)
     return _ABOVE_ALL
+
+
+def key_range(prefix: str) -> tuple[str, str]:
+    """Return the keys with that prefix as low <= key < high; without one, the application's."""
+    return prefix or FIRST, prefix_end(prefix)

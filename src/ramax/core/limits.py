@@ -8,6 +8,7 @@ come back as str, so it is turned down rather than changed.
 import re
 from typing import Any, Final, NoReturn
 
+from ramax.core.keys import FIRST
 from ramax.errors import CodecError, DataError, SpaceNameError
 
 MAX_KEY_BYTES: Final = 1024
@@ -24,8 +25,10 @@ _SPACE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 
 
 def check_key(key: Any, what: str) -> None:
-    """A pstate key: 1 to 1,024 UTF-8 bytes, no NUL; else `DataError`."""
+    """A pstate key: 1 to 1,024 UTF-8 bytes, no NUL, not ramax's own; else `DataError`."""
     _check_text(key, what, MAX_KEY_BYTES)
+    if key < FIRST:
+        raise DataError(what, key, "keys that begin with U+0001 are those of ramax's data types")
 
 
 def is_key(text: str) -> bool:

@@ -1,10 +1,15 @@
-"""The mappings that commands and applicators see: a dict in key order over packed values."""
+"""The mappings that commands and applicators see: a dict in key order over packed values.
+
+With a prefix a mapping is the part of the state under it, and knows nothing of the rest; without
+one it is the application's part.
+"""
 
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, NoReturn, Self
 
 from ramax.core.codec import encode
 from ramax.core.entity import Entity, Link
+from ramax.core.keys import key_range
 from ramax.core.limits import check_key, is_key
 from ramax.core.schema import NO_SCHEMA, Schema
 from ramax.core.state import Packed, SpaceState, Tagged, unpack
@@ -18,10 +23,10 @@ _READ_ONLY = "a command may not change its state (key {!r}); return events inste
 class _Mapped(MutableMapping[str, Any]):
     """What both share: values are decoded when they are first asked for, and then stay the same."""
 
-    __slots__ = ("_linked", "_links", "_live", "_migrated", "_schema", "_state")
+    __slots__ = ("_linked", "_links", "_live", "_migrated", "_prefix", "_schema", "_state")
 
-    def __init__(self, state: SpaceState, schema: Schema = NO_SCHEMA) -> None:
-        self._state, self._schema = state, schema
+    def __init__(self, state: SpaceState, schema: Schema = NO_SCHEMA, prefix: str = "") -> None:
+        self._state, self._schema, self._prefix = state, schema, prefix
         self._live: dict[str, Any] = {}
         self._migrated: dict[str, bytes] = {}  # values of an older shape, as they were handed out
         self._linked = state.index is not None and state.index == schema.index
@@ -31,8 +36,8 @@ class _Mapped(MutableMapping[str, Any]):
         found = self._live.get(key, _UNSEEN)
         if found is not _UNSEEN:
             return found
-        name = _storable(key)
-        packed = None if name is None else self._state.packed(name)
+        name = _storable(key) if not self._prefix else key
+        packed = None if name is None else self._state.packed(self._prefix + name)
         if name is None or packed is None:
             return _NOT_THERE
         try:
@@ -68,11 +73,12 @@ class _Mapped(MutableMapping[str, Any]):
         found = self._live.get(key, _UNSEEN)
         if found is not _UNSEEN:
             return found is not _NOT_THERE
-        name = _storable(key)
-        return name is not None and self._state.packed(name) is not None
+        name = _storable(key) if not self._prefix else key
+        return name is not None and self._state.packed(self._prefix + name) is not None
 
     def _sorted_keys(self) -> list[str]:
-        return self._state.keys()
+        found = self._state.keys(*key_range(self._prefix))
+        return [key[len(self._prefix) :] for key in found] if self._prefix else found
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._sorted_keys())
@@ -82,6 +88,15 @@ class _Mapped(MutableMapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._sorted_keys())
+
+    def under(self, prefix: str) -> list[str]:
+        """Return the keys that begin with ``prefix``, in order; reads no others."""
+        low, high = key_range(self._prefix + prefix)
+        start = len(self._prefix)
+        stored = {key[start:] for key in self._state.keys(low, high)}
+        live = self._live
+        stored.update(key for key in live if key.startswith(prefix))
+        return sorted(key for key in stored if live.get(key) is not _NOT_THERE)
 
     def copy(self) -> dict[str, Any]:
         """Return a plain dict of everything, in key order."""
@@ -122,13 +137,14 @@ class WriteState(_Mapped):
 
     __slots__ = ("_iterated", "_resized")
 
-    def __init__(self, state: SpaceState, schema: Schema = NO_SCHEMA) -> None:
-        super().__init__(state, schema)
+    def __init__(self, state: SpaceState, schema: Schema = NO_SCHEMA, prefix: str = "") -> None:
+        super().__init__(state, schema, prefix)
         self._resized = 0
         self._iterated = False
 
     def __setitem__(self, key: str, value: Any) -> None:
-        check_key(key, "pstate key")
+        if not self._prefix:
+            check_key(key, "pstate key")
         if self._iterated and key not in self:
             self._resized += 1
         self._live[key] = value
@@ -155,7 +171,7 @@ class WriteState(_Mapped):
 
     def _sorted_keys(self) -> list[str]:
         live = self._live
-        keys = {*self._state.keys(), *live}
+        keys = {*super()._sorted_keys(), *live}
         return sorted(key for key in keys if live.get(key) is not _NOT_THERE)
 
     def popitem(self) -> tuple[str, Any]:
@@ -185,8 +201,10 @@ class WriteState(_Mapped):
             SchemaError: A value does not fit what is declared of its entity.
         """
         live, state, migrated = self._live, self._state, self._migrated
+        prefix = self._prefix
         pending, peek = state.pending, state.peek
-        for key, value in live.items():
+        for name, value in live.items():
+            key = prefix + name
             if value is _NOT_THERE:
                 pending[key] = None
                 if self._linked:

@@ -62,8 +62,8 @@ class Source(Protocol):
         """Return the stored value of ``key`` or None; raise StateUnavailableError if it cannot."""
         ...
 
-    def load_all(self) -> Mapping[str, Packed]:
-        """Return every stored key of the space with its value."""
+    def load_range(self, low: str, high: str) -> Mapping[str, Packed]:
+        """Return every stored key with low <= key < high, and its value."""
         ...
 
 
@@ -87,7 +87,7 @@ class SpaceState:
     def __init__(self, source: Source, known: dict[str, Packed | None] | None = None) -> None:
         self._source = source
         self._known: dict[str, Packed | None] = {} if known is None else known
-        self._complete = False
+        self._complete: tuple[tuple[str, str], ...] = ()
         self.written: dict[str, bytes | None] = {}
         self.pending: dict[str, bytes | None] = {}
         self.failure: BaseException | None = None
@@ -115,7 +115,7 @@ class SpaceState:
             return self.written[key]
         if key in self._known:
             return self._known[key]
-        if self._complete:
+        if self._complete and any(low <= key < high for low, high in self._complete):
             return None
         try:
             value = self._source.load(key)
@@ -133,18 +133,18 @@ class SpaceState:
             return self.written[key]
         return self._known.get(key)
 
-    def keys(self) -> list[str]:
-        """Return every key that has a value now, in key order."""
-        if not self._complete:
+    def keys(self, low: str, high: str) -> list[str]:
+        """Return every key with low <= key < high that has a value now, in key order."""
+        if (low, high) not in self._complete:
             try:
-                stored = self._source.load_all()
+                stored = self._source.load_range(low, high)
             except StateUnavailableError as failure:
                 self.failure = failure
                 raise
             self._known = {**stored, **self._known}
-            self._complete = True
+            self._complete += ((low, high),)
         merged = {**self._known, **self.written, **self.pending}
-        return sorted(key for key, value in merged.items() if value is not None)
+        return sorted(k for k, value in merged.items() if value is not None and low <= k < high)
 
     def keep_index(self, schema: Schema) -> None:
         """Give the index up where entities that it covers were written without keeping it."""

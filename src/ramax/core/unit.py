@@ -7,8 +7,9 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ramax.core.codec import decode, encode_payload
-from ramax.core.domain import Command, Domain
+from ramax.core.domain import OWN_TYPES, Command, Domain
 from ramax.core.entity import Link
+from ramax.core.folding import apply_event
 from ramax.core.limits import (
     check_entity_id,
     check_name,
@@ -140,7 +141,7 @@ class SpaceUnit:
         """
         before = self.timestamp
         try:
-            result = command(ReadState(self.state, domain.schema), params)
+            result = command(ReadState(self.state, domain.schema, domain.prefix), params)
             new_events = checked_events(result, command)
             rows = self._new_rows(domain, new_events, causes, now)
             self._fold(domain, rows)
@@ -208,8 +209,7 @@ class SpaceUnit:
             if domain.has_versions:
                 events = domain.upcast(events, self.space_name)
             for event in events:
-                domain.apply(state, event)
-                state.settle()
+                apply_event(domain, state, self.state, event)
 
     def write(self) -> SpaceWrite | None:
         """Return what is to be written, or None if nothing is."""
@@ -269,6 +269,8 @@ def encode_event(
     """
     event_type = new.event_type
     places = _places(event_type) if type(event_type) is str else _Places(event_type)
+    if places.own and (domain is None or not domain.own):
+        raise DataError("event type", event_type, _NOT_YOURS)
     payload = encode_payload(new.payload, places.payload)
     check_payload_size(payload, places.payload)
     entity_id = new.entity_id
@@ -316,13 +318,17 @@ def _written_version(domain: Domain | None, event_type: str, version: int | None
     return version or 1
 
 
+_NOT_YOURS = "types that begin with 'ramax.' are those of ramax's data types; use store.kv, …"
+
+
 class _Places:
     """What the parts of an event of one type are called in errors; made once for each type."""
 
-    __slots__ = ("entity_id", "metadata", "payload", "tags")
+    __slots__ = ("entity_id", "metadata", "own", "payload", "tags")
 
     def __init__(self, event_type: str) -> None:
         check_name(event_type, "event type")
+        self.own = event_type.startswith(OWN_TYPES)
         self.payload = f"payload of {event_type}"
         self.entity_id = f"entity id of {event_type}"
         self.metadata = f"metadata of {event_type}"

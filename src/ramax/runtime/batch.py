@@ -65,7 +65,7 @@ class _Collector:
             raise KeysMissingError([key])
         return found  # type: ignore[no-any-return]
 
-    def load_all(self) -> Mapping[str, Packed]:
+    def load_range(self, _low: str, _high: str) -> Mapping[str, Packed]:
         raise KeysMissingError([])
 
 

@@ -42,13 +42,18 @@ async def execute(  # noqa: PLR0913 - what a call may say
     domain: Domain | None,
     commands: Sequence[tuple[Command, Any]],
     *,
-    expected_sequence: int | None,
+    expected_sequence: int | None = None,
     expected_version: Mapping[str, ExpectedVersion] | None = None,
-    idempotency_key: str | None,
-    causation_id: int | None,
-    correlation_id: str | None,
+    idempotency_key: str | None = None,
+    causation_id: int | None = None,
+    correlation_id: str | None = None,
+    folder: Domain | None = None,
 ) -> list[Commit]:
-    """Decide commands as one unit and wait until they are committed."""
+    """Decide commands as one unit and wait until they are committed.
+
+    Args:
+        folder: Folds what the pstate lacks, where ``domain`` is a data type.
+    """
     core.check_caller()
     for command, _ in commands:
         if not callable(command):
@@ -71,7 +76,8 @@ async def execute(  # noqa: PLR0913 - what a call may say
         try:
             return await _submit(core, space, work, idempotency_key, fingerprint)
         except StateBehindError:
-            await catch_up(core, space, domain or NO_DOMAIN)
+            own = domain is not None and domain.own
+            await catch_up(core, space, (folder if own else domain) or NO_DOMAIN)
 
 
 async def append(  # noqa: PLR0913 - what a call may say
@@ -119,7 +125,7 @@ async def _submit(
     core: Core, space: Space, work: Execute | Append, key: str | None, fingerprint: bytes
 ) -> list[Commit]:
     if not space.space_id:
-        commits = _try_empty(core, space, work)
+        commits = try_empty(core, space, work)
         if key is None and not any(commit.events for commit in commits):
             return commits
         space = await core.saved(space)
@@ -140,7 +146,7 @@ class _Nothing:
     def load(self, _key: str) -> None:
         return None
 
-    def load_all(self) -> dict[str, Packed]:
+    def load_range(self, _low: str, _high: str) -> dict[str, Packed]:
         return {}
 
 
@@ -157,7 +163,7 @@ class _NoLog:
         return None
 
 
-def _try_empty(core: Core, space: Space, work: Execute | Append) -> list[Commit]:
+def try_empty(core: Core, space: Space, work: Execute | Append) -> list[Commit]:
     """Run work on an empty space: what fails, or adds nothing, must not give `default` its row."""
     unit = SpaceUnit(space.space_id, space.space_name, Guard(0, 0, 0, 0, None), _Nothing())
     groups = work.run(unit, _NoLog(), core.clock())

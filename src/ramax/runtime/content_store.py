@@ -3,26 +3,29 @@
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ramax.core.datatypes.datatype import DataType
 from ramax.core.domain import Command, Domain
 from ramax.core.expectation import ExpectedVersion
 from ramax.core.query import Query
 from ramax.core.selection import BATCH
 from ramax.errors import ClosedError, DataError, EventNotFoundError, MisuseError
 from ramax.runtime import catchup, commands, rebuild
+from ramax.runtime.access import StoreAccess
 from ramax.runtime.checkpoints import CheckpointRepository
-from ramax.runtime.core import Core
+from ramax.runtime.core import Core, SpaceLike, unregistered
 from ramax.runtime.event_log import EventLog
 from ramax.runtime.event_reads import todays
 from ramax.runtime.findings import SpaceReport
+from ramax.runtime.partition import Partition
 from ramax.runtime.past import Past
 from ramax.runtime.pstate import SpacePState
 from ramax.runtime.snapshots import SpaceSnapshots
 from ramax.runtime.state_migration import MigrationReport, migrate_state
-from ramax.runtime.transaction import Transaction
+from ramax.runtime.transaction import Transaction, domain_key
 from ramax.runtime.verify import verify_space
 from ramax.storage.reads import PSTATE
 from ramax.values import ChainHead, Commit, Event, NewEvent, Progress, Space
@@ -126,6 +129,9 @@ class ContentStore:
     """A cheap, immutable handle on one space and the domain that folds it; share it freely."""
 
     __slots__ = ("_core", "domain", "events", "pstate", "snapshots", "space")
+
+    _transaction_type: ClassVar[type[Transaction]] = Transaction
+    _past_type: ClassVar[type[Past]] = Past
 
     _core: Core
     space: Space
@@ -314,7 +320,7 @@ class ContentStore:
             DomainMismatchError: When the read model is first read: it is another domain's fold.
             FoldError: Likewise: an applicator failed.
         """
-        return Past(self._core, self.space, self.domain, at)
+        return self._past_type(self._core, self.space, self.domain, at)
 
     async def get_checkpoint(self, name: str = PSTATE) -> int:
         """Return the last sequence that a named reader finished, 0 if none."""
@@ -334,7 +340,7 @@ class ContentStore:
 
     def transaction(self) -> Transaction:
         """Open a transaction over this space: ``async with store.transaction() as tx``."""
-        return Transaction(self._core, [self.space], self._domains())
+        return self._transaction_type(self._core, [self.space], self._domains())
 
     def join(self, connection: AsyncConnection) -> Transaction:
         """Take part in the transaction that is open on the caller's own connection.
@@ -354,9 +360,29 @@ class ContentStore:
         # SQLAlchemy knows, but has no public way to ask
         if connection.sync_connection._is_autocommit_isolation():  # type: ignore[union-attr]  # noqa: SLF001
             raise MisuseError("join needs a transaction, and this connection is in AUTOCOMMIT")
-        return Transaction(
+        return self._transaction_type(
             self._core, [self.space], self._domains(), _connection=connection, _joined=True
         )
 
-    def _domains(self) -> dict[int, Domain]:
-        return {} if self.domain is None else {self.space.space_id: self.domain}
+    def at(self, space: SpaceLike) -> Self:
+        """Return a view of another space, with this store's domain; nothing is looked up.
+
+        A name that does not exist is an empty space, which its first write makes. Each call
+        through such a view looks the name up; a store that `content_store` opened does not.
+
+        Raises:
+            SpaceNameError: The name is reserved.
+            DataError: It is no `Space` and no name.
+        """
+        if isinstance(space, str):
+            space = unregistered(space)
+        if not isinstance(space, Space):
+            raise DataError("space", space, "give a Space or its name")
+        return type(self)(self._core, space, self.domain)
+
+    def part(self, datatype: DataType) -> Partition:
+        """Return what a data type keeps in this space."""
+        return Partition(StoreAccess(self._core, self.space, self.domain), datatype)
+
+    def _domains(self) -> dict[int | str, Domain]:
+        return {} if self.domain is None else {domain_key(self.space): self.domain}

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
-from ramax.core.limits import check_sequence, validate_space_name
+from ramax.core.limits import RESERVED_PREFIX, check_sequence, validate_space_name
 from ramax.core.observer import Observer
 from ramax.core.schema import Schema
 from ramax.errors import (
@@ -30,7 +30,7 @@ from ramax.storage.backend import Backend
 from ramax.storage.cancellation import to_its_end
 from ramax.storage.executors import Executor
 from ramax.storage.spaces import DEFAULT, UNSAVED_DEFAULT
-from ramax.values import Space
+from ramax.values import EPOCH, Space
 
 T = TypeVar("T")
 SpaceLike = Space | str | int
@@ -181,7 +181,9 @@ class Core:
     # -- which space -----------------------------------------------------------------------------
 
     async def resolve(self, space: SpaceLike) -> Space:
-        """Return the space that a caller means; the unsaved `default` has id 0.
+        """Return the space that a caller means; one that has no row yet has id 0.
+
+        That is `default` before its first write, and what a view names (`ContentStore.at`).
 
         Raises:
             SpaceNotFoundError: There is none of that name or id.
@@ -190,6 +192,8 @@ class Core:
         if isinstance(space, Space):
             if space.space_id:
                 return space
+            if space.space_name != DEFAULT:
+                return await self.find_by_name(space.space_name) or space
             if self._default is not None:  # it keeps its row for good
                 return self._default
         return await self.present(space)
@@ -209,7 +213,10 @@ class Core:
             SpaceNotFoundError: There is none of that name or id.
             DataError: It is not a space, a name or an id.
         """
-        found = await self.find(space.space_id if isinstance(space, Space) else space)
+        target = space
+        if isinstance(space, Space):
+            target = space.space_id or space.space_name
+        found = await self.find(target)  # type: ignore[arg-type]
         if found is None:
             raise SpaceNotFoundError(space.space_name if isinstance(space, Space) else space)
         return found
@@ -241,9 +248,17 @@ class Core:
         return await self.read(lambda ex: spaces.find_by_id(ex, space_id))
 
     async def saved(self, space: SpaceLike) -> Space:
-        """Return the space with a row: the unsaved `default` gets its own now."""
+        """Return the space with a row: one that has none yet gets its own now.
+
+        Raises:
+            SpaceNameError: A new space may not have this name.
+        """
         found = await self.resolve(space)
-        return found if found.space_id else await self.create(DEFAULT, None)
+        return found if found.space_id else await self.create(found.space_name, None)
+
+    async def opened(self, space: SpaceLike) -> Space:
+        """As `saved`, but a name that does not exist is made as well."""
+        return await self.saved(unregistered(space) if isinstance(space, str) else space)
 
     async def get_or_create(self, name: str, metadata: Mapping[str, Any] | None) -> Space:
         """Return the space of that name, made if it was not there; stored metadata wins.
@@ -281,6 +296,17 @@ class Core:
         await self.writer.close()
         await self.reader.close()
         await self.backend.close()
+
+
+def unregistered(name: str) -> Space:
+    """Return a space of that name that was not looked for, and may not exist.
+
+    Raises:
+        SpaceNameError: The name is reserved, or no str.
+    """
+    if type(name) is not str or name.startswith(RESERVED_PREFIX):
+        validate_space_name(name)
+    return UNSAVED_DEFAULT if name == DEFAULT else Space(0, name, EPOCH)
 
 
 def check_space(space: object) -> None:

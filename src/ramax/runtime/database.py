@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -16,7 +16,7 @@ from ramax.runtime.event_log import EventLog
 from ramax.runtime.findings import SpaceReport
 from ramax.runtime.pstate_repository import PStateRepository
 from ramax.runtime.spaces import SpaceRegistry
-from ramax.runtime.transaction import Transaction
+from ramax.runtime.transaction import Transaction, domain_key
 from ramax.runtime.verify import OnProgress, verify
 from ramax.storage import migrate
 from ramax.storage.schema import schema_state
@@ -31,6 +31,9 @@ class Database:
     ``engine`` is yours for your own tables. In memory there is one connection: lend it with
     `connection`.
     """
+
+    _store_type: ClassVar[type[ContentStore]] = ContentStore
+    _transaction_type: ClassVar[type[Transaction]] = Transaction
 
     def __init__(self, core: Core, engine: AsyncEngine, *, owns_engine: bool) -> None:
         self._core, self._owns_engine = core, owns_engine
@@ -59,12 +62,9 @@ class Database:
             SpaceNotFoundError: ``create`` is off, or an id was given, and there is no such space.
             SpaceNameError: A new space may not have this name.
         """
-        if domain is not None:
-            if not isinstance(domain, Domain):
-                raise MisuseError(f"domain must be a Domain, got {type(domain).__name__}")
-            domain.freeze()
+        domain = _checked(domain)
         found = await self._open(space, metadata, create=create)
-        return ContentStore(self._core, found, domain)
+        return self._store_type(self._core, found, domain)
 
     async def _open(
         self, space: SpaceLike, metadata: Mapping[str, Any] | None, *, create: bool
@@ -85,12 +85,12 @@ class Database:
         if not spaces:
             raise MisuseError('name the spaces of the transaction: db.transaction("a", "b")')
         domains = {
-            each.space.space_id: each.domain
+            domain_key(each.space): each.domain
             for each in spaces
             if getattr(each, "domain", None) is not None
         }
         targets = [getattr(each, "space", each) for each in spaces]
-        return Transaction(self._core, targets, domains, _also=also)
+        return self._transaction_type(self._core, targets, domains, _also=also)
 
     async def run_transaction(
         self,
@@ -208,3 +208,11 @@ class Database:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+def _checked(domain: Domain | None) -> Domain | None:
+    if domain is not None:
+        if not isinstance(domain, Domain):
+            raise MisuseError(f"domain must be a Domain, got {type(domain).__name__}")
+        domain.freeze()
+    return domain

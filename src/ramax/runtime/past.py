@@ -48,7 +48,7 @@ class Past:
     """
 
     def __init__(self, core: Core, space: Space, domain: Domain | None, at: Any) -> None:
-        _check(at)
+        check_point(at)
         self.core, self.space, self.domain = core, space, domain
         self.pstate = PastPState(self)
         self.events = PastEvents(self)
@@ -111,7 +111,7 @@ class Past:
             space = await self.core.resolve(self.space)
             now = self.core.clock()
             self._point = await self.core.read(
-                lambda ex: _locate(ex, space, self._at, now, self._whose)
+                lambda ex: locate(ex, space, self._at, now, self._whose)
             )
         return self._point
 
@@ -279,7 +279,7 @@ class PastEvents:
         return min(to_sequence, last)
 
 
-def _check(at: object) -> None:
+def check_point(at: object) -> None:
     """Refuse what no point of a history can be."""
     if isinstance(at, datetime):
         if at.utcoffset() is None:
@@ -290,7 +290,18 @@ def _check(at: object) -> None:
         raise DataError(_WHAT, at, "must be at least 0, which is before the first event")
 
 
-def _locate(ex: Executor, space: Space, at: int | datetime, now: int, whose: Fold | None) -> Point:
+def locate(
+    ex: Executor, space: Space, at: int | datetime, now: int, whose: Fold | None = None
+) -> Point:
+    """Find a point of a space's history.
+
+    Args:
+        now: The time, in UTC µs.
+
+    Raises:
+        DataError: It lies beyond the newest event, or in the future.
+        SpaceNotFoundError: The space was deleted.
+    """
     head, latest = 0, 0
     if space.space_id:
         guard = facts_of(ex, space).guard

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from ramax.core.domain import Domain
 from ramax.core.fold import check_fit
+from ramax.core.keys import key_range
 from ramax.core.state import Packed
 from ramax.errors import StorageError
 from ramax.runtime.catchup import facts_of, fold_rows
@@ -95,13 +96,20 @@ class PastFold:
         return self._values.walk()
 
     def scan(self, prefix: str, after: str) -> Iterator[tuple[str, Packed]]:
-        """Yield keys above ``after`` that begin with ``prefix``, in key order."""
-        if prefix > after:
-            value = self._values.load(prefix)
+        """Yield keys above ``after`` that begin with ``prefix``, in key order.
+
+        The empty prefix is that of every key of the application.
+        """
+        return self.between(*key_range(prefix), after)
+
+    def between(self, low: str, high: str, after: str) -> Iterator[tuple[str, Packed]]:
+        """Yield keys with low <= key < high, and above ``after``, in key order."""
+        if low > after:
+            value = self._values.load(low)
             if value is not None:
-                yield prefix, value
-            after = prefix
+                yield low, value
+            after = low
         for key, value in self._values.walk(after):
-            if not key.startswith(prefix):
+            if key >= high:
                 return
             yield key, value

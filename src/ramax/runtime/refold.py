@@ -159,9 +159,9 @@ class Folded:
         """See `Source.load`."""
         return uncatchable(self._values.load, key)
 
-    def load_all(self) -> Mapping[str, Packed]:
-        """See `Source.load_all`."""
-        return uncatchable(self._values.load_all)
+    def load_range(self, low: str, high: str) -> Mapping[str, Packed]:
+        """See `Source.load_range`."""
+        return uncatchable(self._values.load_range, low, high)
 
 
 class _Comparison:

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from ramax.core.datatypes.datatype import DataType
 from ramax.core.decoding import Decoding
 from ramax.core.domain import Command, Domain
 from ramax.core.expectation import (
@@ -15,16 +17,18 @@ from ramax.core.expectation import (
     expect_versions_of,
 )
 from ramax.core.limits import check_sequence
-from ramax.core.query import Query
+from ramax.core.query import Query, Search
 from ramax.core.state import Packed
 from ramax.core.unit import checked_events
 from ramax.errors import MisuseError
+from ramax.runtime.access import read_range, read_window
 from ramax.runtime.commands import NO_DOMAIN, causes
 from ramax.runtime.core import SpaceLike
 from ramax.runtime.jobs import Append, Execute
+from ramax.runtime.partition import Partition, Range, Window
 from ramax.runtime.state_view import Pages, StateView
 from ramax.storage import pstate
-from ramax.storage.executors import Executor
+from ramax.storage.executors import Executor, Row
 from ramax.values import Commit, Event, NewEvent, Space
 
 T = TypeVar("T")
@@ -34,7 +38,15 @@ class Steps(Protocol):
     """What a scope needs of its transaction."""
 
     async def enter(self, target: SpaceLike) -> Space:
-        """Return a space of the transaction, locked from here on."""
+        """Return a space of the transaction, locked from here on; made if it was not there."""
+        ...
+
+    async def look(self, target: SpaceLike) -> Space | None:
+        """Return a space of the transaction, locked from here on, or None if there is none."""
+        ...
+
+    def rehearse(self, target: SpaceLike, work: Execute | Append) -> Commit:
+        """Run a step on an empty space that is not there; nothing is written."""
         ...
 
     async def run_job(self, space: Space, domain: Domain, work: Execute | Append) -> Commit:
@@ -175,12 +187,19 @@ class TransactionScope:
         return self.domain or NO_DOMAIN
 
     async def _run(self, work: Execute | Append) -> Commit:
-        space = await self._tx.enter(self._target)
+        space = await self._tx.look(self._target)
+        if space is None:  # what fails, or adds nothing, makes no space
+            tried = self._tx.rehearse(self._target, work)
+            if not tried.events:
+                return tried
+            space = await self._tx.enter(self._target)
         return await self._tx.run_job(space, self._folder, work)
 
     async def read(self, keys: Sequence[str]) -> dict[str, Packed | None]:
         """Read packed values as of now inside the transaction; a gap is folded first."""
-        space = await self._tx.enter(self._target)
+        space = await self._tx.look(self._target)
+        if space is None:
+            return dict.fromkeys(keys)
         return await self._tx.read(space, self.domain, keys)
 
     async def page(self, prefix: str, after: str, limit: int) -> list[tuple[str, Packed]]:
@@ -195,3 +214,50 @@ class TransactionScope:
     def name(self) -> str:
         """What the space was called when the scope was made."""
         return str(getattr(self._target, "space_name", self._target))
+
+    def part(self, datatype: DataType) -> Partition:
+        """Return what a data type keeps in the space, as the transaction sees it."""
+        return Partition(_ScopeAccess(self), datatype)
+
+
+@dataclass(frozen=True, slots=True)
+class _ScopeAccess:
+    """How a data type reaches its part of a space inside a transaction."""
+
+    _scope: TransactionScope
+
+    async def execute(self, datatype: DataType, command: Command, params: Any) -> Commit:
+        """Run a command of a data type."""
+        work = Execute(datatype, [(command, params)], causes(None, None), None)
+        return await self._scope._run(work)  # noqa: SLF001 - the other half of the scope
+
+    async def packed(self, keys: Sequence[str]) -> dict[str, Packed | None]:
+        """Read stored values; None for a key that is not there."""
+        return await self._scope.read(keys)
+
+    async def memory(self) -> tuple[object, int] | None:
+        """None: what the transaction wrote may yet be rolled back."""
+        return None
+
+    async def locate(self, at: int | datetime) -> int:
+        """Refuse: a transaction is about now."""
+        raise MisuseError(f"as_of={at} inside a transaction; read the past through the store")
+
+    async def page(self, wanted: Range) -> Sequence[tuple[str, Packed]]:
+        """Read a page of keys, the transaction's own included."""
+        return await self._query(lambda ex, space_id: read_range(ex, space_id, wanted), ())
+
+    async def count(self, prefix: str) -> int:
+        """Count the keys that begin with ``prefix``."""
+        return await self._query(lambda ex, id_: pstate.read_count(ex, id_, prefix) or 0, 0)
+
+    async def matches(self, search: Search, wanted: Window) -> Sequence[Row]:
+        """Read a page of events, the transaction's own included."""
+        return await self._query(lambda ex, space_id: read_window(ex, space_id, search, wanted), ())
+
+    async def _query(self, work: Callable[[Executor, int], T], nothing: T) -> T:
+        tx, target = self._scope._tx, self._scope._target  # noqa: SLF001 - as above
+        space = await tx.look(target)
+        if space is None:
+            return nothing
+        return await tx.run(lambda ex: work(ex, space.space_id))

@@ -148,7 +148,7 @@ class SpaceRegistry:
             return visible
         wanted = await self._core.resolve(space)
         if not wanted.space_id:
-            return _nothing()
+            return _nothing(wanted)
         counted = await self._core.read(lambda ex: read_stats(ex, wanted.space_id))
         if not counted:
             raise SpaceNotFoundError(wanted.space_name)
@@ -216,5 +216,5 @@ def _stored(ex: Executor, space: Space) -> Space:
     return found
 
 
-def _nothing() -> SpaceStats:
-    return SpaceStats(UNSAVED_DEFAULT, 0, 0, {PSTATE: 0}, None, 0)
+def _nothing(space: Space = UNSAVED_DEFAULT) -> SpaceStats:
+    return SpaceStats(space, 0, 0, {PSTATE: 0}, None, 0)

@@ -47,6 +47,11 @@ class StateReads:
         self._core.check_caller()
         for key in keys:
             check_key(key, "pstate key")
+        return await self.read_stored(keys, keep=keep)
+
+    async def read_stored(self, keys: Sequence[str], *, keep: bool = False) -> Found:
+        """As `read`, of any stored keys: those of ramax's data types as well."""
+        self._core.check_caller()
         space = self._space
         if not space.space_id:
             space = await self._core.resolve(space)

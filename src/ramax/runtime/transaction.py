@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ramax.core.datatypes.datatype import DataType
 from ramax.core.domain import Command, Domain
+from ramax.core.limits import validate_space_name
 from ramax.core.state import Packed
 from ramax.errors import (
     ClosedError,
@@ -23,8 +25,10 @@ from ramax.errors import (
 )
 from ramax.runtime.batch import Attempt, run_batch
 from ramax.runtime.catchup import fold_gap
-from ramax.runtime.core import Core, SpaceLike, check_space
+from ramax.runtime.commands import try_empty
+from ramax.runtime.core import Core, SpaceLike, check_space, unregistered
 from ramax.runtime.jobs import Append, Execute, Job, StateBehindError
+from ramax.runtime.partition import Partition
 from ramax.runtime.scope import TransactionPState, TransactionScope
 from ramax.storage import spaces
 from ramax.storage.cancellation import to_its_end
@@ -43,17 +47,27 @@ def _is(space: Space, target: SpaceLike) -> bool:
     return target in (space.space_id, space.space_name)
 
 
+def domain_key(space: Space) -> int | str:
+    """Return what a transaction knows the domain of a space by before it begins."""
+    return space.space_id or space.space_name
+
+
 @dataclass(eq=False)
 class Transaction:
     """All or nothing, for one task and one block.
 
-    Locks its spaces when it begins, in id order. A storage error fails it for good; a command's
-    "no" does not. With one space its verbs are the transaction's own.
+    Locks its spaces when it begins, in id order; a name that does not exist is made a space. A
+    storage error fails it for good; a command's "no" does not. With one space its verbs are the
+    transaction's own.
     """
+
+    _scope_type: ClassVar[type[TransactionScope]] = TransactionScope
 
     _core: Core
     _targets: Sequence[SpaceLike]
-    _domains: Mapping[int, Domain] = field(default_factory=dict)
+    _domains: Mapping[int | str, Domain] = field(default_factory=dict)
+    """By the id of the space, or by its name where it has no row yet."""
+
     _connection: AsyncConnection | None = None
     _joined: bool = False
     _held: dict[int, Space] = field(default_factory=dict)
@@ -74,7 +88,7 @@ class Transaction:
             raise MisuseError("a transaction is for one block; open another one")
         self._core.check_caller(self._root)
         self._task = asyncio.current_task()
-        named = [] if self._joined else [await self._core.saved(t) for t in self._targets]
+        named = [] if self._joined else [await self._core.opened(t) for t in self._targets]
         name = self._name()
         try:
             if not self._joined:
@@ -82,7 +96,7 @@ class Transaction:
             await self.run(_ensure_begun)
             self._state = "open"
             if self._joined:
-                named = [await self._find(target) for target in self._targets]
+                named = [await self._make(target) for target in self._targets]
             self._domains = self._domains_of(named)
             for space in sorted([*named, *self._also], key=lambda each: each.space_id):
                 await self._lock(space)
@@ -100,13 +114,13 @@ class Transaction:
             return None
         return self._connection.sync_connection.get_transaction()  # type: ignore[union-attr]
 
-    def _domains_of(self, named: Sequence[Space]) -> dict[int, Domain]:
-        """Key the domains by the ids that the spaces have now: `default` may just have got its."""
-        given = [target.space_id if isinstance(target, Space) else -1 for target in self._targets]
+    def _domains_of(self, named: Sequence[Space]) -> dict[int | str, Domain]:
+        """Key the domains by the ids that the spaces have now: one may just have got its own."""
+        given = [domain_key(t) if isinstance(t, Space) else -1 for t in self._targets]
         return {
-            space.space_id: self._domains[space_id]
-            for space_id, space in zip(given, named, strict=True)
-            if space_id in self._domains
+            space.space_id: self._domains[key]
+            for key, space in zip(given, named, strict=True)
+            if key in self._domains
         }
 
     def __await__(self) -> Any:
@@ -183,19 +197,40 @@ class Transaction:
                 (
                     d
                     for i, d in self._domains.items()
-                    if self._held.get(i) and _is(self._held[i], target)
+                    if isinstance(i, int) and i in self._held and _is(self._held[i], target)
                 ),
                 None,
             )
-        return TransactionScope(self, target, domain)
+        return self._scope_type(self, target, domain)
 
     async def enter(self, target: SpaceLike) -> Space:
-        """Return a space of this transaction, locked from here on if it was not yet."""
-        self._check()
-        for space in self._held.values():
-            if _is(space, target):
-                return space
+        """Return a space of this transaction, locked from here on if it was not yet.
+
+        A name that does not exist is made a space, which goes with the transaction's rollback.
+        """
+        return self._holding(target) or await self._take(await self._make(target))
+
+    async def look(self, target: SpaceLike) -> Space | None:
+        """As `enter`, but a name that does not exist stays so, and gives None."""
+        if (held := self._holding(target)) is not None:
+            return held
         space = await self._find(target)
+        return None if space is None else await self._take(space)
+
+    def rehearse(self, target: SpaceLike, work: Execute | Append) -> Commit:
+        """Run a step on an empty space that is not there; nothing is written.
+
+        Raises:
+            SpaceNameError: No space can be made of this name.
+        """
+        name = validate_space_name(target.space_name if isinstance(target, Space) else target)
+        return try_empty(self._core, unregistered(name), work)[0]
+
+    def _holding(self, target: SpaceLike) -> Space | None:
+        self._check()
+        return next((space for space in self._held.values() if _is(space, target)), None)
+
+    async def _take(self, space: Space) -> Space:
         if space.space_id in self._held:
             return self._held[space.space_id]
         nowait = any(held > space.space_id for held in self._held)
@@ -208,27 +243,32 @@ class Transaction:
             ) from error
         return space
 
-    async def _find(self, target: SpaceLike) -> Space:
+    async def _find(self, target: SpaceLike) -> Space | None:
         check_space(target)
-        now = self._core.clock()
-
-        def work(ex: Executor) -> Space | None:
-            if isinstance(target, Space) and target.space_id:
-                return target
-            if isinstance(target, int):
-                return spaces.find_by_id(ex, target)
-            name = target.space_name if isinstance(target, Space) else target
-            if not spaces.is_storable_name(name):
-                return None
-            found = spaces.find_by_name(ex, name)
-            if found is None and name == spaces.DEFAULT:
-                return spaces.create(ex, name, None, now)
+        if isinstance(target, Space) and target.space_id:
+            return target
+        if isinstance(target, int):
+            found = await self.run(lambda ex: spaces.find_by_id(ex, target))
+            if found is None:
+                raise SpaceNotFoundError(target)
             return found
+        name = target.space_name if isinstance(target, Space) else target
+        if not spaces.is_storable_name(name):
+            return None
+        return await self.run(lambda ex: spaces.find_by_name(ex, name))
 
-        space = await self.run(work)
-        if space is None:
-            raise SpaceNotFoundError(target.space_name if isinstance(target, Space) else target)
-        return space
+    async def _make(self, target: SpaceLike) -> Space:
+        space = await self._find(target)
+        if space is not None:
+            return space
+        name = validate_space_name(target.space_name if isinstance(target, Space) else target)
+        now = self._core.clock()
+        made = await self.run(
+            lambda ex: spaces.create(ex, name, None, now) or spaces.find_by_name(ex, name)
+        )
+        if made is None:  # somebody made it and deleted it again, in this moment
+            raise ConflictError(f"space {name!r} is being made by another transaction; begin again")
+        return made
 
     async def _lock(self, space: Space, *, nowait: bool = False) -> None:
         patience = self._core.options.limits.lock_timeout
@@ -250,6 +290,10 @@ class Transaction:
                 f"the transaction spans {len(self._targets)} spaces; say which: tx.at(name)"
             )
         return self.at(self._targets[0])
+
+    def part(self, datatype: DataType) -> Partition:
+        """See `TransactionScope.part`."""
+        return self._only().part(datatype)
 
     @property
     def pstate(self) -> TransactionPState:

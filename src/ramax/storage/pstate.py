@@ -8,7 +8,7 @@ from sqlalchemy import bindparam as p
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ramax.core.codec import FORMAT_MSGPACK
-from ramax.core.keys import prefix_end
+from ramax.core.keys import key_range
 from ramax.core.state import Packed
 from ramax.storage.executors import Executor
 from ramax.storage.reads import packed
@@ -18,13 +18,19 @@ from ramax.storage.tables import Tables
 
 @Statement
 def _scan(t: Tables) -> sa.Select[Any]:
+    return _in_range(t).where(t.pstate.c.key > p("after")).order_by(t.pstate.c.key)
+
+
+@Statement
+def _scan_down(t: Tables) -> sa.Select[Any]:
+    return _in_range(t).order_by(t.pstate.c.key.desc())
+
+
+def _in_range(t: Tables) -> sa.Select[Any]:
     s = t.pstate.c
     return (
         sa.select(s.key, s.value, s.format)
-        .where(
-            s.space_id == p("space_id"), s.key >= p("low"), s.key < p("high"), s.key > p("after")
-        )
-        .order_by(s.key)
+        .where(s.space_id == p("space_id"), s.key >= p("low"), s.key < p("high"))
         .limit(p("limit", type_=sa.Integer()))
     )
 
@@ -75,23 +81,41 @@ def delete_value(t: Tables) -> sa.Delete:
 def read_scan(
     ex: Executor, space_id: int, prefix: str, *, after: str = "", limit: int
 ) -> list[tuple[str, Packed]]:
-    """Read up to ``limit`` keys that begin with ``prefix``, above ``after``, in key order."""
-    rows = ex.rows(
-        _scan,
-        {
-            "space_id": space_id,
-            "low": prefix,
-            "high": prefix_end(prefix),
-            "after": after,
-            "limit": limit,
-        },
-    )
+    """Read up to ``limit`` keys that begin with ``prefix``, above ``after``, in key order.
+
+    The empty prefix is that of every key of the application.
+    """
+    low, high = key_range(prefix)
+    return read_in_range(ex, space_id, low, high, after=after, limit=limit)
+
+
+def read_in_range(
+    ex: Executor,
+    space_id: int,
+    low: str,
+    high: str,
+    *,
+    after: str = "",
+    limit: int,
+    down: bool = False,
+) -> list[tuple[str, Packed]]:
+    """Read up to ``limit`` keys with low <= key < high, and above ``after``, in key order.
+
+    Args:
+        down: From the highest key on, in falling order; without ``after``.
+    """
+    params = {"space_id": space_id, "low": low, "high": high, "limit": limit}
+    rows = ex.rows(_scan_down, params) if down else ex.rows(_scan, params | {"after": after})
     return [(key, packed(value, format_)) for key, value, format_ in rows]
 
 
 def read_count(ex: Executor, space_id: int, prefix: str) -> int | None:
-    """Count the keys that begin with ``prefix``; None if the space is gone."""
-    params = {"space_id": space_id, "low": prefix, "high": prefix_end(prefix)}
+    """Count the keys that begin with ``prefix``; None if the space is gone.
+
+    The empty prefix is that of every key of the application.
+    """
+    low, high = key_range(prefix)
+    params = {"space_id": space_id, "low": low, "high": high}
     rows = ex.rows(_count, params)
     return rows[0][0] if rows else None
 

@@ -72,9 +72,11 @@ def _value(t: Tables) -> sa.Select[Any]:
 
 
 @Statement
-def _all_values(t: Tables) -> sa.Select[Any]:
+def _values_in_range(t: Tables) -> sa.Select[Any]:
     s = t.pstate.c
-    return sa.select(s.key, s.value, s.format).where(s.space_id == p("space_id"))
+    return sa.select(s.key, s.value, s.format).where(
+        s.space_id == p("space_id"), s.key >= p("low"), s.key < p("high")
+    )
 
 
 @Statement
@@ -230,12 +232,10 @@ def read_values(ex: Executor, space_id: int, keys: Iterable[str]) -> dict[str, P
     return found
 
 
-def read_all_values(ex: Executor, space_id: int) -> dict[str, Packed]:
-    """Read the whole pstate of a space."""
-    return {
-        key: packed(value, format_)
-        for key, value, format_ in ex.rows(_all_values, {"space_id": space_id})
-    }
+def read_range(ex: Executor, space_id: int, low: str, high: str) -> dict[str, Packed]:
+    """Read every key of a space with low <= key < high."""
+    rows = ex.rows(_values_in_range, {"space_id": space_id, "low": low, "high": high})
+    return {key: packed(value, format_) for key, value, format_ in rows}
 
 
 _NOT_FOR_THE_DOMAIN = (StorageError, asyncio.CancelledError)
@@ -254,9 +254,9 @@ class StoredSource:
         except _NOT_FOR_THE_DOMAIN as error:
             raise ReadFailedError(error) from error
 
-    def load_all(self) -> Mapping[str, Packed]:
-        """Read every value."""
-        return uncatchable(read_all_values, self._ex, self._space_id)
+    def load_range(self, low: str, high: str) -> Mapping[str, Packed]:
+        """Read every value with low <= key < high."""
+        return uncatchable(read_range, self._ex, self._space_id, low, high)
 
 
 def uncatchable(read: Callable[..., T], *arguments: Any) -> T:

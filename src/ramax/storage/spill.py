@@ -60,9 +60,16 @@ class Spill:
         found = self._rows("SELECT key, value FROM spilled WHERE key = ?", key)
         return found[0][1] if found else None
 
-    def load_all(self) -> Mapping[str, bytes]:
-        """Return everything, for applicators that go over the whole state."""
-        return dict(self.walk())
+    def load_range(self, low: str, high: str) -> Mapping[str, bytes]:
+        """Return what lies in low <= key < high, for applicators that go over their whole state."""
+        found = {}
+        if low and (first := self.load(low)) is not None:
+            found[low] = first
+        for key, value in self.walk(low):
+            if key >= high:
+                break
+            found[key] = value
+        return found
 
     def walk(self, after: str = "") -> Iterator[tuple[str, bytes]]:
         """Yield keys above ``after`` with their values, in order; nothing may change meanwhile."""

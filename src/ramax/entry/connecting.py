@@ -1,4 +1,4 @@
-"""The composition root: ``connect`` opens a database and puts its parts together."""
+"""``connect`` opens a database and puts its parts together."""
 
 import os
 import re
@@ -10,9 +10,9 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ramax.core.observer import Observer
+from ramax.entry.handles import Database
 from ramax.errors import DataError, MisuseError, SchemaOutOfDateError
 from ramax.runtime.core import Core, Options
-from ramax.runtime.database import Database
 from ramax.runtime.write_back import WriteBackLimits
 from ramax.runtime.writer import Limits
 from ramax.storage import migrate

@@ -1,0 +1,54 @@
+"""What the data types have in common: names of events and entities, and a part of the pstate."""
+
+from typing import Any, ClassVar, Final
+
+from ramax.core.domain import OWN_TYPES, Domain, State
+from ramax.core.keys import OWN
+from ramax.core.limits import check_name
+from ramax.errors import DataError
+from ramax.values import Event
+
+MAX_NAME_BYTES: Final = 900
+"""Of a key, or the name of a cell: entity ids and index entries are longer, and end at 1,024."""
+
+
+class DataType(Domain):
+    """The events ``ramax.<name>.…``, and the keys under a prefix of their own that they fold into.
+
+    A space does not remember it among its domains: it folds in every space, always.
+    """
+
+    own: ClassVar[bool] = True
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{OWN_TYPES}{name}")
+        self.prefix = f"{OWN}{name}:"
+        self._entities = f"{self.name}:"
+
+    def type(self, what: str) -> str:
+        """Return the event type of what happened."""
+        return f"{self.name}.{what}"
+
+    def id_of(self, name: str) -> str:
+        """Return the entity id of something of this type."""
+        return f"{self._entities}{name}"
+
+    def name_of(self, event: Event) -> str:
+        """Return what an event of this type is about."""
+        return event.entity_id[len(self._entities) :]
+
+    def apply(self, state: State, event: Event) -> None:
+        """Fold one event into this type's part of the state.
+
+        Raises:
+            DataError: A newer ramax wrote it: skipping it would lose data.
+        """
+        if event.event_type not in self._handlers and "*" not in self._handlers:
+            raise DataError("event type", event.event_type, "is not known to this version of ramax")
+        super().apply(state, event)
+
+
+def check_own_name(value: Any, what: str) -> str:
+    """Return a key, or a cell's name: 1 to 900 UTF-8 bytes, no NUL; else `DataError`."""
+    check_name(value, what, MAX_NAME_BYTES)
+    return str(value)

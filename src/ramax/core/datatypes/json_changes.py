@@ -1,0 +1,78 @@
+"""The difference of two JSON documents, as changes that make the one from the other.
+
+A change is ``["set", way, value]``, ``["remove", way]`` for the member of an object, or
+``["splice", way, start, count, items]``: ``count`` items of an array from ``start`` on give way
+to ``items``. Events carry changes, so that a small edit of a large document is a small event.
+"""
+
+from typing import Any, Final
+
+from ramax.core.equality import same_value
+
+Change = list[Any]
+Way = list[str | int]
+
+_NOT_THERE: Final[Any] = object()
+
+
+def changes_between(old: Any, new: Any) -> list[Change]:
+    """Return the changes that make ``new`` of ``old``; none if they are the same."""
+    found: list[Change] = []
+    _compare(old, new, [], found)
+    return found
+
+
+def _compare(old: Any, new: Any, way: Way, found: list[Change]) -> None:
+    if type(old) is dict and type(new) is dict:
+        _compare_objects(old, new, way, found)
+    elif type(old) is list and type(new) is list:
+        _compare_arrays(old, new, way, found)
+    elif not same_value(old, new):
+        found.append(["set", way, new])
+
+
+def _compare_objects(
+    old: dict[str, Any], new: dict[str, Any], way: Way, found: list[Change]
+) -> None:
+    found += [["remove", [*way, key]] for key in old if key not in new]
+    for key, value in new.items():
+        before = old.get(key, _NOT_THERE)
+        if before is _NOT_THERE:
+            found.append(["set", [*way, key], value])
+        else:
+            _compare(before, value, [*way, key], found)
+
+
+def _compare_arrays(old: list[Any], new: list[Any], way: Way, found: list[Change]) -> None:
+    shorter = min(len(old), len(new))
+    start = 0
+    while start < shorter and same_value(old[start], new[start]):
+        start += 1
+    end = 0
+    while end < shorter - start and same_value(old[-1 - end], new[-1 - end]):
+        end += 1
+    gone, come = old[start : len(old) - end], new[start : len(new) - end]
+    if len(gone) == len(come):
+        for offset, (one, other) in enumerate(zip(gone, come, strict=True)):
+            _compare(one, other, [*way, start + offset], found)
+    else:
+        found.append(["splice", way, start, len(gone), come])
+
+
+def changed(document: Any, changes: list[Change]) -> Any:
+    """Return what the changes make of a document, which may be changed in place."""
+    for kind, way, *rest in changes:
+        if not way and kind == "set":
+            document = rest[0]
+            continue
+        target = document
+        for token in way if kind == "splice" else way[:-1]:
+            target = target[token]
+        if kind == "set":
+            target[way[-1]] = rest[0]
+        elif kind == "remove":
+            del target[way[-1]]
+        else:
+            start, count, items = rest
+            target[start : start + count] = items
+    return document

@@ -1,0 +1,28 @@
+"""What every space can store without a domain: keys and values, a log, cells, JSON, vectors."""
+
+from ramax.datatypes.cells import Cell, Cells, CellVersion
+from ramax.datatypes.json import JsonDocument, JsonDocuments, JsonVersion
+from ramax.datatypes.kv import KeyValues, KeyVersion
+from ramax.datatypes.log import Log, LogCommit, LogEntry, LogVerification
+from ramax.datatypes.vectors import Collection, Vector, VectorMatch, Vectors
+from ramax.datatypes.versions import VersionedCommit
+
+__all__ = [
+    "Cell",
+    "CellVersion",
+    "Cells",
+    "Collection",
+    "JsonDocument",
+    "JsonDocuments",
+    "JsonVersion",
+    "KeyValues",
+    "KeyVersion",
+    "Log",
+    "LogCommit",
+    "LogEntry",
+    "LogVerification",
+    "Vector",
+    "VectorMatch",
+    "Vectors",
+    "VersionedCommit",
+]

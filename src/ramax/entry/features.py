@@ -1,0 +1,56 @@
+"""The clients of the data types, on every handle that reaches one space."""
+
+from typing import Protocol
+
+from ramax.core.datatypes.cells import CELLS
+from ramax.core.datatypes.datatype import DataType
+from ramax.core.datatypes.json import JSON
+from ramax.core.datatypes.kv import KV
+from ramax.core.datatypes.log import LOG
+from ramax.core.datatypes.vectors import VECTORS
+from ramax.datatypes import Cells, JsonDocuments, KeyValues, Log, Vectors
+from ramax.runtime.partition import Partition
+
+
+class OneSpace(Protocol):
+    """A handle that reaches one space."""
+
+    def part(self, datatype: DataType) -> Partition:
+        """Return what a data type keeps in the space."""
+        ...
+
+
+class DataTypes:
+    """What a space can store without a domain; it is part of the space like any other event."""
+
+    __slots__ = ()
+
+    @property
+    def kv(self: OneSpace) -> KeyValues:
+        """Values under keys."""
+        return KeyValues(self.part(KV))
+
+    @property
+    def log(self: OneSpace) -> Log:
+        """Typed entries, numbered 1, 2, 3 and so on, chained by hashes."""
+        return Log(self.part(LOG))
+
+    @property
+    def cells(self: OneSpace) -> Cells:
+        """Named values that count their versions."""
+        return Cells(self.part(CELLS))
+
+    @property
+    def state(self: OneSpace) -> Cells:
+        """Another name of ``cells``."""
+        return Cells(self.part(CELLS))
+
+    @property
+    def json(self: OneSpace) -> JsonDocuments:
+        """JSON documents."""
+        return JsonDocuments(self.part(JSON))
+
+    @property
+    def vectors(self: OneSpace) -> Vectors:
+        """Collections of vectors."""
+        return Vectors(self.part(VECTORS))

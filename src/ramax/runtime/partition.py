@@ -1,0 +1,184 @@
+"""The part of a space that one data type keeps: running its commands, reading its keys."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from ramax.core.datatypes.datatype import DataType
+from ramax.core.domain import Command
+from ramax.core.keys import key_range
+from ramax.core.query import Search
+from ramax.core.state import Packed, unpack
+from ramax.storage.events import FOREVER, as_event
+from ramax.storage.executors import Row
+from ramax.values import Commit, Event
+
+PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Stored keys with low <= key < high and above ``after``, at most ``limit`` of them.
+
+    ``down``: from the highest on, in falling order.
+    """
+
+    low: str
+    high: str
+    after: str = ""
+    limit: int = PAGE
+    down: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Events with after < sequence <= upto, at most ``limit`` of them; newest first if ``down``."""
+
+    after: int = 0
+    upto: int = FOREVER
+    limit: int = PAGE
+    down: bool = False
+
+
+class Access(Protocol):
+    """How a data type reaches its part of a space: through a store, in a transaction, in the past.
+
+    Keys are stored ones, with the data type's prefix. A space that does not exist yet is empty.
+    """
+
+    async def memory(self) -> tuple[object, int] | None:
+        """Return the open database and the id of the space: what is read may be remembered.
+
+        None where it may not, as in a transaction that may be rolled back.
+        """
+        ...
+
+    async def locate(self, at: int | datetime) -> int:
+        """Return the sequence of the newest event up to a point of the space's history."""
+        ...
+
+    async def execute(self, datatype: DataType, command: Command, params: Any) -> Commit:
+        """Run a command of a data type."""
+        ...
+
+    async def packed(self, keys: Sequence[str]) -> dict[str, Packed | None]:
+        """Read stored values as of one moment; None for a key that is not there."""
+        ...
+
+    async def page(self, wanted: Range) -> Sequence[tuple[str, Packed]]:
+        """Read a page of keys, as of one moment."""
+        ...
+
+    async def count(self, prefix: str) -> int:
+        """Count the keys that begin with ``prefix``."""
+        ...
+
+    async def matches(self, search: Search, wanted: Window) -> Sequence[Row]:
+        """Read a page of the events that are searched for."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """What one data type keeps in one space; keys are those that its rules use."""
+
+    access: Access
+    datatype: DataType
+
+    async def execute(self, command: Command, params: Any) -> Commit:
+        """Run one of the data type's commands."""
+        return await self.access.execute(self.datatype, command, params)
+
+    async def get(self, key: str) -> Any:
+        """Return the value of a key; None if it is not there."""
+        stored = self.datatype.prefix + key
+        packed = (await self.access.packed([stored]))[stored]
+        return None if packed is None else unpack(packed)
+
+    async def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
+        """Return the values of those keys that are there, as of one moment, in that order."""
+        prefix = self.datatype.prefix
+        stored = {prefix + key: key for key in keys}
+        found = await self.access.packed(list(stored))
+        return {
+            key: unpack(packed) for at, key in stored.items() if (packed := found[at]) is not None
+        }
+
+    def scan(
+        self,
+        low: str,
+        high: str,
+        *,
+        limit: int | None = None,
+        after: str | None = None,
+        down: bool = False,
+    ) -> AsyncIterator[tuple[str, Any]]:
+        """Yield (key, value) for low <= key < high, above ``after``, in order or in falling order.
+
+        A page at a time, so that no connection is held while the caller works.
+        """
+        prefix = self.datatype.prefix
+        above = "" if after is None else prefix + after
+        return self._walk(prefix + low, prefix + high, above, limit, down=down)
+
+    def under(
+        self, prefix: str, *, limit: int | None = None, after: str | None = None, down: bool = False
+    ) -> AsyncIterator[tuple[str, Any]]:
+        """As `scan`, for the keys that begin with ``prefix``."""
+        low, high = key_range(self.datatype.prefix + prefix)
+        above = "" if after is None else self.datatype.prefix + after
+        return self._walk(low, high, above, limit, down=down)
+
+    async def _walk(
+        self, low: str, high: str, above: str, limit: int | None, *, down: bool
+    ) -> AsyncIterator[tuple[str, Any]]:
+        cut = len(self.datatype.prefix)
+        left = FOREVER if limit is None else limit
+        while left > 0:
+            size = min(left, PAGE)
+            page = await self.access.page(Range(low, high, above, size, down))
+            for key, packed in page:
+                yield key[cut:], unpack(packed)
+            if len(page) < size:
+                return
+            left -= size
+            if down:
+                high = page[-1][0]
+            else:
+                above = page[-1][0]
+
+    async def count(self, prefix: str) -> int:
+        """Count the keys that begin with ``prefix``."""
+        return await self.access.count(self.datatype.prefix + prefix)
+
+    async def history(
+        self, name: str, *, limit: int | None = None, before: int = FOREVER
+    ) -> list[Event]:
+        """Return the events about something of this type, the newest first.
+
+        Args:
+            before: Only events with a sequence below it.
+        """
+        search, own = Search(entity_id=self.datatype.id_of(name)), self.datatype.type("")
+        left, upto = FOREVER if limit is None else limit, before - 1
+        found: list[Event] = []
+        while len(found) < left:
+            window = Window(upto=upto, limit=min(left, PAGE), down=True)
+            page = await self.access.matches(search, window)
+            # anybody may write events of another type about an entity of this name
+            found += [event for event in map(as_event, page) if event.event_type.startswith(own)]
+            if len(page) < window.limit:
+                break
+            upto = page[-1][2] - 1
+        return found[:left]
+
+    async def events(self, search: Search, after: int = 0) -> AsyncGenerator[Event]:
+        """Yield the events above a sequence that are searched for, in order."""
+        while True:
+            page = await self.access.matches(search, Window(after=after))
+            for row in page:
+                yield as_event(row)
+            if len(page) < PAGE:
+                return
+            after = page[-1][2]
