@@ -1,6 +1,6 @@
 """The frozen nouns that ramax hands out: spaces, events, commits, references."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -66,7 +66,7 @@ class NewEvent:
     causation_id: int | None = field(default=None, kw_only=True)
     correlation_id: str | None = field(default=None, kw_only=True)
     metadata: Mapping[str, Any] | None = field(default=None, kw_only=True, hash=False)
-    tags: Iterable[str] = field(default=(), kw_only=True, hash=False)
+    tags: Collection[str] = field(default=(), kw_only=True, hash=False)
     version: int | None = field(default=None, kw_only=True)
 
     def __repr__(self) -> str:

@@ -16,6 +16,7 @@ def test_tags_are_a_set_in_order():
         ("abc", "must be a list of str"),
         (b"abc", "must be a list of str"),
         (7, "must be a list of str"),
+        (iter(["x"]), "must be a list of str"),
         ([""], "must not be empty"),
         ([7], "must be a str, not int"),
         (["x" * 256], "longer than 255"),

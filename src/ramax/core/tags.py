@@ -1,6 +1,6 @@
 """The tags of an event: what they may be, and how they are stored beside it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any, Final
 
 from ramax.core.codec import decode, encode
@@ -12,8 +12,11 @@ MAX_TAGS: Final = 64
 
 
 def checked_tags(tags: Any, what: str) -> list[str]:
-    """Return tags in order, each once: at most 64, of 1 to 255 UTF-8 bytes; else `DataError`."""
-    if isinstance(tags, (str, bytes)) or not isinstance(tags, Iterable):
+    """Return tags in order, each once: at most 64, of 1 to 255 UTF-8 bytes; else `DataError`.
+
+    An iterator is refused: a command may be decided twice, and it would be empty by then.
+    """
+    if isinstance(tags, (str, bytes)) or not isinstance(tags, Collection):
         raise DataError(what, tags, "must be a list of str")
     found = list(tags)
     for tag in found:

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ramax.core.codec import decode, encode_payload
 from ramax.core.domain import OWN_TYPES, Command, Domain
@@ -295,7 +295,7 @@ def encode_event(
     if version is not None or (domain is not None and domain.has_versions):
         version = _written_version(domain, event_type, version)
     tags = None
-    if new.tags != ():
+    if new.tags is not _NO_TAGS:  # the default, which is one object
         tags = pack_tags(checked_tags(new.tags, places.tags))
     return EventRow(
         sequence,
@@ -319,6 +319,7 @@ def _written_version(domain: Domain | None, event_type: str, version: int | None
 
 
 _NOT_YOURS = "types that begin with 'ramax.' are those of ramax's data types; use store.kv, …"
+_NO_TAGS: Final = NewEvent("").tags
 
 
 class _Places:

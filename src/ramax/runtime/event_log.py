@@ -1,6 +1,6 @@
 """The log as users see it: ``db.events`` over all spaces, ``store.events`` over one."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ramax.core.domain import Domain
@@ -23,7 +23,7 @@ class EventLog(EventReads):
         payload: Mapping[str, Any],
         *,
         metadata: Mapping[str, Any] | None = None,
-        tags: Iterable[str] = (),
+        tags: Collection[str] = (),
         version: int | None = None,
         causation_id: int | None = None,
         correlation_id: str | None = None,

@@ -1,6 +1,6 @@
 """One space inside a transaction: its verbs, and its pstate as the transaction sees it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -124,7 +124,7 @@ class TransactionScope:
         payload: Mapping[str, Any],
         *,
         metadata: Mapping[str, Any] | None = None,
-        tags: Iterable[str] = (),
+        tags: Collection[str] = (),
         version: int | None = None,
         causation_id: int | None = None,
         correlation_id: str | None = None,
