@@ -4,7 +4,15 @@ import asyncio
 
 import pytest
 
-from ramax import ConcurrencyError, DataError, MisuseError, NewEvent, Query, TransactionFailedError
+from ramax import (
+    ConcurrencyError,
+    DataError,
+    IdempotencyConflictError,
+    MisuseError,
+    NewEvent,
+    Query,
+    TransactionFailedError,
+)
 from tests._domains import counter, documents, put
 
 
@@ -115,6 +123,8 @@ async def test_an_idempotent_append_is_answered_again_although_it_would_not_fit_
     first = await store.events.append_many([fact("h")], expected_version=0, idempotency_key="l")
     again = await store.events.append_many([fact("h")], expected_version=0, idempotency_key="l")
     assert (again, await newest(db)) == (first, 5)
+    with pytest.raises(IdempotencyConflictError):  # tags are content
+        await store.events.append_many([fact("h", "z")], idempotency_key="l")
 
 
 async def test_a_transaction_sees_what_it_wrote_itself(db, store):

@@ -16,6 +16,7 @@ from ramax.core.expectation import (
 from ramax.core.limits import check_name, check_optional_id, check_sequence
 from ramax.core.query import Query
 from ramax.core.state import Packed
+from ramax.core.tags import checked_tags
 from ramax.core.unit import Causes, Guard, SpaceUnit, checked_events
 from ramax.errors import MisuseError
 from ramax.runtime.batch import commits_of
@@ -113,6 +114,8 @@ async def append(  # noqa: PLR0913 - what a call may say
                 e.event_type,
                 e.entity_id,
                 decode(encode_payload(e.payload, f"payload of {e.event_type}")),
+                # only where there are some: keys that were stored before still fit
+                *([checked_tags(e.tags, f"tags of {e.event_type}")] if e.tags else []),
             ]
             for e in events
         ]
