@@ -6,7 +6,7 @@ import ramax
 from ramax.core.codec import encode
 from ramax.core.unit import EventRow, Guard, SpaceWrite
 from ramax.storage.backend import write_plan
-from ramax.storage.plan import Extra, WritePlan, Written
+from ramax.storage.plan import EventIds, Extra, WritePlan
 
 NEW = Guard(0, 0, 0, 0, None)
 """The guard of a space that nobody has written to."""
@@ -29,6 +29,6 @@ def plan(*spaces: SpaceWrite, extras: tuple[Extra, ...] = ()) -> WritePlan:
     return WritePlan(spaces, b"token", 2000, extras)
 
 
-async def write(database: ramax.Database, wanted: WritePlan) -> dict[int, Written]:
+async def write(database: ramax.Database, wanted: WritePlan) -> dict[int, EventIds]:
     """Write a plan in a transaction of its own."""
     return await database._core.locked("a test", lambda ex: write_plan(ex, wanted))

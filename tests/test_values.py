@@ -124,6 +124,40 @@ def test_a_commit_names_its_events_in_order() -> None:
     assert Commit((event(event_id=9), event(event_id=4)), 3).event_ids == (9, 4)
 
 
+def test_a_commit_makes_its_events_when_they_are_asked_for_and_once() -> None:
+    asked: list[int] = []
+
+    def events() -> tuple[Event, ...]:
+        asked.append(1)
+        return (event(event_id=9),)
+
+    commit = Commit(events, 3)
+    assert (commit.space_sequence, asked) == (3, [])
+    assert commit.events is commit.events
+    assert commit == Commit((event(event_id=9),), 3, replayed=False)
+    assert (commit.event_ids, asked) == ((9,), [1])
+
+
+@travels
+def test_a_commit_travels_whole(travel: Callable[[Commit], Commit]) -> None:
+    commit = Commit(lambda: (event(),), 3, replayed=True)
+    arrived = travel(commit)
+    assert arrived == commit
+    assert (arrived.events, arrived.replayed) == ((event(),), True)
+    assert repr(arrived) == f"Commit(events={(event(),)!r}, space_sequence=3, replayed=True)"
+
+
+def test_a_commit_is_immutable_and_hashable() -> None:
+    commit = Commit((event(),), 3)
+    with pytest.raises(AttributeError, match="immutable"):
+        commit.space_sequence = 4
+    with pytest.raises(AttributeError, match="immutable"):
+        del commit.replayed
+    assert {commit, Commit(lambda: (event(),), 3)} == {commit}
+    assert commit != Commit((event(),), 4)
+    assert commit != "a commit"
+
+
 # -- times ---------------------------------------------------------------------------------------
 
 MICROS = st.integers(

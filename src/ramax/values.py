@@ -1,6 +1,6 @@
 """The frozen nouns that ramax hands out: spaces, events, commits, references."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -266,22 +266,68 @@ def marked(event: Event, version: int, tags: tuple[str, ...]) -> Event:
     return event
 
 
-@dataclass(frozen=True, slots=True)
 class Commit:
-    """What one command added.
+    """What one command added; immutable.
 
     ``space_sequence`` is the newest sequence of the space right after it; ``replayed`` says that
-    an idempotency key was known and this is the first answer again.
+    an idempotency key was known and this is the first answer again. ``events`` may be given as a
+    function: it is called when somebody first asks for them (ADR-0027).
     """
 
-    events: tuple[Event, ...]
+    __slots__ = ("_events", "replayed", "space_sequence")
+
+    _events: "tuple[Event, ...] | Callable[[], tuple[Event, ...]]"
     space_sequence: int
-    replayed: bool = False
+    replayed: bool
+
+    def __init__(
+        self,
+        events: "tuple[Event, ...] | Callable[[], tuple[Event, ...]]",
+        space_sequence: int,
+        replayed: bool = False,  # noqa: FBT001, FBT002 - a field, in its place
+    ) -> None:
+        put = object.__setattr__
+        put(self, "_events", events)
+        put(self, "space_sequence", space_sequence)
+        put(self, "replayed", replayed)
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """The events that were recorded, in order."""
+        events = self._events
+        if not isinstance(events, tuple):
+            events = events()
+            object.__setattr__(self, "_events", events)
+        return events
 
     @property
     def event_ids(self) -> tuple[int, ...]:
         """The ids of ``events``, same order."""
         return tuple(event.event_id for event in self.events)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a commit is immutable, cannot set {name}")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"a commit is immutable, cannot delete {name}")
+
+    def _values(self) -> tuple[Any, ...]:
+        return self.events, self.space_sequence, self.replayed
+
+    def __eq__(self, other: object) -> bool:
+        return self._values() == other._values() if isinstance(other, Commit) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __repr__(self) -> str:
+        return (
+            f"Commit(events={self.events!r}, space_sequence={self.space_sequence}, "
+            f"replayed={self.replayed})"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Commit, self._values()
 
 
 @dataclass(frozen=True, slots=True)

@@ -404,6 +404,21 @@ def test_a_forked_child_may_not_use_it(tmp_path):
     assert all("fork" in each for each in asyncio.run(parent()))
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+async def test_a_child_that_goes_on_where_its_parent_forked_may_not_use_it(tmp_path):
+    async with ramax.connect(tmp_path / "app.db") as db:
+        child = os.fork()
+        if not child:
+            try:
+                db._core.check_caller()
+            except MisuseError as error:
+                os._exit(0 if "fork" in str(error) else 1)
+            os._exit(2)
+        assert os.waitpid(child, 0)[1] == 0
+        db._core.check_caller()
+
+
 def test_without_a_loop_there_is_only_an_error(tmp_path):
     async def opened():
         return await ramax.connect(tmp_path / "app.db")

@@ -8,10 +8,10 @@ async def test_ids_follow_the_sequences_and_never_come_again(db_on_sqlite):
     one, two = await db.spaces.create("one"), await db.spaces.create("two")
     a, b = one.space_id, two.space_id
     done = await write(db, plan(appended(a, 2), appended(b, 1)))
-    assert {s: dict(w.event_ids) for s, w in done.items()} == {a: {1: 1, 2: 2}, b: {1: 3}}
+    assert {s: dict(w) for s, w in done.items()} == {a: {1: 1, 2: 2}, b: {1: 3}}
     await db.spaces.delete(two, force=True)
     again = await write(db, plan(appended(a, 1, NEW._replace(last_sequence=2))))
-    assert dict(again[a].event_ids) == {3: 4}
+    assert dict(again[a]) == {3: 4}
 
 
 async def test_a_lost_guard_writes_nothing_and_takes_no_id(db_on_sqlite):
@@ -20,7 +20,7 @@ async def test_a_lost_guard_writes_nothing_and_takes_no_id(db_on_sqlite):
     stale = NEW._replace(state_version=1)
     first = appended(lost.space_id, 3, stale, puts={"k": b"\x01"}, checkpoint=3)
     done = await write(db, plan(first, appended(kept.space_id)))
-    assert {s: dict(w.event_ids) for s, w in done.items()} == {kept.space_id: {1: 1}}
+    assert {s: dict(w) for s, w in done.items()} == {kept.space_id: {1: 1}}
     rows = await dump(db)
     assert {r["space_id"] for r in rows["events"]} == {kept.space_id}
     assert not rows["pstate_entities"]

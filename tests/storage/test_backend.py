@@ -6,7 +6,6 @@ from ramax.storage import spaces
 from ramax.storage.append_postgres import write_postgres
 from ramax.storage.append_sqlite import write_sqlite
 from ramax.storage.backend import write_plan
-from ramax.storage.plan import Written
 from tests._plans import appended, plan
 from tests._tables import dump
 
@@ -50,8 +49,7 @@ async def test_a_plan_gives_the_same_answer_and_rows_as_the_way_of_its_database(
             await db._core.backend.locked(lambda ex, way=way: undone(way, ex))
     assert states == [[(2, 0, 1000), (1, 0, 1000)]] * 2
     for answer in answers:
-        assert {s: list(written.event_ids) for s, written in answer.items()} == {a: [1, 2], b: [1]}
-        assert all(isinstance(written, Written) for written in answer.values())
+        assert {s: list(written) for s, written in answer.items()} == {a: [1, 2], b: [1]}
     assert not (await dump(db))["events"]
 
 

@@ -30,7 +30,7 @@ async def test_an_id_above_one_that_is_not_committed_yet_is_not_safe(db_on_postg
         wanted = plan(appended(slow, 2))
         await open_.run_sync(lambda c: write_postgres(CoreExecutor(c, tables), wanted))
         done = await write(db, plan(appended(fast)))
-        assert dict(done[fast].event_ids) == {1: 4}
+        assert dict(done[fast]) == {1: 4}
         naive = await db._core.read(read_last_id)
         assert await read_up_to(db, naive) == [1, 4]  # and would never see 2 and 3
         assert await db._core.read(safe_event_id) == 1

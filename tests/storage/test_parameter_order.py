@@ -7,6 +7,7 @@ from ramax.storage.sql import Statement
 from ramax.storage.tables import build_tables
 
 ORDERS = {
+    "take_guard": (append_sqlite.take_guard, append_sqlite.GUARD_PARAMETERS),
     "insert_event": (append_sqlite.insert_event, append_sqlite.EVENT_PARAMETERS),
     "upsert_value": (
         pstate.upsert_value,
@@ -16,6 +17,7 @@ ORDERS = {
         checkpoints.upsert_checkpoint,
         ("space_id", "name", "event_id", "sequence", "now"),
     ),
+    "delete_value": (pstate.delete_value, ("space_id", "key")),
     "value": (reads._value, ("space_id", "key")),
 }
 

@@ -56,21 +56,22 @@ _SUSPECT: Final = bytes(
 )
 
 
-def encode(value: Any, what: str) -> bytes:
+def encode(value: Any, what: str, *named: Any) -> bytes:
     """Encode a value; the same value gives the same bytes in every process.
 
-    ``what`` names the place in errors ("payload of contact.added"). A dict keeps its order, a set
+    ``what`` names the place in errors ("payload of contact.added"); what is ``named`` besides is
+    put into its braces then, and not before. A dict keeps its order, a set
     is sorted by encoded items. Raises `CodecError` for a type, also a subclass, that would not
     come back as it is, for text that is not UTF-8, and beyond `MAX_DEPTH`.
     """
     try:
         data = _packer.pack(value)
     except (TypeError, ValueError, OverflowError, RecursionError):
-        return _encode_with_extensions(value, what)
+        return _encode_with_extensions(value, what, named)
     # translate() gives the very same object back when no byte changes: the cheapest scan there is
     if data.translate(_SUSPECT) is data and (len(data) <= MAX_DEPTH or _is_shallow(value)):
         return data
-    return _encode_with_extensions(value, what)
+    return _encode_with_extensions(value, what, named)
 
 
 def encode_payload(payload: Mapping[str, Any], what: str) -> bytes:
@@ -126,17 +127,23 @@ def _is_shallow(value: Any) -> bool:
     return False
 
 
-def _encode_with_extensions(value: Any, what: str) -> bytes:
+def _encode_with_extensions(value: Any, what: str, named: tuple[Any, ...]) -> bytes:
     try:
         return _packer.pack(_plain(value, 0))
     except UnstorableError as error:
-        raise CodecError(what, error.value, error.rule) from None
+        raise CodecError(_place(what, named), error.value, error.rule) from None
     except UnicodeEncodeError as error:
-        raise CodecError(what, error.object, "text with a lone surrogate is not UTF-8") from None
+        rule = "text with a lone surrogate is not UTF-8"
+        raise CodecError(_place(what, named), error.object, rule) from None
     except RecursionError:
-        raise CodecError(what, value, _TOO_DEEP) from None
+        raise CodecError(_place(what, named), value, _TOO_DEEP) from None
     except ValueError as error:  # an item of 4 GiB or more
-        raise CodecError(what, value, f"too large for MessagePack: {error}") from error
+        rule = f"too large for MessagePack: {error}"
+        raise CodecError(_place(what, named), value, rule) from error
+
+
+def _place(what: str, named: tuple[Any, ...]) -> str:
+    return what.format(*named) if named else what
 
 
 def _plain(value: Any, depth: int) -> Any:

@@ -213,7 +213,7 @@ class WriteState(_Mapped):
             before = peek(key)
             if type(before) is Tagged and _is_as_read(before, value):
                 continue  # rows that came from Elixir keep their bytes
-            packed = encode(value, f"pstate value of {key!r},")
+            packed = encode(value, "pstate value of {!r},", key)
             if packed == before or packed == migrated.get(key):
                 continue
             if self._schema and (entity := self._schema.entity_of(key)) is not None:

@@ -4,7 +4,7 @@ Values are packed whenever an event ends, so nothing is ever shared between two 
 two commands or a caller, and a nested value that was changed in place is found (ADR-0008).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from ramax.core.codec import decode, decode_tagged
@@ -159,6 +159,18 @@ class SpaceState:
         where = problem.entity, problem.field
         first, times = self.complaints.get(where, Complaint(problem, 0))
         self.complaints[where] = Complaint(first, times + 1)
+
+    def changes(self) -> tuple[Mapping[str, bytes], Sequence[str]]:
+        """Return what is to be written: values by key, and keys that go."""
+        written = self.written
+        if None not in written.values():
+            return written, []  # type: ignore[return-value]
+        known = self._known
+        unknown = b""  # set without a read, then deleted: it may be there
+        return (
+            {key: value for key, value in written.items() if value is not None},
+            [k for k, v in written.items() if v is None and known.get(k, unknown) is not None],
+        )
 
     def keep(self) -> None:
         """The running command succeeded: its writes become the unit's."""

@@ -8,8 +8,8 @@ again; even a "no" is only given once the guard that it rests on is known to hav
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ramax.core.query import Query
@@ -23,7 +23,7 @@ from ramax.storage.backend import write_plan
 from ramax.storage.chain import hash_rows
 from ramax.storage.executors import Executor
 from ramax.storage.links import index_rows
-from ramax.storage.plan import Extra, WritePlan, Written
+from ramax.storage.plan import EventIds, Extra, WritePlan
 from ramax.storage.reads import (
     Facts,
     StoredSource,
@@ -40,9 +40,10 @@ from ramax.values import Commit
 class _Stored(StoredSource):
     """Reads misses from what is known at this guard, then from the database."""
 
+    __slots__ = ("_values",)
+
     def __init__(self, ex: Executor, space_id: int, values: Mapping[str, Packed | None]) -> None:
-        super().__init__(ex, space_id)
-        self._values = values
+        self._ex, self._space_id, self._values = ex, space_id, values
 
     def load(self, key: str) -> Packed | None:
         found = self._values.get(key, _ABSENT)
@@ -69,13 +70,21 @@ class _Collector:
         raise KeysMissingError([])
 
 
-@dataclass(slots=True)
-class Answer:
-    """What one job came to: its commits, or an error."""
+@dataclass(slots=True, eq=False)
+class Trial:
+    """One job in one attempt: what was decided, and what its caller gets."""
 
     job: Job
-    commits: list[Commit] = field(default_factory=list)
+    groups: Groups | None = None
+    """The events of each of its commands, once they are decided."""
+
+    head: int = 0
+    """The sequence of the space before it."""
+
     error: BaseException | None = None
+    commits: list[Commit] = field(default_factory=list)
+    first: "Trial | None" = None
+    """The one in this batch that has the same idempotency key, and came before."""
 
     def tell(self) -> None:
         """Give the caller what came of it."""
@@ -85,11 +94,18 @@ class Answer:
             self.job.answer(self.commits)
 
 
-@dataclass(slots=True)
+Seen = tuple[Known | None, int]
+"""What was known of a space before an attempt, and the cache's `tick` that goes with it."""
+
+
+@dataclass(slots=True, eq=False)
 class Attempt:
     """One try at a batch; kept outside so that a lost connection leaves its plan behind."""
 
-    jobs: Sequence[Job]
+    trials: Sequence[Trial]
+    seen: Mapping[int, Seen]
+    """Every space of the batch, in the order in which they came."""
+
     token: bytes
     now: int
     locked: bool
@@ -98,27 +114,28 @@ class Attempt:
     local_reads: bool = True
     """A read costs no round trip, so there is no need to find out first what will be read."""
 
-    fresh: set[int] = field(default_factory=set)
+    fresh: Iterable[int] = ()
     """Spaces whose guard was read under a lock that still holds."""
 
-    known: Mapping[int, Known] = field(default_factory=dict)
-    ticks: Mapping[int, int] = field(default_factory=dict)
     units: dict[int, SpaceUnit] = field(default_factory=dict)
-    groups: dict[Job, Groups | BaseException] = field(default_factory=dict)
-    heads: dict[Job, int] = field(default_factory=dict)
-    replayed: dict[Job, list[Commit]] = field(default_factory=dict)
-    keys: dict[tuple[int, str], Job] = field(default_factory=dict)
-    repeats: dict[Job, Job] = field(default_factory=dict)
+    keys: dict[tuple[int, str], Trial] = field(default_factory=dict)
+    """Idempotency keys that are new."""
+
     plan: WritePlan | None = None
-    answers: list[Answer] = field(default_factory=list)
-    again: list[Job] = field(default_factory=list)
+    answered: Sequence[Trial] = ()
+    again: Sequence[Job] = ()
     begun: float = 0.0
     """When it began, by `time.perf_counter`, where somebody watches."""
     decided: float = 0.0
 
+    @property
+    def jobs(self) -> list[Job]:
+        """The jobs of the batch."""
+        return [trial.job for trial in self.trials]
+
 
 def run_batch(ex: Executor, attempt: Attempt) -> None:
-    """Decide and write a batch; the results are in ``attempt.answers`` and ``attempt.again``.
+    """Decide and write a batch; the results are in ``attempt.answered`` and ``attempt.again``.
 
     On SQLite nothing counts before the caller's COMMIT. ``again`` holds jobs whose space was
     locked or lost; the caller requeues them.
@@ -127,7 +144,7 @@ def run_batch(ex: Executor, attempt: Attempt) -> None:
     if attempt.begun:
         attempt.decided = time.perf_counter()
     writes = [w for unit in attempt.units.values() if (w := unit.write()) is not None]
-    done: dict[int, Written] = {}
+    done: Mapping[int, EventIds] = {}
     if writes:
         attempt.plan = WritePlan(writes, attempt.token, attempt.now, _extras(attempt, writes))
         done = write_plan(ex, attempt.plan)
@@ -135,24 +152,28 @@ def run_batch(ex: Executor, attempt: Attempt) -> None:
 
 
 def _decide(ex: Executor, attempt: Attempt) -> None:
-    spaces = dict.fromkeys(job.space_id for job in attempt.jobs)
+    seen = attempt.seen
+    facts: Mapping[int, Facts] = {}
     if attempt.locked or attempt.local_reads:
-        unknown = spaces if attempt.locked else spaces.keys() - attempt.known.keys()
-        facts = read_facts(ex, dict.fromkeys(unknown, ())) if unknown else {}
-        attempt.fresh.update(unknown)
+        unknown = [i for i, (known, _) in seen.items() if known is None or attempt.locked]
+        if unknown:
+            facts = read_facts(ex, dict.fromkeys(unknown, ()))
+            attempt.fresh = unknown
     else:
         wanted = _discover(attempt)
         if wanted is None:
             return
         facts = _fetch(ex, attempt, wanted)
-    for space_id in spaces:
-        _open_unit(ex, attempt, space_id, facts.get(space_id))
+    for space_id, (known, _) in seen.items():
+        unit = _unit(ex, attempt, space_id, known, facts.get(space_id))
+        if unit is not None:
+            attempt.units[space_id] = unit
     _run_jobs(ex, attempt)
 
 
 def _fetch(ex: Executor, attempt: Attempt, wanted: dict[int, list[str]]) -> dict[int, Facts]:
     """Fetch what is missing with one statement; guards as well where one is not known."""
-    known = attempt.known
+    known = {i: found for i, (found, _) in attempt.seen.items() if found is not None}
     if wanted.keys() <= known.keys() and any(wanted.values()):
         values = read_known(ex, wanted)
         return {i: Facts(known[i].space_name, known[i].guard, values[i]) for i in wanted}
@@ -166,32 +187,39 @@ def _discover(attempt: Attempt) -> dict[int, list[str]] | None:
     round trip for each.
     """
     wanted: dict[int, list[str]] = {}
-    if any(job.idempotency_key for job in attempt.jobs):
-        wanted = {job.space_id: [] for job in attempt.jobs}
+    if any(trial.job.idempotency_key for trial in attempt.trials):
+        wanted = {space_id: [] for space_id in attempt.seen}
     collectors: dict[int, _Collector] = {}
-    for space_id in dict.fromkeys(job.space_id for job in attempt.jobs):
-        known = attempt.known.get(space_id) or _UNKNOWN
+    for space_id, (found, _) in attempt.seen.items():
+        known = found or _UNKNOWN
         collector = collectors[space_id] = _Collector(known.values)
         attempt.units[space_id] = SpaceUnit(space_id, known.space_name, known.guard, collector)
         if known is _UNKNOWN:
             wanted[space_id] = []
-    for job in attempt.jobs:
-        unit = attempt.units[job.space_id]
-        attempt.heads[job] = unit.head
-        try:
-            attempt.groups[job] = job.work.run(unit, _UNKNOWN_LOG, attempt.now)
-        except KeysMissingError:
-            wanted.setdefault(job.space_id, [])
-        except _THE_COMMANDS_OWN as error:
-            attempt.groups[job] = _told(error)
+    for trial in attempt.trials:
+        if not _in_memory(trial, attempt.units[trial.job.space_id], attempt.now):
+            wanted.setdefault(trial.job.space_id, [])
     for space_id, collector in collectors.items():
         if collector.missing:
             wanted[space_id] = list(collector.missing)
     if not wanted:
         return None
     attempt.units.clear()
-    attempt.groups.clear()
+    for trial in attempt.trials:
+        trial.groups = trial.error = None
     return wanted
+
+
+def _in_memory(trial: Trial, unit: SpaceUnit, now: int) -> bool:
+    """Try a job on what is in memory; say whether that was all it asked for."""
+    trial.head = unit.head
+    try:
+        trial.groups = trial.job.work.run(unit, _UNKNOWN_LOG, now)
+    except KeysMissingError:
+        return False
+    except _THE_COMMANDS_OWN as error:
+        trial.error = _told(error)
+    return True
 
 
 _ABSENT: Any = object()
@@ -215,35 +243,38 @@ class _UnknownLog:
 _UNKNOWN_LOG = _UnknownLog()
 
 
-def _open_unit(ex: Executor, attempt: Attempt, space_id: int, facts: Facts | None) -> None:
-    known = attempt.known.get(space_id)
-    if facts is None:
-        if known is None or attempt.locked:
-            return  # the database does not know the space
-        facts = Facts(known.space_name, known.guard, {})
-    held = known.values if known is not None and known.guard[:2] == facts.guard[:2] else _NOTHING
-    attempt.units[space_id] = SpaceUnit(
-        space_id, facts.space_name, facts.guard, _Stored(ex, space_id, held), facts.values
-    )
+def _unit(
+    ex: Executor, attempt: Attempt, space_id: int, known: Known | None, facts: Facts | None
+) -> SpaceUnit | None:
+    """Open a unit of work on what is known, or was read; None if the space is not there."""
+    if facts is not None:
+        same = known is not None and known.guard[:2] == facts.guard[:2]
+        stored = _Stored(ex, space_id, known.values if known is not None and same else _NOTHING)
+        return SpaceUnit(space_id, facts.space_name, facts.guard, stored, facts.values)
+    if known is None or attempt.locked:
+        return None
+    return SpaceUnit(space_id, known.space_name, known.guard, _Stored(ex, space_id, known.values))
 
 
 def _run_jobs(ex: Executor, attempt: Attempt) -> None:
-    for job in attempt.jobs:
+    for trial in attempt.trials:
+        job = trial.job
         unit = attempt.units.get(job.space_id)
         if unit is None:
-            attempt.groups[job] = SpaceNotFoundError(job.space_name)
+            trial.error = SpaceNotFoundError(job.space_name)
             continue
         try:
-            if job.idempotency_key is not None and _repeat(ex, attempt, job, unit):
+            if job.idempotency_key is not None and _repeat(ex, attempt, trial, unit):
                 continue
-            attempt.heads[job] = unit.head
+            trial.head = unit.head
             log = StoredLog(ex, unit.space_id)
-            attempt.groups[job] = job.work.run(unit, log, attempt.now)
-            unit.touched |= job.idempotency_key is not None
+            trial.groups = job.work.run(unit, log, attempt.now)
+            if job.idempotency_key is not None:
+                unit.touched = True
         except ReadFailedError as failure:
             raise failure.error from failure
         except _THE_COMMANDS_OWN as error:  # it fails alone
-            attempt.groups[job] = _told(error)
+            trial.error = _told(error)
 
 
 # raised by a command, the last two would look as if somebody had cancelled the writer
@@ -258,32 +289,33 @@ def _told(error: BaseException) -> BaseException:
     return misuse
 
 
-def _repeat(ex: Executor, attempt: Attempt, job: Job, unit: SpaceUnit) -> bool:
+def _repeat(ex: Executor, attempt: Attempt, trial: Trial, unit: SpaceUnit) -> bool:
     """Answer a repeated idempotency key: from this batch, or from the database."""
+    job = trial.job
     assert job.idempotency_key is not None
     mark = (job.space_id, job.idempotency_key)
     first = attempt.keys.get(mark)
-    if first is not None and not isinstance(attempt.groups.get(first), BaseException):
-        idempotency.check(unit.space_name, job.idempotency_key, first.fingerprint, job.fingerprint)
-        attempt.repeats[job] = first
+    if first is not None and first.error is None:
+        before = first.job.fingerprint
+        idempotency.check(unit.space_name, job.idempotency_key, before, job.fingerprint)
+        trial.first = first
         return True
     found = uncatchable(idempotency.find, ex, job.space_id, job.idempotency_key)
     if found is None:
-        attempt.keys[mark] = job
+        attempt.keys[mark] = trial
         return False
     idempotency.check(unit.space_name, job.idempotency_key, found.fingerprint, job.fingerprint)
-    attempt.replayed[job] = uncatchable(idempotency.replay, ex, job.space_id, found)
+    trial.commits = uncatchable(idempotency.replay, ex, job.space_id, found)
     return True
 
 
 def _extras(attempt: Attempt, writes: Sequence[SpaceWrite]) -> list[Extra]:
     extras = [domains_row(w.space_id, w.domains) for w in writes if w.domains is not None]
-    rows = []
-    for (space_id, key), job in attempt.keys.items():
-        groups = attempt.groups.get(job)
-        if isinstance(groups, list):
-            head = attempt.heads[job]
-            rows.append(idempotency.row(space_id, key, job.fingerprint, groups, head, attempt.now))
+    rows = [
+        idempotency.row(space_id, key, trial.job.fingerprint, trial.groups, trial.head, attempt.now)
+        for (space_id, key), trial in attempt.keys.items()
+        if trial.groups is not None
+    ]
     if rows:
         extras.append(Extra(idempotency.insert, rows))
     extras += tag_rows(writes)
@@ -293,17 +325,23 @@ def _extras(attempt: Attempt, writes: Sequence[SpaceWrite]) -> list[Extra]:
 
 
 def _conclude(
-    ex: Executor, attempt: Attempt, writes: list[SpaceWrite], done: dict[int, Written]
+    ex: Executor, attempt: Attempt, writes: Iterable[SpaceWrite], done: Mapping[int, EventIds]
 ) -> None:
-    tried = {w.space_id for w in writes}
-    proven = done.keys() | (attempt.fresh - tried)
-    if doubtful := attempt.units.keys() - tried - proven:
-        proven |= _still_true(ex, attempt, doubtful)
-    for job in attempt.jobs:
-        if job.space_id in attempt.units and job.space_id not in proven:
-            attempt.again.append(job)
+    lost = attempt.units.keys() - done.keys()
+    if lost:  # or nothing was to be written, and the guard held, or may have
+        untried = lost - {write.space_id for write in writes}
+        doubtful = untried - set(attempt.fresh)
+        lost -= untried - doubtful
+        if doubtful:
+            lost -= _still_true(ex, attempt, doubtful)
+    answered, again = [], []
+    for trial in attempt.trials:
+        if trial.job.space_id in lost:
+            again.append(trial.job)
         else:
-            attempt.answers.append(_answer(attempt, job, done))
+            _answer(trial, done)
+            answered.append(trial)
+    attempt.answered, attempt.again = answered, again
 
 
 def _still_true(ex: Executor, attempt: Attempt, spaces: set[int]) -> set[int]:
@@ -316,27 +354,24 @@ def _still_true(ex: Executor, attempt: Attempt, spaces: set[int]) -> set[int]:
     }
 
 
-def _answer(attempt: Attempt, job: Job, done: dict[int, Written]) -> Answer:
-    if job in attempt.replayed:
-        return Answer(job, attempt.replayed[job])
-    first = attempt.repeats.get(job)
-    groups = attempt.groups[first or job]
-    if isinstance(groups, BaseException):
-        return Answer(job, error=groups)
-    written = done.get(job.space_id)
-    ids = written.event_ids if written else {}
-    commits = commits_of(job.space_id, groups, ids, attempt.heads[first or job])
-    if first is not None:
-        commits = [replace(commit, replayed=True) for commit in commits]
-    return Answer(job, commits)
+def _answer(trial: Trial, done: Mapping[int, EventIds]) -> None:
+    first = trial.first or trial
+    if first.groups is not None:
+        ids = done.get(trial.job.space_id, _NO_IDS)
+        trial.commits = commits_of(
+            trial.job.space_id, first.groups, ids, first.head, replayed=first is not trial
+        )
+
+
+_NO_IDS: EventIds = {}
 
 
 def commits_of(
-    space_id: int, groups: Groups, event_ids: Mapping[int, int], head: int
+    space_id: int, groups: Groups, event_ids: EventIds, head: int, *, replayed: bool = False
 ) -> list[Commit]:
     """Make the answers of a job; a command without events stands at the head before it."""
     commits = []
     for rows in groups:
         head = rows[-1].sequence if rows else head
-        commits.append(as_commit(space_id, rows, event_ids, head))
+        commits.append(as_commit(space_id, rows, event_ids, head, replayed=replayed))
     return commits

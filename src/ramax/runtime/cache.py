@@ -84,7 +84,8 @@ class StateCache:
         tick: int,
     ) -> None:
         """Take over a commit of ours: values stay if it was decided on what is known."""
-        if self._written_elsewhere(space_id) or tick != self.tick(space_id):
+        elsewhere = self._elsewhere and self._written_elsewhere(space_id)
+        if elsewhere or tick != self._ticks.get(space_id, 0):
             self.forget(space_id)
             return
         self._ticks[space_id] = tick + 1

@@ -96,12 +96,12 @@ def fold_gap(ex: Executor, space: Space, domain: Domain, limit: int, now: int) -
         return 0
     state = fold_rows(domain, StoredSource(ex, space.space_id), rows, space, guard.indexed)
     state.keep_index(domain.schema)
-    written, known = state.written, state.known
+    puts, deletes = state.changes()
     write = SpaceWrite(
         space.space_id,
         guard,
-        puts={key: value for key, value in written.items() if value is not None},
-        deletes=[k for k, v in written.items() if v is None and known.get(k, b"") is not None],
+        puts=puts,
+        deletes=deletes,
         last_timestamp=max(now, guard.last_timestamp),
         checkpoint=rows[-1][2],
         checkpoint_event_id=rows[-1][0],

@@ -1,7 +1,7 @@
 """Handing commands and appends to the writer, with what must be true before."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ramax.core.codec import decode, encode_payload
@@ -23,6 +23,7 @@ from ramax.runtime.batch import commits_of
 from ramax.runtime.catchup import catch_up
 from ramax.runtime.core import Core, SpaceLike
 from ramax.runtime.jobs import Append, Execute, Job, StateBehindError
+from ramax.runtime.watching import Watch
 from ramax.storage import idempotency
 from ramax.values import Commit, NewEvent, Space
 
@@ -30,9 +31,13 @@ NO_DOMAIN = Domain("none")
 NO_DOMAIN.names = frozenset()
 NO_DOMAIN.freeze()
 
+_NO_CAUSES = Causes()
+
 
 def causes(causation_id: int | None, correlation_id: str | None) -> Causes:
     """Check and pack what the events of a call inherit."""
+    if causation_id is None and correlation_id is None:
+        return _NO_CAUSES
     check_optional_id(causation_id, correlation_id)
     return Causes(causation_id, correlation_id)
 
@@ -124,20 +129,30 @@ async def append(  # noqa: PLR0913 - what a call may say
     return (await _submit(core, found, work, idempotency_key, fingerprint))[0]
 
 
-async def _submit(
+def _submit(
     core: Core, space: Space, work: Execute | Append, key: str | None, fingerprint: bytes
-) -> list[Commit]:
+) -> Awaitable[list[Commit]]:
     if not space.space_id:
-        commits = try_empty(core, space, work)
-        if key is None and not any(commit.events for commit in commits):
-            return commits
-        space = await core.saved(space)
+        return _submit_first(core, space, work, key, fingerprint)
     future: asyncio.Future[list[Commit]] = asyncio.get_running_loop().create_future()
     job = Job(space.space_id, space.space_name, work, future, key, fingerprint)
-    if core.watch is None:
-        return await core.writer.submit(job)
-    name = "execute" if isinstance(work, Execute) else "append"
-    with core.watch.operation(name, space.space_name) as operation:
+    if core.watch is not None:
+        return _watched(core, core.watch, job)
+    return core.writer.submit(job)
+
+
+async def _submit_first(
+    core: Core, space: Space, work: Execute | Append, key: str | None, fingerprint: bytes
+) -> list[Commit]:
+    commits = try_empty(core, space, work)
+    if key is None and not any(commit.events for commit in commits):
+        return commits
+    return await _submit(core, await core.saved(space), work, key, fingerprint)
+
+
+async def _watched(core: Core, watch: Watch, job: Job) -> list[Commit]:
+    name = "execute" if isinstance(job.work, Execute) else "append"
+    with watch.operation(name, job.space_name) as operation:
         commits = await core.writer.submit(job)
         operation.facts["events"] = sum(len(commit.events) for commit in commits)
     return commits

@@ -186,9 +186,9 @@ class ContentStore:
         """
         commits = await commands.execute(
             self._core,
-            await self._core.resolve(self.space),
+            self.space if self.space.space_id else await self._core.resolve(self.space),
             self.domain,
-            [(command, params)],
+            ((command, params),),
             expected_sequence=expected_sequence,
             expected_version=expected_version,
             idempotency_key=idempotency_key,

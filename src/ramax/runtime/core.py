@@ -6,7 +6,7 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import sqlalchemy as sa
 
@@ -118,6 +118,19 @@ class Core:
             MisuseError: Another event loop or a forked child calls.
             NestedTransactionError: This task has a transaction open.
         """
+        try:  # in a forked child no loop is running until it starts its own
+            here = asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            here = False
+        if self.closed or not here:
+            self._refuse()
+        if self._transactions and (opened := self._opened(joining)) is not None:
+            raise NestedTransactionError(
+                f"this task is inside {opened.name}; use the transaction (tx.execute, "
+                "tx.append, tx.pstate, tx.at) or end it first"
+            )
+
+    def _refuse(self) -> NoReturn:
         if self.closed:
             raise ClosedError("the database is closed")
         if os.getpid() != self._process:
@@ -125,18 +138,10 @@ class Core:
                 "the database was opened before a fork; open it again in the child process"
             )
         try:
-            loop = asyncio.get_running_loop()
+            asyncio.get_running_loop()
         except RuntimeError:
             raise MisuseError("ramax is async only: call it from a running event loop") from None
-        if loop is not self._loop:
-            raise MisuseError(
-                "the database was opened in another event loop; open one in each loop"
-            )
-        if self._transactions and (opened := self._opened(joining)) is not None:
-            raise NestedTransactionError(
-                f"this task is inside {opened.name}; use the transaction (tx.execute, "
-                "tx.append, tx.pstate, tx.at) or end it first"
-            )
+        raise MisuseError("the database was opened in another event loop; open one in each loop")
 
     def _opened(self, joining: sa.Transaction | None) -> OpenTransaction | None:
         task = asyncio.current_task()

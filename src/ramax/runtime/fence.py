@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from ramax.core.unit import SpaceWrite
 from ramax.errors import CommitUnknownError, SpaceNotFoundError, StorageError
-from ramax.runtime.batch import Answer, Attempt, commits_of
+from ramax.runtime.batch import Attempt, commits_of
 from ramax.storage.backend import Backend
 from ramax.storage.events import read_page
 from ramax.storage.executors import Executor
@@ -29,8 +29,7 @@ async def settle_lost(
     ``patience`` seconds: then every job that was being written is unknown.
     """
     writes = {w.space_id: w for w in attempt.plan.spaces} if attempt.plan else {}
-    attempt.answers.clear()
-    attempt.again.clear()
+    answered, again = [], []
     deadline = time.monotonic() + patience
     delay = 0.01
     while True:
@@ -46,18 +45,20 @@ async def settle_lost(
                 return
             await asyncio.sleep(delay)
             delay = min(delay * 2, 1.0)
-    for job in attempt.jobs:
+    for trial in attempt.trials:
+        job, groups = trial.job, trial.groups
         outcome, ids = verdict.get(job.space_id, ("retry", {}))
-        groups = attempt.groups.get(job)
-        if outcome == "done" and isinstance(groups, list):
-            commits = commits_of(job.space_id, groups, ids, attempt.heads[job])
-            attempt.answers.append(Answer(job, commits))
+        if outcome == "done" and groups is not None:
+            trial.commits = commits_of(job.space_id, groups, ids, trial.head)
         elif outcome == "gone":
-            attempt.answers.append(Answer(job, error=SpaceNotFoundError(job.space_name)))
-        elif outcome == "unknown" and isinstance(groups, list) and not job.idempotency_key:
-            attempt.answers.append(Answer(job, error=_unknown(job.space_name, lost)))
+            trial.error = SpaceNotFoundError(job.space_name)
+        elif outcome == "unknown" and groups is not None and not job.idempotency_key:
+            trial.error = _unknown(job.space_name, lost)
         else:
-            attempt.again.append(job)
+            again.append(job)
+            continue
+        answered.append(trial)
+    attempt.answered, attempt.again = answered, again
 
 
 def _judge(
@@ -91,10 +92,10 @@ def _ids(ex: Executor, write: SpaceWrite) -> dict[int, int]:
 
 
 def _give_up(attempt: Attempt, writes: Mapping[int, SpaceWrite], error: StorageError) -> None:
-    for job in attempt.jobs:
-        sent = job.space_id in writes and isinstance(attempt.groups.get(job), list)
-        failure = _unknown(job.space_name, error) if sent else error
-        attempt.answers.append(Answer(job, error=failure))
+    for trial in attempt.trials:
+        sent = trial.job.space_id in writes and trial.groups is not None
+        trial.error = _unknown(trial.job.space_name, error) if sent else error
+    attempt.answered, attempt.again = attempt.trials, ()
 
 
 def _unknown(space_name: str, cause: Exception) -> CommitUnknownError:

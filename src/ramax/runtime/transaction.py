@@ -23,7 +23,7 @@ from ramax.errors import (
     StorageError,
     TransactionFailedError,
 )
-from ramax.runtime.batch import Attempt, run_batch
+from ramax.runtime.batch import Attempt, Trial, run_batch
 from ramax.runtime.catchup import fold_gap
 from ramax.runtime.commands import try_empty
 from ramax.runtime.core import Core, SpaceLike, check_space, unregistered
@@ -338,7 +338,8 @@ class Transaction:
         job = Job(space.space_id, space.space_name, work, future)
 
         def step(ex: Executor) -> Attempt:
-            attempt = Attempt([job], b"", core.clock(), locked=True)
+            seen = {space.space_id: (None, 0)}
+            attempt = Attempt([Trial(job)], seen, b"", core.clock(), locked=True)
             run_batch(ex, attempt)
             if attempt.again:
                 raise StorageError(f"the lock of space {space.space_name!r} was lost")
@@ -347,7 +348,7 @@ class Transaction:
         while True:
             attempt = await self.run(step)
             core.writer.notice(attempt)
-            answer = attempt.answers[0]
+            answer = attempt.answered[0]
             if not isinstance(answer.error, StateBehindError):
                 break
             await self._fold_gap(space, domain)

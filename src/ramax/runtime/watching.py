@@ -106,14 +106,14 @@ def report_of(attempt: Attempt, now: float) -> BatchReport:
     """
     hits = misses = events = 0
     for space_id, unit in attempt.units.items():
-        known = attempt.known.get(space_id)
+        known, _ = attempt.seen[space_id]
         held = known.values if known is not None else {}
         found = sum(key in held for key in unit.state.known)
         hits, misses = hits + found, misses + len(unit.state.known) - found
         events += len(unit.rows)
     return BatchReport(
         len(attempt.units),
-        len(attempt.jobs) - len(attempt.again),
+        len(attempt.answered),
         events,
         len(attempt.again),
         attempt.decided - attempt.begun,

@@ -4,17 +4,16 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 from ramax.core.schema import Schema
-from ramax.core.unit import Guard
 from ramax.errors import ClosedError, CommitUnknownError, StorageBusyError, StorageError
-from ramax.runtime.batch import Attempt, run_batch
-from ramax.runtime.cache import Known, StateCache
+from ramax.runtime.batch import Attempt, Seen, Trial, run_batch
+from ramax.runtime.cache import StateCache
 from ramax.runtime.complaints import log_complaints
 from ramax.runtime.fence import settle_lost
 from ramax.runtime.jobs import Job
@@ -72,17 +71,26 @@ class Writer:
 
     # -- callers ---------------------------------------------------------------------------------
 
-    async def submit(self, job: Job) -> list[Commit]:
-        """Queue a job and wait for its answer; leaving early takes nothing back that has begun."""
-        while self._queue.full and not self._closed:
-            await self._queue.room()
+    def submit(self, job: Job) -> Awaitable[list[Commit]]:
+        """Queue a job; what is returned is its answer, and leaving takes nothing back.
+
+        Raises:
+            ClosedError: The database is closed.
+        """
+        if self._queue.full and not self._closed:
+            return self._submit_later(job)
         self._check_open()
         job.deadline = time.monotonic() + self._limits.lock_timeout
         if not self._lanes.takes(job):
             self._queue.append(job)
             if not self._busy:
                 self._begin()
-        return await job.future
+        return job.future
+
+    async def _submit_later(self, job: Job) -> list[Commit]:
+        while self._queue.full and not self._closed:
+            await self._queue.room()
+        return await self.submit(job)
 
     @asynccontextmanager
     async def turn(self, holder: str) -> AsyncIterator[None]:
@@ -247,7 +255,7 @@ class Writer:
             if error is None:
                 self.deliver(attempt)
             else:
-                self._failed(list(attempt.jobs), error)
+                self._failed(attempt.jobs, error)
         finally:
             self._busy = False
             self._begin()
@@ -270,22 +278,19 @@ class Writer:
 
     def attempt(self, jobs: Sequence[Job], *, locked: bool) -> Attempt:
         """Prepare a try at some jobs, with what is known of their spaces."""
-        known: dict[int, Known] = {}
-        ticks: dict[int, int] = {}
+        cache = self._cache
+        seen: dict[int, Seen] = {}
         for job in jobs:
             space_id = job.space_id
-            if space_id not in ticks:
-                found = self._cache.known(space_id)
-                ticks[space_id] = self._cache.tick(space_id)
-                if found is not None:
-                    known[space_id] = found
+            if space_id not in seen:
+                known = cache.known(space_id)  # first: it may find out that its tick is past
+                seen[space_id] = known, cache.tick(space_id)
         self._tokens = (self._tokens + 1) % 2**64
         token = self._tokens.to_bytes(8, "big")
         local = locked or self._backend.local_reads
         begun = 0.0 if self.watch is None else time.perf_counter()
-        return Attempt(
-            jobs, token, self._clock(), locked, local, known=known, ticks=ticks, begun=begun
-        )
+        trials = [Trial(job) for job in jobs]
+        return Attempt(trials, seen, token, self._clock(), locked, local, begun=begun)
 
     def deliver(self, attempt: Attempt) -> None:
         """Answer the callers of a batch that is committed; requeue who lost a race."""
@@ -293,8 +298,8 @@ class Writer:
             self.watch.batch(report_of(attempt, time.perf_counter()))
         self._learn(attempt)
         self.notice(attempt)
-        for answer in attempt.answers:
-            answer.tell()
+        for trial in attempt.answered:
+            trial.tell()
         if attempt.again:
             self._try_again(attempt.again)
 
@@ -331,27 +336,15 @@ class Writer:
         writes = {write.space_id: write for write in attempt.plan.spaces} if attempt.plan else {}
         committed = []
         for space_id, unit in attempt.units.items():
+            _, tick = attempt.seen[space_id]
             if space_id in lost:
                 cache.forget(space_id)
-                continue
-            write = writes.get(space_id)
-            tick = attempt.ticks[space_id]
-            if write is None:
+            elif (write := writes.get(space_id)) is not None:
+                cache.commit(space_id, unit.space_name, unit.guard, write.after, unit.values, tick)
+                if write.events:
+                    committed.append(space_id)
+            else:
                 cache.observe(space_id, unit.space_name, unit.guard, unit.state.known, tick)
-                continue
-            guard = Guard(
-                write.last_sequence,
-                write.guard.state_version + write.version_step,
-                max(write.last_timestamp, write.guard.last_timestamp),
-                unit.folded,
-                unit.domains,
-                write.head_hash,
-                unit.state.index,
-            )
-            values = {**unit.state.known, **unit.state.written}
-            cache.commit(space_id, unit.space_name, write.guard, guard, values, tick)
-            if write.events:
-                committed.append(space_id)
         if committed:
             self.on_commit(committed)
 
@@ -379,8 +372,8 @@ class Writer:
         await settle_lost(self._backend, attempt, error, self._limits.lock_timeout)
         for job in attempt.jobs:
             self._cache.forget(job.space_id)
-        for answer in attempt.answers:
-            answer.tell()
+        for trial in attempt.answered:
+            trial.tell()
         if attempt.plan is not None:
             self.on_commit([write.space_id for write in attempt.plan.spaces])
         for job in attempt.again:

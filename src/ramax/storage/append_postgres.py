@@ -1,28 +1,19 @@
 """Writes a plan on PostgreSQL: one statement, which commits by itself in autocommit."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from operator import itemgetter
 from typing import Any
 
-from ramax.core.unit import SpaceWrite
-from ramax.storage.append_statement import write_many_spaces, write_one_space
+from ramax.core.unit import EventRow, SpaceWrite
+from ramax.storage.append_statement import Form, append_statement, parameters
 from ramax.storage.executors import Executor
-from ramax.storage.plan import WritePlan, Written
-
-_EVENT = (
-    "e_sequence",
-    "e_entity_id",
-    "e_event_type",
-    "e_payload",
-    "e_stamp",
-    "e_causation_id",
-    "e_correlation_id",
-    "e_metadata",
-    "e_version",
-    "e_tags",
-)
+from ramax.storage.plan import EventIds, WritePlan
+from ramax.storage.sql import Statement
+from ramax.storage.tables import Tables
 
 
-def write_postgres(ex: Executor, plan: WritePlan) -> dict[int, Written]:
+def write_postgres(ex: Executor, plan: WritePlan) -> dict[int, EventIds]:
     """Write every space whose guard still holds and which nobody holds locked.
 
     Returns:
@@ -33,14 +24,14 @@ def write_postgres(ex: Executor, plan: WritePlan) -> dict[int, Written]:
     return _write(ex, plan)
 
 
-def _write(ex: Executor, plan: WritePlan) -> dict[int, Written]:
+def _write(ex: Executor, plan: WritePlan) -> dict[int, EventIds]:
+    spaces = plan.spaces
+    form, values = _one_space(spaces[0]) if len(spaces) == 1 else _many_spaces(spaces)
+    statement, in_order = _prepared(ex.tables, form)
     ids: dict[int, dict[int, int]] = {}
-    if len(plan.spaces) == 1:
-        statement, params = write_one_space, _one_space(plan.spaces[0])
-    else:
-        statement, params = write_many_spaces, _many_spaces(plan.spaces)
-    params |= {"token": plan.token, "now": plan.now}
-    for space_id, event_id, sequence in ex.rows(statement, params):
+    for space_id, event_id, sequence in ex.rows(
+        statement, in_order((plan.token, plan.now, *values))
+    ):
         found = ids.setdefault(space_id, {})
         if sequence is not None:
             found[sequence] = event_id
@@ -48,57 +39,89 @@ def _write(ex: Executor, plan: WritePlan) -> dict[int, Written]:
         rows = [row for row in extra.rows if row["space_id"] in ids]
         if rows:
             ex.run_many(extra.statement, rows)
-    return {space_id: Written(found) for space_id, found in ids.items()}
+    return ids  # type: ignore[return-value]
+
+
+@cache
+def _prepared(
+    tables: Tables, form: Form
+) -> tuple[Statement, Callable[[tuple[Any, ...]], tuple[Any, ...]]]:
+    """Return a statement, and what puts a write that is laid out into its order."""
+    statement = append_statement(form)
+    laid_out = parameters(form)
+    return statement, itemgetter(*(laid_out.index(name) for name in statement.on(tables).names))
 
 
 def _guard(w: SpaceWrite) -> tuple[int | None, ...]:
+    sequence, version, timestamp, *_ = w.guard
     return (
         w.space_id,
-        w.guard.last_sequence,
-        w.guard.state_version,
-        w.last_sequence,
-        w.guard.state_version + w.version_step,
-        max(w.last_timestamp, w.guard.last_timestamp),
+        sequence,
+        version,
+        sequence + len(w.events),
+        version + w.version_step,
+        max(w.last_timestamp, timestamp),
         w.checkpoint,
         w.checkpoint_event_id,
     )
 
 
-_GUARD = (
-    "n_space_id",
-    "n_base",
-    "n_version",
-    "n_head",
-    "n_new_version",
-    "n_stamp",
-    "n_folded",
-    "n_folded_id",
-)
+_PLAIN = (None, None, None, 1, None)
+_OWN = 5
+"""How many columns of an `EventRow` every event has; the others are mostly `_PLAIN`."""
 
 
-def _columns(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
-    """Turn rows into one list for each name."""
-    columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in names]
-    return dict(zip(names, columns, strict=True))
+def _have_more(events: Iterable[EventRow]) -> bool:
+    return any(row[_OWN:] != _PLAIN for row in events)
 
 
-def _one_space(w: SpaceWrite) -> dict[str, Any]:
-    params: dict[str, Any] = dict(zip(_GUARD, _guard(w), strict=True))
-    params |= _columns(_EVENT, w.events)
-    keys = sorted(w.puts)
-    params["k_key"], params["k_value"] = keys, [w.puts[key] for key in keys]
-    params["d_key"] = w.deletes
-    return params
-
-
-def _many_spaces(spaces: Sequence[SpaceWrite]) -> dict[str, Any]:
-    params = _columns(_GUARD, [_guard(w) for w in spaces])
-    params |= _columns(
-        ("e_space_id", *_EVENT), [(w.space_id, *r) for w in spaces for r in w.events]
+def _one_space(w: SpaceWrite) -> tuple[Form, list[Any]]:
+    """Lay a write to one space out: plain values, arrays where there are several rows."""
+    events, puts, deletes = w.events, w.puts, w.deletes
+    more = _have_more(events)
+    values: list[Any] = [*_guard(w)]
+    if len(events) == 1:
+        values += events[0] if more else events[0][:_OWN]
+    else:
+        values += _columns(events)[: None if more else _OWN]
+    if len(puts) == 1:
+        values += next(iter(puts.items()))
+    elif puts:
+        values += _columns(sorted(puts.items()))
+    if deletes:
+        values.append(deletes)
+    form = Form(
+        1,
+        min(len(events), 2),
+        min(len(puts), 2),
+        min(len(deletes), 1),
+        w.checkpoint is not None,
+        more,
     )
+    return form, values
+
+
+def _many_spaces(spaces: Sequence[SpaceWrite]) -> tuple[Form, list[Any]]:
+    """Lay writes to several spaces out: every column is an array."""
+    events = [(w.space_id, *row) for w in spaces for row in w.events]
+    more = any(_have_more(w.events) for w in spaces)
     puts = [(w.space_id, key, w.puts[key]) for w in spaces for key in sorted(w.puts)]
-    params |= _columns(("k_space_id", "k_key", "k_value"), puts)
-    params |= _columns(
-        ("d_space_id", "d_key"), [(w.space_id, k) for w in spaces for k in w.deletes]
+    deletes = [(w.space_id, key) for w in spaces for key in w.deletes]
+    form = Form(
+        2,
+        2 if events else 0,
+        2 if puts else 0,
+        min(len(deletes), 1),
+        any(w.checkpoint is not None for w in spaces),
+        more,
     )
-    return params
+    values = _columns(map(_guard, spaces))
+    values += _columns(events)[: None if more else _OWN + 1]
+    values += _columns(puts)
+    values += _columns(deletes)
+    return form, values
+
+
+def _columns(rows: Iterable[Sequence[Any]]) -> list[Any]:
+    """Turn rows into columns; no rows are no columns."""
+    return [list(column) for column in zip(*rows, strict=True)]

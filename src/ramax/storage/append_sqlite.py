@@ -10,7 +10,7 @@ from ramax.core.codec import FORMAT_MSGPACK
 from ramax.core.unit import SpaceWrite
 from ramax.storage.checkpoints import upsert_checkpoint
 from ramax.storage.executors import Executor
-from ramax.storage.plan import WritePlan, Written
+from ramax.storage.plan import EventIds, WritePlan
 from ramax.storage.pstate import delete_value, upsert_value
 from ramax.storage.reads import PSTATE
 from ramax.storage.sql import Params, Statement
@@ -34,8 +34,20 @@ EVENT_PARAMETERS = (
 """The order in which `insert_event` takes a row."""
 
 
+GUARD_PARAMETERS = (
+    "new_sequence",
+    "new_version",
+    "new_timestamp",
+    "token",
+    "space_id",
+    "guard_sequence",
+    "guard_version",
+)
+"""The order in which `take_guard` takes them."""
+
+
 @Statement
-def _take_guard(t: Tables) -> sa.Update:
+def take_guard(t: Tables) -> sa.Update:
     """Move the hot row if it is as decided on."""
     q = t.space_sequences
     return (
@@ -66,33 +78,46 @@ def insert_event(t: Tables) -> sa.Insert:
     return sa.insert(t.events).values({name: p(name) for name in EVENT_PARAMETERS})
 
 
-def write_sqlite(ex: Executor, plan: WritePlan) -> dict[int, Written]:
+def write_sqlite(ex: Executor, plan: WritePlan) -> dict[int, EventIds]:
     """Write every space whose guard still holds.
 
     Returns:
         Space id to what its events got; a space that is absent lost its guard, or is gone.
     """
-    done: dict[int, Written] = {}
-    events: list[tuple[Any, ...]] = []
-    written: list[SpaceWrite] = []
+    done: dict[int, EventIds] = {}
+    events: list[Params] = []
+    puts: list[Params] = []
+    deletes: list[Params] = []
+    steps: list[Params] = []
     newest = -1
     for write in plan.spaces:
-        if not ex.run(_take_guard, _guard_values(write, plan.token)):
+        space_id = write.space_id
+        stamp = max(write.last_timestamp, write.guard.last_timestamp)
+        if not ex.run(take_guard, _guard_values(write, stamp, plan.token)):
             continue
         if newest < 0:
             rows = ex.rows(_newest_event_id, ())
             newest = rows[0][0] if rows else 0
-        first = newest + 1
-        newest += len(write.events)
-        ids = {row[0]: first + at for at, row in enumerate(write.events)}
-        events += [
-            (first + at, write.space_id, *row[:4], FORMAT_MSGPACK, *row[4:])
-            for at, row in enumerate(write.events)
+        ids = done[space_id] = {}
+        for row in write.events:
+            sequence, entity_id, event_type, payload, *rest = row
+            newest += 1
+            ids[sequence] = newest
+            events.append(
+                (newest, space_id, sequence, entity_id, event_type, payload, FORMAT_MSGPACK, *rest)
+            )
+        puts += [
+            (space_id, key, value, FORMAT_MSGPACK, stamp, 0)
+            for key, value in sorted(write.puts.items())
         ]
-        done[write.space_id] = Written(ids)
-        written.append(write)
+        deletes += [(space_id, key) for key in write.deletes]
+        if write.checkpoint is not None:
+            event_id = ids.get(write.checkpoint, write.checkpoint_event_id)
+            steps.append((space_id, PSTATE, event_id, write.checkpoint, stamp))
     _run(ex, insert_event, events)
-    _write_state(ex, written, newest)
+    _run(ex, upsert_value, puts)
+    _run(ex, delete_value, deletes)
+    _run(ex, upsert_checkpoint, steps)
     for extra in plan.extras:
         _run(ex, extra.statement, [row for row in extra.rows if row["space_id"] in done])
     return done
@@ -106,33 +131,14 @@ def _run(ex: Executor, statement: Statement, rows: Sequence[Params]) -> None:
         ex.run_many(statement, rows)
 
 
-def _guard_values(write: SpaceWrite, token: bytes) -> dict[str, Any]:
-    guard = write.guard
-    return {
-        "space_id": write.space_id,
-        "guard_sequence": guard.last_sequence,
-        "guard_version": guard.state_version,
-        "new_sequence": write.last_sequence,
-        "new_version": guard.state_version + write.version_step,
-        "new_timestamp": max(write.last_timestamp, guard.last_timestamp),
-        "token": token,
-    }
-
-
-def _write_state(ex: Executor, written: Sequence[SpaceWrite], newest: int) -> None:
-    puts: list[Params] = []
-    deletes: list[Params] = []
-    steps: list[Params] = []
-    for w in reversed(written):
-        stamp = max(w.last_timestamp, w.guard.last_timestamp)
-        keys = sorted(w.puts) if len(w.puts) > 1 else w.puts
-        puts += [(w.space_id, key, w.puts[key], FORMAT_MSGPACK, stamp, 0) for key in keys]
-        deletes += [{"space_id": w.space_id, "key": key} for key in w.deletes]
-        if w.checkpoint is not None:
-            unfolded = w.last_sequence - w.checkpoint  # plain appends after the last command
-            event_id = newest - unfolded if w.events else w.checkpoint_event_id
-            steps.append((w.space_id, PSTATE, event_id, w.checkpoint, stamp))
-        newest -= len(w.events)
-    _run(ex, upsert_value, puts)
-    _run(ex, delete_value, deletes)
-    _run(ex, upsert_checkpoint, steps)
+def _guard_values(write: SpaceWrite, stamp: int, token: bytes) -> tuple[Any, ...]:
+    sequence, version, *_ = write.guard
+    return (
+        sequence + len(write.events),
+        version + write.version_step,
+        stamp,
+        token,
+        write.space_id,
+        sequence,
+        version,
+    )

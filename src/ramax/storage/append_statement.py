@@ -1,13 +1,14 @@
 """The one statement of an append on PostgreSQL: guard, events, pstate and checkpoint together.
 
-It has two forms of the same parts: for one space the guard's numbers are plain parameters, for
-several they are arrays. The mark is the lock-watermark of the all-spaces feed: a shared advisory
-lock on the last drawn event id, taken before the next one is drawn, so that a reader knows which
-ids may still appear.
+It is made of parts, and has those that a write needs: an array costs more than its one row, and a
+part without rows costs a round through the executor. The mark is the lock-watermark of the
+all-spaces feed: a shared advisory lock on the last drawn event id, taken before the next one is
+drawn, so that a reader knows which ids may still appear.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam as p
@@ -21,80 +22,97 @@ from ramax.storage.tables import EVENT_ID_SEQUENCE, Tables
 MARK_CLASS = 77
 """The top byte of the advisory lock keys of the feed's watermark."""
 
+
+class Form(NamedTuple):
+    """Which rows a write has; 2 stands for several, and several are arrays."""
+
+    spaces: int
+    events: int
+    puts: int
+    deletes: int
+    checkpoint: bool
+    """A space moves its checkpoint."""
+
+    more: bool
+    """An event has a cause, a correlation, metadata, tags or another version than 1."""
+
+
+Types = dict[str, sa.types.TypeEngine[Any]]
+Columns = Mapping[str, Any]
 _BIG, _TEXT, _BLOB = sa.BigInteger(), sa.Text(), sa.LargeBinary()
 _MSGPACK: sa.ColumnElement[Any] = sa.literal_column(f"'{FORMAT_MSGPACK}'")
-_GUARD = ("base", "version", "head", "new_version", "stamp", "folded", "folded_id")
-_EVENT: dict[str, sa.types.TypeEngine[Any]] = {
-    "sequence": _BIG,
+_SPACE: Types = {"space_id": _BIG}
+_GUARD: Types = _SPACE | dict.fromkeys(
+    ("base", "version", "head", "new_version", "stamp", "folded", "folded_id"), _BIG
+)
+_EVENT: Types = {
+    "space_sequence": _BIG,
     "entity_id": _TEXT,
     "event_type": _TEXT,
     "payload": _BLOB,
-    "stamp": _BIG,
+    "timestamp": _BIG,
+}
+_MORE: Types = {
     "causation_id": _BIG,
     "correlation_id": _TEXT,
     "metadata": _BLOB,
     "version": sa.SmallInteger(),
     "tags": _BLOB,
 }
-_EVENT_COLUMNS = (
-    "space_sequence",
-    "entity_id",
-    "event_type",
-    "payload",
-    "timestamp",
-    "causation_id",
-    "correlation_id",
-    "metadata",
-    "version",
-    "tags",
-)
-
-Columns = Mapping[str, Any]
+_PUT: Types = {"key": _TEXT, "value": _BLOB}
+_DELETE: Types = {"key": _TEXT}
 
 
-@Statement
-def write_one_space(t: Tables) -> sa.Select[Any]:
-    """Append to one space: ``n_*`` are plain values."""
-    given = {name: p(f"n_{name}", type_=_BIG) for name in ("space_id", *_GUARD)}
-    return _write(t, given, None)
-
-
-@Statement
-def write_many_spaces(t: Tables) -> sa.Select[Any]:
-    """Append to several spaces: ``n_*`` are arrays, one item for each space."""
-    given = unnest("n", space_id=_BIG, **dict.fromkeys(_GUARD, _BIG))
-    return _write(t, dict(given.c), given)
-
-
-def _write(t: Tables, n: Columns, source: sa.FromClause | None) -> sa.Select[Any]:
-    taken = _taken(t, n, source)
-    recorded = _recorded(t, taken, one=source is None)
-    parts = (
-        _puts(t, taken, one=source is None),
-        _deletes(t, taken, one=source is None),
-        _checkpoint(t, taken, recorded),
+def parameters(form: Form) -> tuple[str, ...]:
+    """Name what the statement of a form takes, in the order in which a write is laid out."""
+    of_space = _SPACE if form.spaces > 1 else {}
+    event = _EVENT | _MORE if form.more else _EVENT
+    rows = (
+        ("n", _GUARD, True),
+        ("e", of_space | event, form.events),
+        ("k", of_space | _PUT, form.puts),
+        ("d", of_space | _DELETE, form.deletes),
     )
-    return (
-        sa.select(taken.c.space_id, recorded.c.event_id, recorded.c.space_sequence)
-        .select_from(taken.outerjoin(recorded, recorded.c.space_id == taken.c.space_id))
-        .add_cte(*parts)
-    )
+    return ("token", "now", *(f"{name}_{c}" for name, columns, n in rows if n for c in columns))
 
 
-def _taken(t: Tables, n: Columns, source: sa.FromClause | None) -> sa.CTE:
+@cache
+def append_statement(form: Form) -> Statement:
+    """Return the statement that appends rows of a form."""
+    return Statement(lambda t: _write(t, form))
+
+
+def _write(t: Tables, form: Form) -> sa.Select[Any]:
+    taken = _taken(t, form)
+    recorded = _recorded(t, taken, form) if form.events else None
+    parts = [
+        part(t, taken, form)
+        for part, rows in ((_puts, form.puts), (_deletes, form.deletes))
+        if rows
+    ]
+    if form.checkpoint:
+        parts.append(_checkpoint(t, taken, recorded))
+    if recorded is None:
+        found = sa.select(taken.c.space_id, sa.null(), sa.null())
+    else:
+        found = sa.select(
+            taken.c.space_id, recorded.c.event_id, recorded.c.space_sequence
+        ).select_from(taken.outerjoin(recorded, recorded.c.space_id == taken.c.space_id))
+    return found.add_cte(*parts)
+
+
+def _taken(t: Tables, form: Form) -> sa.CTE:
     """Move the hot rows whose guard holds and which nobody holds locked, in id order."""
     q = t.space_sequences
-    holds = (
-        (q.c.space_id == n["space_id"])
-        & (q.c.last_sequence == n["base"])
-        & (q.c.state_version == n["version"])
+    given = unnest("n", **_GUARD) if form.spaces > 1 else None
+    n = dict(given.c) if given is not None else _plain("n", _GUARD)
+    locked = (
+        sa.select(*(n[name].label(name) for name in _GUARD))
+        .select_from(q if given is None else q.join(given, q.c.space_id == n["space_id"]))
+        .where(_holds(q, n))
+        .with_for_update(of=q, skip_locked=True, key_share=True)
     )
-    free = (
-        sa.select(q.c.space_id).where(holds).with_for_update(of=q, skip_locked=True, key_share=True)
-    )
-    if source is not None:
-        free = free.select_from(q.join(source, holds)).order_by(q.c.space_id)
-    lock = free.cte("lk")
+    lock = (locked if given is None else locked.order_by(q.c.space_id)).cte("lk")
     mark = (
         sa.select(
             sa.literal_column(
@@ -104,64 +122,76 @@ def _taken(t: Tables, n: Columns, source: sa.FromClause | None) -> sa.CTE:
         .select_from(sa.table(EVENT_ID_SEQUENCE, schema=t.metadata.schema))
         .cte("mark")
     )
-    return (
+    move = (
         sa.update(q)
-        .where(q.c.space_id == lock.c.space_id, holds)
+        .where(_holds(q, lock.c))
         .values(
-            last_sequence=n["head"],
-            state_version=n["new_version"],
-            last_timestamp=n["stamp"],
+            last_sequence=lock.c.head,
+            state_version=lock.c.new_version,
+            last_timestamp=lock.c.stamp,
             writer_token=p("token", type_=_BLOB),
         )
-        .returning(
-            q.c.space_id,
-            q.c.last_timestamp,
-            n["folded"].label("folded"),
-            n["folded_id"].label("folded_id"),
-            sa.select(mark.c.m).scalar_subquery().label("m"),
-        )
-        .cte("sq")
+    )
+    taken = [q.c.space_id, q.c.last_timestamp, lock.c.folded, lock.c.folded_id]
+    if form.events:
+        taken.append(sa.select(mark.c.m).scalar_subquery().label("m"))
+    return move.returning(*taken).cte("sq")
+
+
+def _plain(name: str, columns: Types) -> Columns:
+    return {column: p(f"{name}_{column}", type_=type_) for column, type_ in columns.items()}
+
+
+def _holds(q: sa.Table, n: Any) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        q.c.space_id == n["space_id"],
+        q.c.last_sequence == n["base"],
+        q.c.state_version == n["version"],
     )
 
 
 def _rows(
-    name: str, taken: sa.CTE, *, one: bool, **columns: sa.types.TypeEngine[Any]
-) -> tuple[sa.TableValuedAlias, sa.FromClause]:
-    """Return arrays as rows, joined with the spaces that were taken."""
-    if one:
+    name: str, taken: sa.CTE, columns: Types, *, rows: int, spaces: int
+) -> tuple[Columns, sa.FromClause]:
+    """Return what is given, one row or arrays, joined with the spaces that were taken."""
+    if spaces > 1:
+        new = unnest(name, **_SPACE, **columns)
+        return dict(new.c), new.join(taken, taken.c.space_id == new.c.space_id)
+    if rows > 1:
         new = unnest(name, **columns)
-        return new, new.join(taken, sa.true())
-    new = unnest(name, space_id=_BIG, **columns)
-    return new, new.join(taken, taken.c.space_id == new.c.space_id)
+        return dict(new.c), new.join(taken, sa.true())
+    return _plain(name, columns), taken
 
 
-def _recorded(t: Tables, taken: sa.CTE, *, one: bool) -> sa.CTE:
+def _recorded(t: Tables, taken: sa.CTE, form: Form) -> sa.CTE:
     e = t.events
-    new, joined = _rows("e", taken, one=one, **_EVENT)
+    columns = _EVENT | _MORE if form.more else _EVENT
+    new, source = _rows("e", taken, columns, rows=form.events, spaces=form.spaces)
     rows = (
-        sa.select(taken.c.space_id, _MSGPACK, *(new.c[name] for name in _EVENT))
-        .select_from(joined)
+        sa.select(taken.c.space_id, _MSGPACK, *(new[name] for name in columns))
+        .select_from(source)
         .where(taken.c.m.is_not(None))  # so that no id is drawn before the mark is held
-        .order_by(taken.c.space_id, new.c.sequence)  # ids follow sequences
     )
+    if form.events > 1:  # ids follow sequences
+        rows = rows.order_by(taken.c.space_id, new["space_sequence"])
     return (
         sa.insert(e)
-        .from_select(["space_id", "format", *_EVENT_COLUMNS], rows)
+        .from_select(["space_id", "format", *columns], rows)
         .returning(e.c.event_id, e.c.space_id, e.c.space_sequence)
         .cte("ev")
     )
 
 
-def _puts(t: Tables, taken: sa.CTE, *, one: bool) -> sa.CTE:
-    new, joined = _rows("k", taken, one=one, key=_TEXT, value=_BLOB)
+def _puts(t: Tables, taken: sa.CTE, form: Form) -> sa.CTE:
+    new, source = _rows("k", taken, _PUT, rows=form.puts, spaces=form.spaces)
     rows = sa.select(
         taken.c.space_id,
-        new.c.key,
-        new.c.value,
+        new["key"],
+        new["value"],
         _MSGPACK,
         taken.c.last_timestamp,
         sa.literal_column("0"),
-    ).select_from(joined)
+    ).select_from(source)
     put = insert(t.pstate).from_select(
         ["space_id", "key", "value", "format", "updated_at", "direct"], rows
     )
@@ -171,30 +201,35 @@ def _puts(t: Tables, taken: sa.CTE, *, one: bool) -> sa.CTE:
     ).cte("ps")
 
 
-def _deletes(t: Tables, taken: sa.CTE, *, one: bool) -> sa.CTE:
+def _deletes(t: Tables, taken: sa.CTE, form: Form) -> sa.CTE:
     s = t.pstate
-    gone, _ = _rows("d", taken, one=one, key=_TEXT)
-    named = sa.true() if one else gone.c.space_id == taken.c.space_id
+    gone, _ = _rows("d", taken, _DELETE, rows=2, spaces=form.spaces)
+    named = gone["space_id"] == taken.c.space_id if form.spaces > 1 else sa.true()
     return (
-        sa.delete(s).where(s.c.space_id == taken.c.space_id, s.c.key == gone.c.key, named).cte("pd")
+        sa.delete(s)
+        .where(s.c.space_id == taken.c.space_id, s.c.key == gone["key"], named)
+        .cte("pd")
     )
 
 
-def _checkpoint(t: Tables, taken: sa.CTE, recorded: sa.CTE) -> sa.CTE:
-    newest = (
-        sa.select(sa.func.max(recorded.c.event_id))
-        .where(
-            recorded.c.space_id == taken.c.space_id,
-            recorded.c.space_sequence <= taken.c.folded,  # plain appends may follow the commands
+def _checkpoint(t: Tables, taken: sa.CTE, recorded: sa.CTE | None) -> sa.CTE:
+    folded_id: sa.ColumnElement[Any] = taken.c.folded_id
+    if recorded is not None:
+        newest = (
+            sa.select(sa.func.max(recorded.c.event_id))
+            .where(
+                recorded.c.space_id == taken.c.space_id,
+                recorded.c.space_sequence <= taken.c.folded,  # appends may follow the commands
+            )
+            .scalar_subquery()
         )
-        .scalar_subquery()
-    )
+        folded_id = sa.func.coalesce(newest, folded_id)
     step = insert(t.checkpoints).from_select(
         ["space_id", "name", "last_event_id", "last_space_sequence", "updated_at"],
         sa.select(
             taken.c.space_id,
             sa.literal_column(f"'{PSTATE}'"),
-            sa.func.coalesce(newest, taken.c.folded_id),
+            folded_id,
             taken.c.folded,
             p("now", type_=_BIG),
         ).where(taken.c.folded.is_not(None)),

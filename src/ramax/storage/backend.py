@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ramax.storage.append_postgres import write_postgres
 from ramax.storage.append_sqlite import write_sqlite
 from ramax.storage.executors import Executor
-from ramax.storage.plan import WritePlan, Written
+from ramax.storage.plan import EventIds, WritePlan
 from ramax.storage.tables import Tables
 
 T = TypeVar("T")
@@ -82,7 +82,7 @@ class Backend(Protocol):
         ...
 
 
-def write_plan(ex: Executor, plan: WritePlan) -> dict[int, Written]:
+def write_plan(ex: Executor, plan: WritePlan) -> dict[int, EventIds]:
     """Write a plan the way that the database does it best; see the two modules."""
     if ex.tables.dialect == "postgresql":
         return write_postgres(ex, plan)

@@ -1,8 +1,9 @@
 """PostgreSQL: held asyncpg connections in autocommit for the writer and a few readers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from sqlalchemy.util import greenlet_spawn
 from ramax.errors import ClosedError, StorageError
 from ramax.storage.backend import Done
 from ramax.storage.cancellation import to_its_end
+from ramax.storage.driving import Drive
 from ramax.storage.executors import AsyncpgExecutor, CoreExecutor, Executor
 from ramax.storage.faults import ConnectionLostError, at_commit, translated
 from ramax.storage.places import Places
@@ -24,6 +26,8 @@ RECONNECT_DELAYS = (0.0, 0.02, 0.1, 0.5)
 """Seconds before a read is made again after its connection broke; then once more, the last."""
 
 _ONE_STATE = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+_CANCELLED = "the batch was cancelled while it was being written"
 
 READERS = 3
 """Held connections for reads; each answers one request at a time, and waiting ones coalesce."""
@@ -50,6 +54,10 @@ class _Held:
     async def run(self, work: Callable[[Executor], T]) -> T:
         """Run synchronous code that waits for the database in a greenlet."""
         return await greenlet_spawn(work, self._executor)
+
+    def drive(self, work: Callable[[Executor], object], done: Done) -> None:
+        """Begin it at once, in no task."""
+        Drive(work, self._executor, done)
 
     async def read(self, work: Callable[[Executor], T]) -> T:
         """Run reads in the transaction that is open; see `Reading.read`."""
@@ -94,7 +102,7 @@ class PostgresBackend:
         # held connections come past the pool: one that was handed in may be small, and busy
         self._pool = engine.sync_engine.pool.recreate()
         self._writer: _Held | None = None
-        self._writing: asyncio.Task[object] | None = None
+        self._preparing: asyncio.Task[None] | None = None
         self._free: asyncio.LifoQueue[_Held | None] = asyncio.LifoQueue()
         self._readers: set[_Held] = set()
         self._reading = 0
@@ -125,22 +133,38 @@ class PostgresBackend:
 
     def post(self, work: Callable[[Executor], object], done: Done) -> None:
         """See `Backend.post`: autocommit, each statement is a transaction."""
-        self._writing = asyncio.create_task(self._write(work), name="ramax batch")
-        self._writing.add_done_callback(lambda task: done(_failure(task)))
-
-    async def _write(self, work: Callable[[Executor], T]) -> T:
-        self._check(writing=True)
-        if self._writer is None or self._writer.lost:
-            await self._drop(self._writer)
-            self._writer = None
-            self._writer = await self._hold()
         writer = self._writer
-        try:
-            return await writer.run(work)
-        except (ConnectionLostError, asyncio.CancelledError):
+        if writer is None or writer.lost or self._closed or self._read_only:
+            self._later(self._connected(), lambda error: self._post_again(error, work, done))
+        else:
+            writer.drive(work, partial(self._posted, writer, done))
+
+    def _later(self, preparing: Coroutine[Any, Any, None], done: Done) -> None:
+        self._preparing = asyncio.create_task(preparing, name="ramax connection")
+        self._preparing.add_done_callback(lambda task: done(_failure(task)))
+
+    async def _connected(self) -> None:
+        self._check(writing=True)
+        await self._drop(self._writer)
+        self._writer = None
+        self._writer = await self._hold()
+
+    def _post_again(
+        self, error: BaseException | None, work: Callable[[Executor], object], done: Done
+    ) -> None:
+        if error is not None or self._writer is None:
+            done(error)
+        else:
+            self._writer.drive(work, partial(self._posted, self._writer, done))
+
+    def _posted(self, writer: _Held, done: Done, error: BaseException | None) -> None:
+        if isinstance(error, asyncio.CancelledError):  # somebody cancels every task there is
+            error = ConnectionLostError(_CANCELLED)
+        if isinstance(error, ConnectionLostError):
             # the driver may not have noticed yet, or is in the middle of an answer
-            await self._drop(writer, broken=True)
-            raise
+            self._later(self._drop(writer, broken=True), lambda _: done(error))
+        else:
+            done(error)
 
     async def read(self, work: Callable[[Executor], T]) -> T:
         """See `Backend.read`; over a broken connection it is made again on another one."""
@@ -274,9 +298,9 @@ async def _end(held: _Held) -> None:
         raise
 
 
-def _failure(task: asyncio.Task[object]) -> BaseException | None:
+def _failure(task: asyncio.Task[None]) -> BaseException | None:
     if task.cancelled():  # somebody cancels every task there is, our own included
-        return ConnectionLostError("the batch was cancelled while it was being written")
+        return ConnectionLostError(_CANCELLED)
     return task.exception()
 
 

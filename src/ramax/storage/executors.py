@@ -4,6 +4,7 @@ Everything above is written once against `Executor`: in the thread of an aiosqli
 a greenlet over a held asyncpg connection, or in SQLAlchemy's `run_sync` for explicit transactions.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
@@ -112,8 +113,10 @@ class AsyncpgExecutor:
     def run_many(self, statement: Statement, params: Sequence[Params]) -> None:
         """See `Executor.run_many`."""
         sql = statement.on(self.tables)
+        rows = list(map(sql.arguments, params))
         try:
-            await_only(self._connection.executemany(sql.text, list(map(sql.arguments, params))))
+            # in a task: while the server is slow to take the rows, the driver waits by a timeout
+            await_only(asyncio.ensure_future(self._connection.executemany(sql.text, rows)))
         except Exception as error:
             raise translated(error) from error
 

@@ -7,6 +7,9 @@ from typing import Any
 from ramax.core.unit import SpaceWrite
 from ramax.storage.sql import Statement
 
+EventIds = Mapping[int, int]
+"""The ids that the events of a space got, by sequence."""
+
 
 @dataclass(frozen=True, slots=True)
 class Extra:
@@ -27,10 +30,3 @@ class WritePlan:
     token: bytes
     now: int
     extras: Sequence[Extra] = field(default_factory=tuple)
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """The ids that the events of a space got, by sequence."""
-
-    event_ids: Mapping[int, int]

@@ -244,6 +244,8 @@ _NOT_FOR_THE_DOMAIN = (StorageError, asyncio.CancelledError)
 class StoredSource:
     """What a state has not seen yet, from the database of ``ex``; see `Source`."""
 
+    __slots__ = ("_ex", "_space_id")
+
     def __init__(self, ex: Executor, space_id: int) -> None:
         self._ex, self._space_id = ex, space_id
 
