@@ -1,5 +1,6 @@
 import pytest
 
+from ramax import Ref, field
 from ramax.errors import CodecError, SpaceNotEmptyError, SpaceNotFoundError, StorageBusyError
 from ramax.storage import spaces
 from ramax.storage.executors import CoreExecutor
@@ -34,11 +35,19 @@ async def test_a_prefix_is_taken_as_it_stands(db):
     assert len(await db._core.read(spaces.list_all)) == 4
 
 
+class Note:
+    about: Ref | None = field(default=None, index=True)
+
+
 async def test_deleting_a_space_takes_every_row_of_it_and_none_of_another(db):
-    stores = [await db.content_store(name, documents()) for name in ("gone", "kept")]
+    domain = documents()
+    domain.entity("note")(Note)
+    stores = [await db.content_store(name, domain) for name in ("gone", "kept")]
     for store in stores:
         await db.spaces.enable_hash_chain(store.space)
         await store.execute(put, ("k", {}), idempotency_key="once")
+        await store.execute(put, ("note:1", {"about": Ref("note:2")}))
+        assert [key async for key in store.pstate.referrers("note:2")] == ["note:1"]
         await store.snapshots.take()
         await store.events.append("k", "noted", {}, tags=["x"])
     gone = stores[0].space
