@@ -70,6 +70,29 @@ async def test_commands_and_appends_are_heard_with_their_events(db, notes):
     assert notes.open == []
 
 
+async def test_the_steps_of_a_transaction_are_heard(db, notes):
+    store = await db.content_store("s", counter())
+    db.observe(notes)
+    async with store.transaction() as tx:
+        await tx.execute(add)
+        await tx.append("e", "noted", {})
+        with pytest.raises(Rejected):
+            await tx.execute(refuse)
+    assert notes.of("execute") == [
+        ("execute", "s", {"events": 1}, "NoneType"),
+        ("execute", "s", {}, "Rejected"),
+    ]
+    assert notes.of("append") == [("append", "s", {"events": 1}, "NoneType")]
+
+
+async def test_a_migration_is_heard(db, notes):
+    store = await db.content_store("s", documents())
+    await store.execute(put, ("d", {}))
+    db.observe(notes)
+    await store.migrate_pstate(dry_run=True)
+    assert notes.of("migrate") == [("migrate", "s", {"keys": 1}, "NoneType")]
+
+
 async def test_a_failure_is_heard_once_by_its_kind(db, notes):
     store = await db.content_store("s", counter())
     db.observe(notes)

@@ -46,7 +46,7 @@ class Observer:
     def begin(self, operation: str, space_name: str) -> Any:
         """Hear of an operation that begins; return what `end` is to get.
 
-        ``execute``, ``append``, ``fetch``, ``catch_up``, ``rebuild``, ``verify``.
+        ``execute``, ``append``, ``fetch``, ``catch_up``, ``rebuild``, ``migrate``, ``verify``.
         """
 
     def end(self, begun: Any, facts: Mapping[str, int], error: BaseException | None) -> None:

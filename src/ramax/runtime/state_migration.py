@@ -67,6 +67,22 @@ async def migrate_state(
         DomainMismatchError: The pstate is the fold of other domains.
         SpaceNotFoundError: The space was deleted.
     """
+    if core.watch is None:
+        return await _migrate(core, space, domain, dry_run=dry_run, progress=progress)
+    with core.watch.operation("migrate", space.space_name) as operation:
+        report = await _migrate(core, space, domain, dry_run=dry_run, progress=progress)
+        operation.facts["keys"] = report.keys
+        return report
+
+
+async def _migrate(
+    core: Core,
+    space: Space,
+    domain: Domain,
+    *,
+    dry_run: bool,
+    progress: Callable[[Progress], object] | None,
+) -> MigrationReport:
     report = MigrationReport(dry_run)
     total = await core.read(lambda ex: _begin(ex, space, domain))
     started, after = time.monotonic(), ""

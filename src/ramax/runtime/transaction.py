@@ -333,6 +333,15 @@ class Transaction:
 
     async def run_job(self, space: Space, domain: Domain, work: Execute | Append) -> Commit:
         """Decide and write one step under the lock that is held."""
+        if self._core.watch is None:
+            return await self._run_job(space, domain, work)
+        name = "execute" if isinstance(work, Execute) else "append"
+        with self._core.watch.operation(name, space.space_name) as operation:
+            commit = await self._run_job(space, domain, work)
+            operation.facts["events"] = len(commit.events)
+            return commit
+
+    async def _run_job(self, space: Space, domain: Domain, work: Execute | Append) -> Commit:
         core = self._core
         future: asyncio.Future[list[Commit]] = asyncio.get_running_loop().create_future()
         job = Job(space.space_id, space.space_name, work, future)

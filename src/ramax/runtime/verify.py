@@ -13,6 +13,7 @@ from ramax.runtime.findings import Findings, SpaceReport
 from ramax.runtime.link_check import LinkCheck
 from ramax.runtime.log_check import LogCheck
 from ramax.runtime.pstate_check import PstateCheck
+from ramax.runtime.snapshot_check import check_snapshots
 from ramax.storage import spaces
 from ramax.values import ChainHead, Progress, Space
 
@@ -130,6 +131,7 @@ class _Verification:
             links = LinkCheck(self._space, domain.schema, self._findings, options.page)
             while await read(links.compare_page):
                 pass
+            await check_snapshots(self._core, self._space, domain, self._findings)
         except DomainMismatchError as error:
             if strict:
                 raise

@@ -62,6 +62,16 @@ def newest(t: Tables) -> sa.Select[Any]:
 
 
 @Statement
+def _of_fold(t: Tables) -> sa.Select[Any]:
+    s = t.snapshots.c
+    return (
+        sa.select(s.space_sequence, s.chunk_count, s.latest)
+        .where(s.space_id == p("space_id"), s.fold == p("fold"))
+        .order_by(s.space_sequence)
+    )
+
+
+@Statement
 def _chunk(t: Tables) -> sa.Select[Any]:
     c = t.snapshot_chunks.c
     return sa.select(c.data).where(
@@ -173,6 +183,12 @@ def read_newest(
         newest, {"space_id": space_id, "upto": upto, "fold": fold.digest, "moment": moment}
     )
     return Stored(*rows[0]) if rows else None
+
+
+def read_of_fold(ex: Executor, space_id: int, fold: Fold) -> list[Stored]:
+    """Read the snapshots of a fold, oldest first."""
+    rows = ex.rows(_of_fold, {"space_id": space_id, "fold": fold.digest})
+    return [Stored(*row) for row in rows]
 
 
 def read_chunk(
