@@ -115,3 +115,39 @@ async def test_two_processes_write_back_beside_each_others_commands(durable_url)
 async def test_write_back_beside_commands_again_and_again(url, number):
     async with ramax.connect(url, write_back_interval=0, write_back_batch=1 + number) as db:
         await race([db])
+
+
+async def test_write_back_and_rebuilds_do_not_undo_each_other(durable_url):
+    """The rebuild stores the older shape anew each time, as its applicators are of that version."""
+    async with (
+        ramax.connect(durable_url, write_back_interval=0, write_back_batch=5) as one,
+        ramax.connect(durable_url, write_back_interval=None) as other,
+    ):
+        old = await one.content_store("a", old_cards())
+        for key in KEYS:
+            await old.execute(put, (key, old_value(key)))
+        reader = await one.content_store("a", cards("off"))
+        rebuilder = await other.content_store("a", cards("off"))
+        wanted = await expected(reader)
+        done = asyncio.Event()
+
+        async def rebuild() -> None:
+            for number in range(8):
+                await rebuilder.rebuild_pstate()
+                await rebuilder.execute(edit, (KEYS[number], "back", "again"))
+                wanted[KEYS[number]] = wanted[KEYS[number]] | {"back": "again"}
+            done.set()
+
+        rebuilding = asyncio.create_task(rebuild())
+        while not done.is_set():
+            found = await reader.pstate.get_many(KEYS)
+            assert {k: v | {"back": ""} for k, v in found.items()} == {
+                k: v | {"back": ""} for k, v in wanted.items()
+            }
+        await rebuilding
+        assert await reader.pstate.get_many(KEYS) == wanted
+        assert reader.pstate.migration_stats().written > len(KEYS)
+        await reader.migrate_pstate()
+        assert await reader.pstate.get_many(KEYS) == wanted
+        [report] = [each async for each in one.verify("a", cards("off"))]
+        assert report.findings == ()

@@ -40,7 +40,7 @@ def test_a_domain_takes_a_schema_a_dict_or_declarations():
     assert [e.name for e in given] == ["card"]  # what is given stays as it is
     with pytest.raises(MisuseError, match="schema is a Schema or a dict"):
         Domain("d", schema=[Card])  # type: ignore[arg-type]
-    assert not Domain("e").schema
+    assert not Domain("e").schema.declares
 
 
 def test_domains_join_their_schemas():

@@ -43,12 +43,14 @@ steps = st.one_of(
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(plan=st.lists(steps, min_size=2, max_size=8))
-async def test_the_index_says_what_reading_everything_says(db, plan):
+@given(early=st.booleans(), plan=st.lists(steps, min_size=2, max_size=8))
+async def test_the_index_says_what_reading_everything_says(db, early, plan):
     name = f"s{next(NUMBERS)}"
     store = await db.content_store(name, linked())
     bare = type("N", (), {"__annotations__": {"n": int}})
     older = await db.content_store(name, linked(none=bare))
+    if early:
+        await check(store, TARGETS)
     for step, *given_ in plan:
         await take(step, store, older, *given_)
     await check(store, TARGETS)

@@ -1,7 +1,7 @@
 import pytest
 
 import ramax
-from ramax import DomainMismatchError, SpaceNotFoundError
+from ramax import DomainMismatchError, SchemaError, SpaceNotFoundError
 from ramax.runtime.findings import Finding
 from tests._cards import NEW, OLD, cards, old_cards, put
 from tests.runtime.test_write_back import filled, quiet, stored, version
@@ -105,3 +105,21 @@ async def test_verify_lists_a_value_whose_migration_fails(quiet):
     [finding] = report.findings
     assert finding.check == "pstate"
     assert "field 'level' of card 'card:1' 'many': its migrate failed" in finding.message
+
+
+async def test_verify_lists_a_value_that_today_does_not_pass_its_validate(quiet):
+    old = await quiet.content_store("s", old_cards())
+    good = {"front": "a", "back": "", "tags": [], "level": 1, "deck": None}
+    await old.execute(put, ("card:1", good))
+    await old.pstate.put("card:2", good | {"front": 7})
+    await old.pstate.put("card:3", good | {"level": -1})
+    store = await quiet.content_store("s", cards())
+    assert await store.pstate.get("card:1") == good
+    for key, rule in (("card:2", "must be str"), ("card:3", "must pass <lambda>")):
+        with pytest.raises(SchemaError, match=rule):
+            await store.pstate.get(key)
+    [report] = [r async for r in quiet.verify("s", cards())]
+    assert [each.message for each in report.findings] == [
+        "field 'front' of card 'card:2' 7: must be str",
+        "field 'level' of card 'card:3' -1: must pass <lambda>",
+    ]

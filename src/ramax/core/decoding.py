@@ -38,7 +38,7 @@ class Decoding:
             SchemaError: It does not fit what is declared, or a migration failed.
         """
         stored = unpack(packed)
-        if not self._schema:
+        if not self._schema.declares:
             return stored
         value = self._schema.read(key, stored)
         if value is not stored:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, NoReturn, Self
 
 from ramax.core.codec import encode
-from ramax.core.entity import Entity, Link
+from ramax.core.entity import Link
 from ramax.core.keys import key_range
 from ramax.core.limits import check_key, is_key
 from ramax.core.schema import NO_SCHEMA, Schema
@@ -17,6 +17,8 @@ from ramax.errors import CodecError, MisuseError
 
 _NOT_THERE: Any = object()
 _UNSEEN: Any = object()
+_NO_MIGRATED: dict[str, bytes] = {}
+_NO_LINKS: dict[str, frozenset[Link]] = {}
 _READ_ONLY = "a command may not change its state (key {!r}); return events instead"
 
 
@@ -25,12 +27,20 @@ class _Mapped(MutableMapping[str, Any]):
 
     __slots__ = ("_linked", "_links", "_live", "_migrated", "_prefix", "_schema", "_state")
 
+    _schema: Schema | None
+    _migrated: dict[str, bytes]  # values of an older shape, as they were handed out
+    _links: dict[str, frozenset[Link]]  # what they referred to, where that is indexed
+
     def __init__(self, state: SpaceState, schema: Schema = NO_SCHEMA, prefix: str = "") -> None:
-        self._state, self._schema, self._prefix = state, schema, prefix
+        self._state, self._prefix = state, prefix
         self._live: dict[str, Any] = {}
-        self._migrated: dict[str, bytes] = {}  # values of an older shape, as they were handed out
-        self._linked = state.index is not None and state.index == schema.index
-        self._links: dict[str, frozenset[Link]] = {}  # what they referred to, where it is indexed
+        self._schema, self._linked = None, False
+        self._migrated, self._links = _NO_MIGRATED, _NO_LINKS
+        if schema.declares:
+            self._schema = schema
+            self._migrated = {}
+            self._linked = state.index is not None and state.index == schema.index
+            self._links = {}
 
     def _find(self, key: Any) -> Any:
         found = self._live.get(key, _UNSEEN)
@@ -49,7 +59,7 @@ class _Mapped(MutableMapping[str, Any]):
 
     def _unpacked(self, key: str, packed: Packed) -> Any:
         value = unpack(packed)
-        if self._schema and (entity := self._schema.entity_of(key)) is not None:
+        if self._schema is not None and (entity := self._schema.entity_of(key)) is not None:
             stored, value = value, entity.read(key, value)
             if value is not stored:
                 self._migrated[key] = encode(value, f"migrated value of {key!r},")
@@ -200,48 +210,51 @@ class WriteState(_Mapped):
             CodecError: A value cannot be stored; nothing of the command will be.
             SchemaError: A value does not fit what is declared of its entity.
         """
-        live, state, migrated = self._live, self._state, self._migrated
+        live, state, schema, linked = self._live, self._state, self._schema, self._linked
         prefix = self._prefix
         pending, peek = state.pending, state.peek
         for name, value in live.items():
             key = prefix + name
             if value is _NOT_THERE:
                 pending[key] = None
-                if self._linked:
-                    self._link(key, None)
-                continue
-            before = peek(key)
-            if type(before) is Tagged and _is_as_read(before, value):
-                continue  # rows that came from Elixir keep their bytes
-            packed = encode(value, "pstate value of {!r},", key)
-            if packed == before or packed == migrated.get(key):
-                continue
-            if self._schema and (entity := self._schema.entity_of(key)) is not None:
-                packed = self._declared(entity, key, value, packed)
+            else:
+                before = peek(key)
+                if type(before) is Tagged and _is_as_read(before, value):
+                    continue  # rows that came from Elixir keep their bytes
+                packed = encode(value, "pstate value of {!r},", key)
                 if packed == before:
                     continue
-            pending[key] = packed
-            if self._linked:
-                self._link(key, value)
+                new = packed if schema is None else self._declared(schema, key, value, packed)
+                if new is None or new == before:
+                    continue
+                pending[key] = new
+            if linked:
+                self._link(schema, key, value)
         live.clear()
-        migrated.clear()
-        self._links.clear()
+        if schema is not None:
+            self._migrated.clear()
+            self._links.clear()
         self._iterated = False
 
-    def _link(self, key: str, value: Any) -> None:
-        """Note what a key refers to now, unless that is known to be as before."""
-        entity = self._schema.entity_of(key)
-        if entity is not None and entity.indexed:
-            links = entity.links(value)
-            if self._links.get(key) != links:
-                self._state.pending_links[key] = links
-
-    def _declared(self, entity: Entity, key: str, value: Any, packed: bytes) -> bytes:
-        """Check a written value and fill in its defaults."""
+    def _declared(self, schema: Schema, key: str, value: Any, packed: bytes) -> bytes | None:
+        """Check a written value and fill in its defaults; None for one that was only read."""
+        if packed == self._migrated.get(key):
+            return None
+        entity = schema.entity_of(key)
+        if entity is None:
+            return packed
         filled, problem = entity.accept(key, value)
         if problem is not None:
             self._state.complain(problem)
         return packed if filled is value else encode(filled, f"pstate value of {key!r},")
+
+    def _link(self, schema: Schema | None, key: str, value: Any) -> None:
+        """Note what a key refers to now, unless that is known to be as before."""
+        entity = None if schema is None else schema.entity_of(key)
+        if entity is not None and entity.indexed:
+            links = entity.links(value)
+            if self._links.get(key) != links:
+                self._state.pending_links[key] = links
 
 
 def _is_as_read(before: Tagged, value: Any) -> bool:

@@ -17,6 +17,8 @@ class Schema:
 
     def __init__(self, entities: Mapping[str, type] | None = None, mode: Mode = "strict") -> None:
         self._entities: dict[str, Entity] = {}
+        self.declares = False
+        """Whether there is any; plain, as every command asks."""
         for name, cls in (entities or {}).items():
             self.add(Entity(name, cls, mode))
 
@@ -29,9 +31,7 @@ class Schema:
         if entity.name in self._entities:
             raise MisuseError(f"entity {entity.name!r} is declared twice")
         self._entities[entity.name] = entity
-
-    def __bool__(self) -> bool:
-        return bool(self._entities)
+        self.declares = True
 
     def __iter__(self) -> Iterator[Entity]:
         return iter(self._entities.values())

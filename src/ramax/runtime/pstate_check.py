@@ -126,7 +126,7 @@ class PstateCheck:
         if not direct:
             self.compared += 1
             self._add(f"key {key!r} is there, but no event makes it")
-        elif self._schema:  # what `put` wrote is nobody's fold, but it has to be readable
+        elif self._schema.declares:  # what `put` wrote is nobody's fold, but it has to be readable
             try:
                 self._read(key, stored)
             except DataError as error:
@@ -146,7 +146,7 @@ class PstateCheck:
         if direct:
             self._add(f"key {key!r} is marked as written by put(), but events make it")
             return
-        if stored == folded and not self._schema:
+        if stored == folded and not self._schema.declares:
             return
         try:  # as users see it: in the shape that is declared, whichever it is stored in
             same = same_value(self._read(key, stored), self._read(key, folded))
