@@ -1,6 +1,7 @@
 import json
 
 import ramax
+from ramax import Domain, Event, NewEvent
 from ramax.runtime.findings import MAX_FINDINGS
 from tests.cli.command import fail, on, process, read, run, succeed
 from tests.runtime._damage import damage
@@ -81,3 +82,32 @@ def test_another_domain_is_an_error_for_one_space_and_a_note_for_all(demo_url):
 
 
 other = ramax.Domain("other")
+
+
+evolved = Domain("contacts")
+
+
+@evolved.upcaster("contact.added", from_version=1)
+def rename(event: Event) -> NewEvent:
+    if event.payload["contact_id"] == "c2":
+        raise KeyError("first_name")
+    return NewEvent("contact.registered", event.payload)
+
+
+def test_every_event_is_run_through_the_upcasters_and_what_fails_is_listed(demo_url):
+    domain = ("--domain", "tests.cli.test_verify:evolved")
+    done = run("verify", "crm_acme", *domain, "--json", "--url", demo_url)
+    [report] = json.loads(done.stdout)["spaces"]
+    [of_chain, of_fold] = report["findings"]
+    assert (done.exit_code, of_chain["check"], of_fold["check"]) == (1, "upcast", "pstate")
+    assert of_chain["message"] == (
+        "event 2 of space 'crm_acme' 'contact.added': version 1: KeyError('first_name')"
+    )
+
+
+def test_a_domain_whose_chain_has_a_gap_verifies_nothing(demo_url):
+    line = fail("verify", "--domain", "tests.cli.test_verify:gap", "--url", demo_url)
+    assert "no upcaster for version 1 of 'contact.added'" in line
+
+
+gap = Domain("contacts", versions={"contact.added": 2})
