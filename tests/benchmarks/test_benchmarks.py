@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import __main__ as command_line
 from benchmarks.bars import Bar, Group, svg
 from benchmarks.cases import Case, Entrant, all_cases
 from benchmarks.report import as_json
@@ -84,6 +85,25 @@ def test_what_was_not_measured_is_not_missed_but_said() -> None:
     assert missed({found.case.name: found}) == []
     entrants = as_json([found], 1.0)["cases"][found.case.name]["entrants"]
     assert entrants["ramax"] == {"not_measured": "not here"}
+
+
+def test_a_check_tells_missed_from_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ["--quick", "--check", "--only", "sqlite-command"]
+    monkeypatch.setattr(command_line, "QUICK_BUDGET", -1.0)
+    assert command_line.main(arguments) == 3
+    monkeypatch.setattr(command_line, "missed", lambda _: ["a target"])
+    assert command_line.main(arguments) == 1
+    assert command_line.main(["--quick", "--only", "sqlite-command"]) == 0
+
+
+def test_what_was_not_come_to_and_what_failed_is_named() -> None:
+    found = result(limit=[1000.0])
+    found.measured.append(Measured(Entrant("ramax", "library", "command"), error="not here"))
+    cases = [found.case, CASES["sqlite-replay"]]
+    assert command_line.not_measured(cases, [found]) == [
+        "sqlite-replay",
+        "sqlite-command-full-new: ramax",
+    ]
 
 
 def test_published_results_name_no_path_and_no_host() -> None:

@@ -1,3 +1,6 @@
+import pytest
+
+from ramax.core.codec import encode
 from ramax.storage.reads import read_facts
 from tests._plans import NEW, appended, plan, write
 from tests._tables import dump
@@ -25,6 +28,19 @@ async def test_a_lost_guard_writes_nothing_and_takes_no_id(db_on_sqlite):
     assert {r["space_id"] for r in rows["events"]} == {kept.space_id}
     assert not rows["pstate_entities"]
     assert not rows["projection_checkpoints"]
+
+
+@pytest.mark.parametrize("count", [1, 49, 50, 51, 101])
+async def test_any_number_of_rows_is_written_whole(db_on_sqlite, count):
+    db = db_on_sqlite
+    space = await db.spaces.create("s")
+    puts = {f"k{n:03}": bytes([n]) for n in range(count)}
+    done = await write(db, plan(appended(space.space_id, count, puts=puts, checkpoint=count)))
+    assert dict(done[space.space_id]) == {n: n for n in range(1, count + 1)}
+    rows = await dump(db)
+    found = sorted((r["event_id"], r["space_sequence"], r["payload"]) for r in rows["events"])
+    assert found == [(n, n, encode({"n": n}, "payload")) for n in range(1, count + 1)]
+    assert {r["key"]: r["value"] for r in rows["pstate_entities"]} == puts
 
 
 async def test_the_hot_row_takes_the_numbers_and_the_token_of_the_write(db_on_sqlite):

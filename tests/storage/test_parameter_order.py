@@ -22,6 +22,20 @@ ORDERS = {
 }
 
 
+BULKS = {
+    "insert_event": append_sqlite.insert_events,
+    "upsert_value": pstate.upsert_values,
+}
+
+
+@pytest.mark.parametrize("name", BULKS)
+def test_rows_in_a_row_are_in_the_order_of_the_statement_for_several(name):
+    _, order = ORDERS[name]
+    names = BULKS[name].on(build_tables("sqlite")).names
+    assert names == tuple(f"{name}_{i}" for i in range(pstate.BULK) for name in order)
+    assert len(names) < 999
+
+
 @pytest.mark.parametrize("name", ORDERS)
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
 def test_a_tuple_is_in_the_order_of_the_statement(name, dialect):

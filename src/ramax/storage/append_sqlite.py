@@ -1,6 +1,7 @@
 """Writes a plan on SQLite: a few statements inside the caller's BEGIN IMMEDIATE."""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from ramax.core.unit import SpaceWrite
 from ramax.storage.checkpoints import upsert_checkpoint
 from ramax.storage.executors import Executor
 from ramax.storage.plan import EventIds, WritePlan
-from ramax.storage.pstate import delete_value, upsert_value
+from ramax.storage.pstate import BULK, delete_value, upsert_value, upsert_values
 from ramax.storage.reads import PSTATE
 from ramax.storage.sql import Params, Statement
 from ramax.storage.tables import Tables
@@ -78,6 +79,14 @@ def insert_event(t: Tables) -> sa.Insert:
     return sa.insert(t.events).values({name: p(name) for name in EVENT_PARAMETERS})
 
 
+@Statement
+def insert_events(t: Tables) -> sa.Insert:
+    """`BULK` events with every column given."""
+    return sa.insert(t.events).values(
+        [{name: p(f"{name}_{i}") for name in EVENT_PARAMETERS} for i in range(BULK)]
+    )
+
+
 def write_sqlite(ex: Executor, plan: WritePlan) -> dict[int, EventIds]:
     """Write every space whose guard still holds.
 
@@ -114,8 +123,8 @@ def write_sqlite(ex: Executor, plan: WritePlan) -> dict[int, EventIds]:
         if write.checkpoint is not None:
             event_id = ids.get(write.checkpoint, write.checkpoint_event_id)
             steps.append((space_id, PSTATE, event_id, write.checkpoint, stamp))
-    _run(ex, insert_event, events)
-    _run(ex, upsert_value, puts)
+    _run(ex, insert_event, events, insert_events)
+    _run(ex, upsert_value, puts, upsert_values)
     _run(ex, delete_value, deletes)
     _run(ex, upsert_checkpoint, steps)
     for extra in plan.extras:
@@ -123,12 +132,20 @@ def write_sqlite(ex: Executor, plan: WritePlan) -> dict[int, EventIds]:
     return done
 
 
-def _run(ex: Executor, statement: Statement, rows: Sequence[Params]) -> None:
+def _run(
+    ex: Executor, one: Statement, rows: Sequence[Any], several: Statement | None = None
+) -> None:
+    """Write rows by the statement for ``several`` of them as long as there are enough."""
+    if several is not None and len(rows) >= BULK:
+        whole = len(rows) - len(rows) % BULK
+        for start in range(0, whole, BULK):
+            ex.run(several, tuple(chain.from_iterable(rows[start : start + BULK])))
+        rows = rows[whole:]
     # one row is the usual case, and execute is cheaper than executemany for it
     if len(rows) == 1:
-        ex.run(statement, rows[0])
+        ex.run(one, rows[0])
     elif rows:
-        ex.run_many(statement, rows)
+        ex.run_many(one, rows)
 
 
 def _guard_values(write: SpaceWrite, stamp: int, token: bytes) -> tuple[Any, ...]:
