@@ -51,6 +51,20 @@ async def test_every_read_shows_todays_shape(quiet):
     assert {k: v async for k, v in quiet.pstate.scan("s")} == OLD  # as it is stored
 
 
+async def test_whatever_leads_through_values_goes_by_todays_shape(quiet):
+    store = await filled(quiet)
+    deck = await store.pstate.get_resolved("deck:d")
+    assert deck["cards"]["2"] == NEW["card:2"]  # there was no reference before
+    assert await store.pstate.get_path("card:1", "deck.title", follow=True) == "Animals"
+    async with store.pstate.reader() as reader:
+        assert await reader.get_many(OLD) == NEW
+        assert (await reader.preload("deck:d", "cards"))["title"] == "Animals"
+    lenient = await quiet.content_store("s", cards("off"))
+    async with lenient.as_of(len(OLD)) as past:
+        assert await past.pstate.get_many(OLD) == NEW
+    assert await stored(quiet) == OLD
+
+
 async def test_commands_and_applicators_see_todays_shape(quiet):
     store = await filled(quiet)
     seen = []
