@@ -31,9 +31,10 @@ class LogEntry:
     previous_hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
 class LogCommit(Commit):
     """A `Commit` that knows the sequences which the entries got in the log."""
+
+    __slots__ = ()
 
     @property
     def sequences(self) -> tuple[int, ...]:

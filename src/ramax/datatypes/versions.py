@@ -1,15 +1,15 @@
 """What a write to a versioned value answers."""
 
-from dataclasses import dataclass
 from typing import Any, Self
 
 from ramax.core.datatypes.versioned import VERSION
 from ramax.values import Commit, Event
 
 
-@dataclass(frozen=True, slots=True)
 class VersionedCommit(Commit):
     """A `Commit` that knows the version which the value got."""
+
+    __slots__ = ()
 
     @property
     def version(self) -> int | None:
