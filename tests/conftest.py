@@ -136,6 +136,18 @@ async def db(url: str) -> AsyncIterator[ramax.Database]:
 
 
 @pytest.fixture
+async def db_on_postgres(postgres_url: str) -> AsyncIterator[ramax.Database]:
+    async with ramax.connect(postgres_url) as database:
+        yield database
+
+
+@pytest.fixture
+async def db_on_sqlite(sqlite_url: str) -> AsyncIterator[ramax.Database]:
+    async with ramax.connect(sqlite_url) as database:
+        yield database
+
+
+@pytest.fixture
 async def durable_db(durable_url: str) -> AsyncIterator[ramax.Database]:
     async with ramax.connect(durable_url) as database:
         yield database

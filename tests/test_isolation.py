@@ -32,10 +32,13 @@ from ramax.runtime.pstate_repository import PStateRepository
 from ramax.runtime.scope import TransactionPState
 from ramax.runtime.snapshots import SpaceSnapshots
 from ramax.runtime.spaces import SpaceRegistry
+from ramax.runtime.subscription import Subscription
+from ramax.runtime.subscriptions import SubscriptionRepository
 from ramax.storage.spaces import delete_statements
 from ramax.storage.sql import Statement
 from ramax.storage.tables import HEAD, build_tables
 from tests._domains import documents
+from tests._reading import park
 from tests._tables import Dump, dump, of_space, without_space
 
 MINE, THEIRS = "mine", "theirs"
@@ -98,6 +101,9 @@ async def two(db: Database) -> Two:
         await store.update_checkpoint(3, name="reader")
         await db.spaces.enable_hash_chain(name)
         await store.snapshots.take(4)
+        async with store.subscribe("subscription", start=2) as s:
+            await s.ack(await anext(s))
+        await park(db, store.space.space_id, name)
         stores.append(store)
     made = Two(db, stores[1], stores[0])
     made.before = await dump(db)
@@ -155,9 +161,74 @@ async def in_a_space(two: Two, step: Callable[[Any], Awaitable[Any]]) -> Any:
         return await step(view)
 
 
+async def its_connection(tx: Any) -> bool:
+    return bool(tx.connection.in_transaction())
+
+
 async def borrowed(two: Two) -> None:
     async with two.db.connection():
         pass
+
+
+async def reacted(two: Two, run: Callable[[Any], Awaitable[Any]]) -> Any:
+    domain, found = documents(), []
+
+    @domain.reaction("doc.put", name="r")
+    async def react(event: Any, reaction: Any) -> None:
+        found.append([event, reaction.deduplication_id, await reaction.store.pstate.get("k0")])
+
+    await run(await two.db.content_store(MINE, domain))
+    return found
+
+
+async def drain_subscription(subscription: Any) -> Any:
+    async with subscription as s:
+        return [event async for event in s]
+
+
+async def skipped(two: Two) -> None:
+    (event,) = await two.db.subscriptions.parked("subscription", space=MINE)
+    await two.db.subscriptions.skip("subscription", event, space=MINE)
+
+
+async def subscribed(two: Two, step: Callable[[Any, Any], Awaitable[Any]]) -> Any:
+    async with two.mine.subscribe("s", follow=False) as s:
+        event = await anext(s)
+        return [event, await step(s, event)]
+
+
+async def in_its_transaction(s: Any, event: Any) -> Any:
+    async with s.transaction(event) as tx:
+        return [await tx.execute(fill, MINE), await tx.pstate.get_many(KEYS)]
+
+
+async def handled(s: Any, event: Any) -> Any:
+    found = [event]
+
+    async def handler(event: Any, tx: Any) -> None:
+        found.append((event, await tx.append("k0", "doc.put", {"of": MINE})))
+        if len(found) > 5:
+            raise RuntimeError
+
+    await s.run(handler, transaction=True, on_error="park", attempts=1)
+    return found
+
+
+async def over_its_space(s: Any, event: Any) -> Any:
+    async with s.transaction_over(await s._core.resolve(event.space_id)) as tx:
+        return await tx.pstate.get_many(KEYS)
+
+
+async def at_hand(s: Any, event: Any) -> Any:
+    made = [s.position_of(event), [s.events_of(row) for row in s._rows]]
+    s.begin_again()
+    return [made, await drain(s)]
+
+
+async def to_the_end(s: Any, event: Any) -> Any:
+    await drain(s)
+    await s.wait_caught_up()
+    return [s.position, s.active, s.caught_up]
 
 
 Verb = Callable[[Two], Any]
@@ -232,6 +303,8 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "transaction": lambda t: in_transaction(t, lambda tx: tx.execute(fill, MINE)),
         "join": joined,
         "verify": lambda t: t.mine.verify(),
+        "run_reactions": lambda t: reacted(t, lambda store: store.run_reactions(follow=False)),
+        "subscribe": lambda t: drain_subscription(t.mine.subscribe("s", follow=False)),
         "as_of": lambda t: t.mine.as_of(3).pstate.get_many(KEYS),
         "at": lambda t: t.theirs.at(MINE).kv.put("k0", 1),
         "part": lambda t: t.mine.part(KV).get("k0"),
@@ -330,6 +403,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
         ),
         "at": lambda t: in_transaction(t, lambda tx: tx.at(MINE).pstate.get("k0")),
         "enter": lambda t: in_transaction(t, lambda tx: tx.enter(MINE)),
+        "connection": lambda t: in_transaction(t, its_connection),
         "pstate": lambda t: in_transaction(t, lambda tx: tx.pstate.get("k0")),
         "look": lambda t: in_transaction(t, lambda tx: tx.look(MINE)),
         "part": lambda t: in_transaction(t, lambda tx: tx.part(KV).get("k0")),
@@ -369,6 +443,30 @@ MATRIX: dict[type, dict[str, Verb]] = {
             t, lambda tx: tx.pstate.get_path("k3", "see.of", follow=True)
         ),
     },
+    SubscriptionRepository: {
+        "list": lambda t: t.db.subscriptions.list(MINE),
+        "pause": lambda t: t.db.subscriptions.pause("subscription", space=MINE),
+        "resume": lambda t: t.db.subscriptions.resume("subscription", space=MINE),
+        "parked": lambda t: t.db.subscriptions.parked("subscription", space=MINE),
+        "retry": lambda t: t.db.subscriptions.retry("subscription", space=MINE),
+        "skip": skipped,
+        "delete": lambda t: t.db.subscriptions.delete("subscription", space=MINE),
+    },
+    Subscription: {
+        "ack": lambda t: subscribed(t, lambda s, event: s.ack(event)),
+        "transaction": lambda t: subscribed(t, in_its_transaction),
+        "transaction_over": lambda t: subscribed(t, over_its_space),
+        "ack_with": lambda t: subscribed(t, lambda s, event: s.ack_with(event, lambda ex: None)),
+        "run": lambda t: subscribed(t, handled),
+        "position_of": lambda t: subscribed(t, at_hand),
+        "events_of": lambda t: subscribed(t, at_hand),
+        "begin_again": lambda t: subscribed(t, at_hand),
+        "next_event": lambda t: subscribed(t, lambda s, _: s.next_event()),
+        "wait_caught_up": lambda t: subscribed(t, to_the_end),
+        "position": lambda t: subscribed(t, to_the_end),
+        "active": lambda t: subscribed(t, to_the_end),
+        "caught_up": lambda t: subscribed(t, to_the_end),
+    },
     Database: {
         "in_space": lambda t: in_a_space(t, lambda s: s.kv.put("k0", 1)),
         "content_store": lambda t: t.db.content_store(MINE, documents()),
@@ -400,7 +498,12 @@ ABOUT_ALL: dict[type, dict[str, str]] = {
         "run_job": "runs a step of one space that is locked; the verbs above are made of it",
         "read": "reads keys of one space that is locked; the verbs above are made of it",
     },
-    Database: {"close": "ends it", "observe": "whoever watches, watches the whole database"},
+    Database: {
+        "close": "ends it",
+        "observe": "whoever watches, watches the whole database",
+        "subscribe_all": "reads all spaces",
+        "run_reactions": "likewise",
+    },
 }
 CASES = [
     pytest.param(kind, name, id=f"{kind.__name__}.{name}")
@@ -544,6 +647,13 @@ WITHOUT_SPACE = {
     "events._by_id": "get_event: an id is unique over all spaces",
     "events._last_id": "the counter of event ids",
     "feed._lowest_mark": "the watermark of the feed",
+    "feed._holders": "what holds the watermark of the feed",
+    "feed._partition_page": "the feed of all spaces, of a part of them",
+    "heads._heads": "of a list of spaces that somebody waits for",
+    "subscriptions._all": "a line for each subscription of everything",
+    "subscriptions._any_owned": "whether anybody subscribes at all",
+    "parked._of_feed": "what a subscription over all spaces has put aside",
+    "notifications._notify": "a hint to other processes",
     "append_sqlite._newest_event_id": "the counter of event ids",
     "import_rows._new_space": "the registry: the space that gets its id by this",
 }

@@ -30,7 +30,16 @@ TESTED_ELSEWHERE: dict[str, str] = {
 }
 
 # Only who uses them pays for importing them.
-ONLY_ON_DEMAND = {"alembic", "click", "jsonpath", "numpy", "opentelemetry", "rich", "starlette"}
+ONLY_ON_DEMAND = {
+    "alembic",
+    "click",
+    "jsonpath",
+    "numpy",
+    "opentelemetry",
+    "rich",
+    "stamina",
+    "starlette",
+}
 
 
 def name(module: Path) -> str:

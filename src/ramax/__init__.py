@@ -39,13 +39,25 @@ from ramax.errors import (
     StateReplacedError,
     StorageBusyError,
     StorageError,
+    SubscriptionLostError,
+    SubscriptionPausedError,
     SyncError,
     TransactionFailedError,
     UpcastError,
     VersionConflictError,
 )
 from ramax.runtime.findings import SpaceReport
-from ramax.values import ChainHead, Commit, Event, NewEvent, Progress, Ref, Space, SpaceStats
+from ramax.runtime.subscription import Subscription
+from ramax.values import (
+    ChainHead,
+    Commit,
+    Event,
+    NewEvent,
+    Progress,
+    Ref,
+    Space,
+    SpaceStats,
+)
 
 __all__ = [
     "Applicator",
@@ -96,6 +108,9 @@ __all__ = [
     "StateReplacedError",
     "StorageBusyError",
     "StorageError",
+    "Subscription",
+    "SubscriptionLostError",
+    "SubscriptionPausedError",
     "SyncError",
     "Transaction",
     "TransactionFailedError",

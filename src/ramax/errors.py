@@ -4,12 +4,14 @@ RamaxError                          code, retryable; fields first, the message i
 ├── Rejected                        a command's "no"; applications subclass it; not a fault
 ├── ConflictError                   retryable: somebody was first
 │   ├── ConcurrencyError            space, expected, actual, entity_id, query
+│   │   └── SubscriptionLostError   subscription; another reader moved its checkpoint
 │   ├── IdempotencyConflictError    space, key
 │   ├── VersionConflictError        key, expected, actual
 │   ├── MergeConflictError          conflicts
 │   └── PatchTestError              key: a `test` of a JSON patch failed
 ├── NotFoundError (LookupError)     SpaceNotFoundError, KeyNotFoundError, EventNotFoundError,
-│                                   BranchNotFoundError, CollectionNotFoundError
+│                                   BranchNotFoundError, CollectionNotFoundError,
+│                                   SubscriptionNotFoundError
 ├── SpaceExistsError                name
 ├── CollectionExistsError           name
 ├── SpaceNotEmptyError              space, event_count, key_count
@@ -27,6 +29,7 @@ RamaxError                          code, retryable; fields first, the message i
 │   ├── SchemaOutOfDateError        current, head, and the command that fixes it
 │   └── ForeignSchemaError          tables of our names that are not ours
 ├── SyncError
+├── SubscriptionPausedError         subscription, reason: it delivers nothing until it is resumed
 ├── FoldError                       an applicator failed: space, sequence, event_type
 └── MisuseError (RuntimeError)      fix the code, do not catch
     ├── DomainMismatchError         space, missing
@@ -123,6 +126,26 @@ class ConcurrencyError(ConflictError):
         else:
             text = f"space {space!r} is at sequence {actual}, expected {expected}"
         super().__init__(text)
+
+
+class SubscriptionLostError(ConcurrencyError):
+    """Somebody else reads the subscription now, or has moved its checkpoint; nothing was written.
+
+    Let it end the loop, or catch it and go on: the next event is what comes after the checkpoint,
+    when this reader is the one that reads again.
+    """
+
+    code = "conflict.concurrency.subscription_lost"
+    retryable = False
+
+    def __init__(self, subscription: str, space: str, expected: object, actual: object) -> None:
+        super().__init__(space, expected, actual)
+        self.subscription = subscription
+        message = (
+            f"subscription {subscription!r} of {space} is another reader's now: it is at {actual}, "
+            f"and this reader left it at {expected}"
+        )
+        self.args = (message,)
 
 
 class IdempotencyConflictError(ConflictError):
@@ -225,6 +248,16 @@ class CollectionNotFoundError(NotFoundError):
     def __init__(self, collection: str) -> None:
         self.collection = collection
         super().__init__(f"there is no collection {shown(collection)}; create_collection makes it")
+
+
+class SubscriptionNotFoundError(NotFoundError):
+    """No subscription of that name, or nothing of it that could be retried or skipped."""
+
+    code = "not_found.subscription"
+
+    def __init__(self, subscription: str, what: str = "was never opened") -> None:
+        self.subscription, self.what = subscription, what
+        super().__init__(f"subscription {subscription!r} {what}")
 
 
 class SpaceExistsError(RamaxError):
@@ -404,6 +437,19 @@ class SyncError(RamaxError):
     """Another replica or layer failed, or said something that cannot be true."""
 
     code = "sync"
+
+
+class SubscriptionPausedError(RamaxError):
+    """A subscription is paused and delivers nothing until somebody resumes it."""
+
+    code = "subscription.paused"
+
+    def __init__(self, subscription: str, reason: str | None) -> None:
+        self.subscription, self.reason = subscription, reason
+        super().__init__(
+            f"subscription {subscription!r} is paused: {reason or 'by hand'}; resume it, or skip "
+            "the event at which it stopped"
+        )
 
 
 class FoldError(RamaxError):

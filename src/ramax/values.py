@@ -378,3 +378,40 @@ class Progress:
     done: int
     total: int
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionStatus:
+    """How a subscription stands; ``space`` is None for one over all spaces.
+
+    ``position`` is how far it is: a sequence, or over all spaces an event id; ``head`` where its
+    log ends. ``owner`` reads it now. ``stopped_at`` is the event at which it was paused.
+    """
+
+    name: str
+    space: Space | None
+    partition: int
+    partitions: int
+    position: int
+    head: int
+    owner: str | None
+    paused_at: datetime | None
+    stopped_at: int | None
+    reason: str | None
+    parked: int
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedEvent:
+    """An event that a subscription has put aside.
+
+    ``state`` is `failed`, `waiting` behind an earlier one of its entity, or `retry`.
+    """
+
+    space_id: int
+    space_sequence: int
+    entity_id: str
+    state: str
+    attempts: int
+    error: str | None
+    parked_at: datetime

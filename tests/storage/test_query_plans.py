@@ -5,7 +5,17 @@ from typing import Any
 import sqlalchemy as sa
 
 from ramax import Domain, NewEvent
-from ramax.storage import events, links, pstate, reads, search, write_back
+from ramax.storage import (
+    cursors,
+    events,
+    feed,
+    links,
+    pstate,
+    reads,
+    search,
+    subscriptions,
+    write_back,
+)
 from ramax.storage.tables import build_tables
 
 domain = Domain("things", lambda state, event: state.__setitem__(event.entity_id, 1))
@@ -20,6 +30,27 @@ HOT: dict[str, tuple[Any, Any, dict[str, str]]] = {
         events._all_page,
         {"after": 5, "upto": 10**6, "limit": 100},
         {"sqlite": "INTEGER PRIMARY KEY", "postgresql": "uq_events_event_id"},
+    ),
+    "a page of a partition": (
+        feed._partition_page,
+        {"after": 5, "upto": 10**6, "limit": 100, "partitions": 2, "partition": 1},
+        {"sqlite": "INTEGER PRIMARY KEY", "postgresql": "uq_events_event_id"},
+    ),
+    "how a subscription stands": (
+        subscriptions.standing,
+        {"id": 1, "name": "s", "part": 0},
+        {
+            "sqlite": "sqlite_autoindex_event_subscriptions_1",
+            "postgresql": "event_subscriptions_pkey",
+        },
+    ),
+    "a checkpoint": (
+        cursors._read,
+        {"space_id": 1, "name": "s"},
+        {
+            "sqlite": "sqlite_autoindex_projection_checkpoints_1",
+            "postgresql": "projection_checkpoints_pkey",
+        },
     ),
     "an event by its id": (
         events._by_id,

@@ -5,6 +5,7 @@ from ramax.errors import CodecError, SpaceNotEmptyError, SpaceNotFoundError, Sto
 from ramax.storage import spaces
 from ramax.storage.executors import CoreExecutor
 from tests._domains import documents, put
+from tests._reading import park
 from tests._tables import dump, of_space, without_space
 
 
@@ -50,6 +51,8 @@ async def test_deleting_a_space_takes_every_row_of_it_and_none_of_another(db):
         assert [key async for key in store.pstate.referrers("note:2")] == ["note:1"]
         await store.snapshots.take()
         await store.events.append("k", "noted", {}, tags=["x"])
+        async with store.subscribe("subscription"):
+            await park(db, store.space.space_id, "x")
     gone = stores[0].space
     before = await dump(db)
     assert set(of_space(before, gone.space_id)) == set(before)

@@ -16,6 +16,7 @@ from ramax.cli.legacy import legacy
 from ramax.cli.pstate import pstate
 from ramax.cli.rebuild import rebuild
 from ramax.cli.spaces import spaces
+from ramax.cli.subscriptions import subscriptions
 from ramax.cli.verify import verify
 
 
@@ -30,7 +31,7 @@ def ramax() -> None:
 
 
 legacy.add_command(import_)
-for command in (db, spaces, events, pstate, rebuild, verify, chain, legacy, demo):
+for command in (db, spaces, events, pstate, rebuild, subscriptions, verify, chain, legacy, demo):
     ramax.add_command(command)
 
 

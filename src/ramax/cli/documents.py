@@ -6,7 +6,7 @@ from typing import Any
 from ramax.core.json_form import to_json
 from ramax.runtime.findings import SpaceReport
 from ramax.runtime.state_migration import MigrationReport
-from ramax.values import Event, Space, SpaceStats
+from ramax.values import Event, ParkedEvent, Space, SpaceStats, SubscriptionStatus
 
 
 def space_document(space: Space) -> dict[str, Any]:
@@ -80,3 +80,25 @@ def migration_document(report: MigrationReport) -> dict[str, Any]:
         "failure_count": report.failure_count,
         "failures": [str(error) for error in report.failures],
     }
+
+
+def subscription_document(status: SubscriptionStatus) -> dict[str, Any]:
+    """Describe a subscription; ``space_name`` is None for one over all spaces."""
+    return {
+        "name": status.name,
+        "space_name": None if status.space is None else status.space.space_name,
+        "partition": status.partition,
+        "partitions": status.partitions,
+        "position": status.position,
+        "head": status.head,
+        "owner": status.owner,
+        "paused_at": None if status.paused_at is None else status.paused_at.isoformat(),
+        "stopped_at": status.stopped_at,
+        "reason": status.reason,
+        "parked": status.parked,
+    }
+
+
+def parked_document(event: ParkedEvent) -> dict[str, Any]:
+    """Describe a parked event."""
+    return asdict(event) | {"parked_at": event.parked_at.isoformat()}

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, TypeVar
 
 from ramax.core.entity import Entity, Mode
 from ramax.core.limits import MAX_INTEGER, check_version
+from ramax.core.reactions import Handler, ReactionRule, Reactions
 from ramax.core.schema import Schema
 from ramax.core.upcast import Upcaster, Upcasters
 from ramax.errors import DataError, MisuseError
@@ -19,6 +20,7 @@ EntityId = Callable[[Any], str | None]
 A = TypeVar("A", bound=Applicator)
 U = TypeVar("U", bound=Upcaster)
 C = TypeVar("C", bound=type)
+R = TypeVar("R", bound=Handler)
 
 ALL_OTHERS = "*"
 
@@ -71,6 +73,7 @@ class Domain:
         self._extractors: list[EntityId] = [entity_id] if entity_id else []
         self._upcasters = Upcasters(name, versions or {})
         self.has_versions = bool(self._upcasters)
+        self.reactions = Reactions()
         self._frozen = False
         self.fold_versions = _fold_versions(name, fold_version, snapshot_every)
         self.snapshot_every = snapshot_every
@@ -111,6 +114,8 @@ class Domain:
         self.has_versions = bool(self._upcasters)
         for event_type, handler in part._handlers.items():  # noqa: SLF001
             self._register(event_type, handler, part._owners[event_type])  # noqa: SLF001
+        for rule in part.reactions:
+            self.reactions.add(rule)
         for entity in part.schema:
             self.schema.add(entity)
 
@@ -135,6 +140,31 @@ class Domain:
         def register(function: A) -> A:
             for event_type in event_types:
                 self._register(event_type, function, self)
+            return function
+
+        return register
+
+    def reaction(self, *event_types: str, name: str | None = None) -> Callable[[R], R]:
+        """Register the decorated ``async def react(event, reaction)`` for these types.
+
+        It is run by `ContentStore.run_reactions` or `Database.run_reactions`, at least once for
+        each event, and never by a rebuild.
+
+        Args:
+            name: Of its subscription, and so of what it has seen already; by default the domain's
+                and the function's. Who renames it begins anew.
+
+        Raises:
+            MisuseError: Two reactions have one name, or the domain is in use.
+        """
+
+        def register(function: R) -> R:
+            if self._frozen:
+                raise MisuseError(
+                    f"domain {self.name!r} is in use; register its reactions before opening a space"
+                )
+            called = name or f"{self.name}.{getattr(function, '__name__', '')}"
+            self.reactions.add(ReactionRule(called, frozenset(event_types), function))
             return function
 
         return register

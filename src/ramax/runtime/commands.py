@@ -21,6 +21,7 @@ from ramax.core.unit import Causes, Guard, SpaceUnit, checked_events
 from ramax.errors import MisuseError
 from ramax.runtime.batch import commits_of
 from ramax.runtime.catchup import catch_up
+from ramax.runtime.causation import inherited
 from ramax.runtime.core import Core, SpaceLike
 from ramax.runtime.jobs import Append, Execute, Job, StateBehindError
 from ramax.runtime.watching import Watch
@@ -31,15 +32,13 @@ NO_DOMAIN = Domain("none")
 NO_DOMAIN.names = frozenset()
 NO_DOMAIN.freeze()
 
-_NO_CAUSES = Causes()
-
 
 def causes(causation_id: int | None, correlation_id: str | None) -> Causes:
-    """Check and pack what the events of a call inherit."""
+    """Check and pack what the events of a call inherit, from the event being handled as well."""
     if causation_id is None and correlation_id is None:
-        return _NO_CAUSES
+        return inherited(None, None)
     check_optional_id(causation_id, correlation_id)
-    return Causes(causation_id, correlation_id)
+    return inherited(causation_id, correlation_id)
 
 
 async def execute(  # noqa: PLR0913 - what a call may say

@@ -11,11 +11,13 @@ from ramax.core.datatypes.datatype import DataType
 from ramax.core.domain import Command, Domain
 from ramax.core.expectation import ExpectedVersion
 from ramax.core.query import Query
+from ramax.core.reactions import ReactionRule
 from ramax.core.selection import BATCH
 from ramax.errors import ClosedError, DataError, EventNotFoundError, MisuseError
-from ramax.runtime import catchup, commands, rebuild
+from ramax.runtime import catchup, commands, reactions, rebuild, subscribing
 from ramax.runtime.access import StoreAccess
 from ramax.runtime.checkpoints import CheckpointRepository
+from ramax.runtime.consumer import OnError
 from ramax.runtime.core import Core, SpaceLike, unregistered
 from ramax.runtime.event_log import EventLog
 from ramax.runtime.event_reads import todays
@@ -25,6 +27,8 @@ from ramax.runtime.past import Past
 from ramax.runtime.pstate import SpacePState
 from ramax.runtime.snapshots import SpaceSnapshots
 from ramax.runtime.state_migration import MigrationReport, migrate_state
+from ramax.runtime.subscription import Subscription
+from ramax.runtime.terms import Start, Terms
 from ramax.runtime.transaction import Transaction, domain_key
 from ramax.runtime.verify import verify_space
 from ramax.storage.reads import PSTATE
@@ -337,6 +341,78 @@ class ContentStore:
         checkpoints = CheckpointRepository(self._core)
         current = 0 if name == PSTATE else await checkpoints.get(self.space, name)
         await checkpoints.advance(self.space, name, sequence, expected=current)
+
+    def subscribe(  # noqa: PLR0913 - every option has a default and a name
+        self,
+        name: str,
+        *,
+        types: Iterable[str] | None = None,
+        entities: Iterable[str] | None = None,
+        tags: Iterable[str] = (),
+        start: Start = "beginning",
+        follow: bool = True,
+        buffer: int = 1000,
+        poll_interval: float = 1.0,
+        lease: float = 30.0,
+    ) -> Subscription:
+        """Read on under a name: ``async with store.subscribe("mailer") as s: async for e in s``.
+
+        Args:
+            name: Of the checkpoint; several readers have several names.
+            types: Only events of these types.
+            entities: Only events about these entities.
+            tags: Only events that have all of these tags.
+            start: Where a new name begins: ``"beginning"``, ``"now"``, or after a sequence. A name
+                that has a checkpoint goes on there.
+            follow: Wait for more at the end; off, the loop ends there.
+            buffer: Events in memory at most.
+            poll_interval: Seconds after which new events are found that nobody told about.
+            lease: Seconds after which another process takes over from one that is gone.
+
+        Raises:
+            DataError: An argument breaks a rule; at once.
+            SpaceNotFoundError: The space was deleted; when the block is entered, or while reading.
+        """
+        terms = Terms(start, follow, buffer, poll_interval, lease)
+        wanted = subscribing.only(types, entities, tags)
+        opener = subscribing.Opener(self._core, self.domain, self._transaction_type)
+        return opener.to_space(self.space, name, wanted, terms)
+
+    async def run_reactions(
+        self,
+        *,
+        start: Start = "beginning",
+        follow: bool = True,
+        on_error: OnError = "pause",
+        attempts: int = 5,
+        poll_interval: float = 1.0,
+        lease: float = 30.0,
+    ) -> None:
+        """Run what the domain's reactions do, for the events of this space.
+
+        Each has a subscription of its own, under its name; see `subscribe` and `Subscription.run`
+        for the arguments. ``start="now"`` where new reactions shall not be about the past.
+
+        Raises:
+            MisuseError: The domain has none.
+        """
+
+        def subscription_of(rule: ReactionRule, _partition: int) -> Subscription:
+            return self.subscribe(
+                rule.name,
+                types=rule.event_types,
+                start=start,
+                follow=follow,
+                poll_interval=poll_interval,
+                lease=lease,
+            )
+
+        async def store_of(_event: Event) -> ContentStore:
+            return self
+
+        await reactions.run(
+            self.domain, subscription_of, store_of, on_error=on_error, attempts=attempts
+        )
 
     def transaction(self) -> Transaction:
         """Open a transaction over this space: ``async with store.transaction() as tx``."""

@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
@@ -20,8 +20,12 @@ from ramax.errors import (
     NestedTransactionError,
     SpaceNotFoundError,
 )
+from ramax.runtime.announcements import Announcements
 from ramax.runtime.cache import StateCache
+from ramax.runtime.feed_watch import FeedWatch
+from ramax.runtime.leases import Leases
 from ramax.runtime.reader import Reader
+from ramax.runtime.wakeups import Wakeups
 from ramax.runtime.watching import Watch
 from ramax.runtime.write_back import WriteBack, WriteBackLimits
 from ramax.runtime.writer import Limits, Writer
@@ -75,6 +79,15 @@ class Core:
             self.writer, self.cache, options.write_back, read_only=options.read_only
         )
         self.writer.on_outdated = self.write_back.add
+        self.leases = Leases(self.reader.run, self.writer.locked, clock)
+        self.wakeups = Wakeups(
+            self.reader.run, backend.listener, FeedWatch(options.limits.slow_turn)
+        )
+        self.writer.on_commit = self.wakeups.committed
+        self._announcements: Announcements | None = None
+        if backend.listener is not None:
+            self._announcements = Announcements(self.reader.run, clock)
+            self.writer.on_commit = self.tell
         self._transactions: weakref.WeakKeyDictionary[asyncio.Task[Any], OpenTransaction] = (
             weakref.WeakKeyDictionary()
         )
@@ -104,6 +117,12 @@ class Core:
                     "cache_bytes": lambda: cache.bytes_used,
                 },
             )
+
+    def tell(self, space_ids: Sequence[int]) -> None:
+        """Wake whoever waits for these spaces, here or in another process."""
+        self.wakeups.committed(space_ids)
+        if self._announcements is not None:
+            self._announcements.committed(space_ids)
 
     # -- who may call ----------------------------------------------------------------------------
 
@@ -298,7 +317,11 @@ class Core:
             raise NestedTransactionError(f"close the database after {opened.name}, not inside")
         self.closed = True
         await self.write_back.close()
+        await self.wakeups.close()
+        await self.leases.close()
         await self.writer.close()
+        if self._announcements is not None:
+            await self._announcements.close()
         await self.reader.close()
         await self.backend.close()
 

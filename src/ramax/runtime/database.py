@@ -1,6 +1,6 @@
 """One open database: its repositories, and the way to stores and transactions."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -8,19 +8,25 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ramax.core.domain import Domain
 from ramax.core.observer import Observer
+from ramax.core.reactions import ReactionRule
 from ramax.errors import ClosedError, ConflictError, MisuseError, StorageBusyError
+from ramax.runtime import reactions, subscribing
 from ramax.runtime.checkpoints import CheckpointRepository
+from ramax.runtime.consumer import OnError
 from ramax.runtime.content_store import ContentStore
 from ramax.runtime.core import Core, SpaceLike
 from ramax.runtime.event_log import EventLog
 from ramax.runtime.findings import SpaceReport
 from ramax.runtime.pstate_repository import PStateRepository
 from ramax.runtime.spaces import SpaceRegistry
+from ramax.runtime.subscription import Subscription
+from ramax.runtime.subscriptions import SubscriptionRepository
+from ramax.runtime.terms import Start, Terms
 from ramax.runtime.transaction import Transaction, domain_key
 from ramax.runtime.verify import OnProgress, verify
 from ramax.storage import migrate
 from ramax.storage.schema import schema_state
-from ramax.values import ChainHead, Space
+from ramax.values import ChainHead, Event, Space
 
 T = TypeVar("T")
 
@@ -42,6 +48,7 @@ class Database:
         self.events = EventLog(core)
         self.pstate = PStateRepository(core)
         self.checkpoints = CheckpointRepository(core)
+        self.subscriptions = SubscriptionRepository(core)
 
     async def content_store(
         self,
@@ -72,6 +79,87 @@ class Database:
         if create and isinstance(space, str):
             return await self._core.get_or_create(space, metadata)
         return await self._core.present(space)
+
+    def subscribe_all(  # noqa: PLR0913 - every option has a default and a name
+        self,
+        name: str,
+        *,
+        domain: Domain | None = None,
+        types: Iterable[str] | None = None,
+        entities: Iterable[str] | None = None,
+        tags: Iterable[str] = (),
+        start: Start = "beginning",
+        follow: bool = True,
+        partitions: int = 1,
+        partition: int = 0,
+        buffer: int = 1000,
+        poll_interval: float = 1.0,
+        lease: float = 30.0,
+    ) -> Subscription:
+        """Read all spaces under one name, new ones included, in one order by event id.
+
+        The order within each space is that of its sequence. An open transaction that has appended
+        holds the order back; after 5 s it is named in a warning. The arguments are those of
+        `ContentStore.subscribe`, and:
+
+        Args:
+            domain: What brings old events to today's shape, and what ``s.transaction(event)``
+                folds with.
+            start: ``"beginning"``, ``"now"``, or after an event id.
+            partitions: Into how many parts the spaces are divided, fixed by the first use of the
+                name. Each part has a checkpoint and an owner of its own; start a reader for each.
+            partition: Which part this reader reads: spaces whose id leaves this number.
+
+        Raises:
+            DataError: An argument breaks a rule, or the name has another number of partitions.
+        """
+        terms = Terms(start, follow, buffer, poll_interval, lease, partitions)
+        wanted = subscribing.only(types, entities, tags)
+        opener = subscribing.Opener(self._core, domain, self._transaction_type)
+        return opener.to_all(name, wanted, terms, partition)
+
+    async def run_reactions(
+        self,
+        domain: Domain,
+        *,
+        start: Start = "beginning",
+        follow: bool = True,
+        partitions: int = 1,
+        on_error: OnError = "pause",
+        attempts: int = 5,
+        poll_interval: float = 1.0,
+        lease: float = 30.0,
+    ) -> None:
+        """Run what a domain's reactions do, for the events of all spaces.
+
+        See `subscribe_all` and `ContentStore.run_reactions`. ``partitions`` work at the same time.
+        """
+        domain.freeze()
+
+        def subscription_of(rule: ReactionRule, partition: int) -> Subscription:
+            return self.subscribe_all(
+                rule.name,
+                domain=domain,
+                types=rule.event_types,
+                start=start,
+                follow=follow,
+                partitions=partitions,
+                partition=partition,
+                poll_interval=poll_interval,
+                lease=lease,
+            )
+
+        async def store_of(event: Event) -> ContentStore:
+            return self._store_type(self._core, await self._core.present(event.space_id), domain)
+
+        await reactions.run(
+            domain,
+            subscription_of,
+            store_of,
+            partitions=partitions,
+            on_error=on_error,
+            attempts=attempts,
+        )
 
     def transaction(self, *spaces: Any) -> Transaction:
         """Open a transaction over several spaces: ``async with db.transaction("a", "b") as tx``.

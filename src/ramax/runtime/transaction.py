@@ -93,7 +93,7 @@ class Transaction:
         try:
             if not self._joined:
                 await self._begin(name)
-            await self.run(_ensure_begun)
+            await self.run(ensure_begun)
             self._state = "open"
             if self._joined:
                 named = [await self._make(target) for target in self._targets]
@@ -318,6 +318,13 @@ class Transaction:
         """See `TransactionScope.append_if`."""
         return await self._only().append_if(new_events, **options)
 
+    @property
+    def connection(self) -> AsyncConnection:
+        """The connection of this transaction, for statements of your own that commit with it."""
+        self._check()
+        assert self._connection is not None
+        return self._connection
+
     # -- running on the connection ---------------------------------------------------------------
 
     async def run(self, work: Callable[[Executor], T]) -> T:
@@ -398,7 +405,7 @@ class Transaction:
 _BROKEN = "an earlier step failed in the database; the transaction can only be rolled back"
 
 
-def _ensure_begun(ex: Executor) -> None:
+def ensure_begun(ex: Executor) -> None:
     """Begin for real where a handed-in engine leaves BEGIN to the driver."""
     begin = getattr(ex, "begin_immediate", None)
     if ex.tables.dialect == "sqlite" and begin is not None:

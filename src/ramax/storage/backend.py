@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ramax.storage.append_postgres import write_postgres
 from ramax.storage.append_sqlite import write_sqlite
 from ramax.storage.executors import Executor
+from ramax.storage.notifications import Heard, Listener
 from ramax.storage.plan import EventIds, WritePlan
 from ramax.storage.tables import Tables
 
@@ -37,6 +38,11 @@ class Backend(Protocol):
 
     local_reads: bool
     """A read costs no round trip: no need to find out first what a batch will read."""
+
+    @property
+    def listener(self) -> Callable[[Heard], Listener] | None:
+        """What makes an ear for other processes' hints; None where there are none."""
+        ...
 
     def post(self, work: Callable[[Executor], object], done: Done) -> None:
         """Start a unit of work on the writer's connection; one at a time, the caller's duty.

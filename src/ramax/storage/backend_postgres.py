@@ -17,6 +17,7 @@ from ramax.storage.cancellation import to_its_end
 from ramax.storage.driving import Drive
 from ramax.storage.executors import AsyncpgExecutor, CoreExecutor, Executor
 from ramax.storage.faults import ConnectionLostError, at_commit, translated
+from ramax.storage.notifications import Heard, Listener
 from ramax.storage.places import Places
 from ramax.storage.tables import Tables
 
@@ -249,6 +250,10 @@ class PostgresBackend:
         except (sa.exc.SQLAlchemyError, OSError) as error:
             raise translated(error) from error
         return result
+
+    def listener(self, heard: Heard) -> Listener:
+        """See `Backend.listener`."""
+        return Listener(self._engine, self.tables, heard)
 
     async def connection(self) -> AsyncConnection:
         """See `Backend.connection`: one of the pool's."""

@@ -27,6 +27,7 @@ class SqliteBackend:
 
     one_writer = True
     local_reads = True
+    listener = None
 
     def __init__(
         self,

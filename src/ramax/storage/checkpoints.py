@@ -51,7 +51,8 @@ def upsert_checkpoint(t: Tables) -> sa.Insert:
 
 
 @Statement
-def _start(t: Tables) -> sa.Insert:
+def start_checkpoint(t: Tables) -> sa.Insert:
+    """Give a reader its first checkpoint, unless it has one."""
     insert = postgresql.insert if t.dialect == "postgresql" else sqlite.insert
     return (
         insert(t.checkpoints)
@@ -115,7 +116,7 @@ def advance(
     event_id = event_id_at(ex, space_id, sequence)
     if expected == 0:
         started = ex.run(
-            _start,
+            start_checkpoint,
             {
                 "space_id": space_id,
                 "name": name,

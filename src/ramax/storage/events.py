@@ -55,9 +55,8 @@ def space_page(t: Tables) -> sa.Select[Any]:
     )
 
 
-@Statement
-def _all_page(t: Tables) -> sa.Select[Any]:
-    """A page of all spaces by id; names no space on purpose."""
+def all_page(t: Tables) -> sa.Select[Any]:
+    """Select a page of all spaces by id."""
     e = t.events.c
     return (
         sa.select(*event_columns(t))
@@ -65,6 +64,12 @@ def _all_page(t: Tables) -> sa.Select[Any]:
         .order_by(e.event_id)
         .limit(p("limit", type_=sa.BigInteger()))
     )
+
+
+@Statement
+def _all_page(t: Tables) -> sa.Select[Any]:
+    """A page of all spaces by id; names no space on purpose."""
+    return all_page(t)
 
 
 @Statement

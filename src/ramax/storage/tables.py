@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 DialectName = Literal["sqlite", "postgresql"]
 
-HEAD = "ramax_0008"
+HEAD = "ramax_0009"
 """The newest Alembic revision that this code works with."""
 
 VERSION_TABLE = "ramax_alembic_version"
@@ -35,6 +35,8 @@ class Tables:
     snapshots: sa.Table
     snapshot_chunks: sa.Table
     pstate_refs: sa.Table
+    subscriptions: sa.Table
+    parked: sa.Table
 
     @property
     def owned_by_space(self) -> tuple[sa.Table, ...]:
@@ -213,6 +215,34 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         sa.Column("chunk", big, primary_key=True, autoincrement=False),
         sa.Column("data", blob, nullable=False),  # MessagePack list: key, value, key, value …
     )
+    subscriptions = sa.Table(
+        "event_subscriptions",
+        metadata,
+        keyed(),  # 0: over all spaces
+        sa.Column("name", key_text, primary_key=True),
+        sa.Column("partition", big, primary_key=True, autoincrement=False),
+        sa.Column("partitions", big, nullable=False),
+        sa.Column("owner", sa.Text()),  # NULL: nobody's
+        sa.Column("lease_until", big, nullable=False, server_default="0"),
+        sa.Column("paused_at", big),  # NULL: it is not paused
+        sa.Column("stopped_at", big),  # position of the event at which it paused
+        sa.Column("reason", sa.Text()),
+        **hot,
+    )
+    parked = sa.Table(
+        "parked_events",
+        metadata,
+        keyed(),
+        sa.Column("subscription", key_text, primary_key=True),
+        # 1: of a subscription over all spaces, which may have the name of one of the space
+        sa.Column("over_all", sa.SmallInteger(), primary_key=True, autoincrement=False),
+        sa.Column("space_sequence", big, primary_key=True, autoincrement=False),
+        sa.Column("entity_id", key_text, nullable=False),
+        sa.Column("state", sa.SmallInteger(), nullable=False),  # storage.parked says which
+        sa.Column("attempts", big, nullable=False),
+        sa.Column("error", sa.Text()),
+        sa.Column("parked_at", big, nullable=False),
+    )
     return Tables(
         metadata,
         dialect,
@@ -227,6 +257,8 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         snapshots,
         snapshot_chunks,
         pstate_refs,
+        subscriptions,
+        parked,
     )
 
 

@@ -1,0 +1,161 @@
+"""What a subscription reads: pages of one space, or of all spaces below the watermark.
+
+A page says how far it has looked, which may be further than its last event: what was filtered out
+counts as seen.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from ramax.core.domain import Domain
+from ramax.errors import SpaceNotFoundError
+from ramax.storage import feed
+from ramax.storage.events import read_head, read_page, recorded_events
+from ramax.storage.executors import Executor, Row
+from ramax.values import Event, Space
+
+_TYPE = 4
+"""Where the type is in a row of a page."""
+
+
+class Page(NamedTuple):
+    """Rows after a position, how far was looked, and whether that is all there is by now."""
+
+    rows: Sequence[Row]
+    upto: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """Which events a subscription wants; None is any, ``tags`` are those that it must have."""
+
+    types: frozenset[str] | None = None
+    entities: frozenset[str] | None = None
+    tags: frozenset[str] = frozenset()
+
+    def wants(self, event: Event) -> bool:
+        """Say whether an event, in today's shape, is wanted."""
+        return (
+            (self.types is None or event.event_type in self.types)
+            and (self.entities is None or event.entity_id in self.entities)
+            and (not self.tags or self.tags.issubset(event.tags))
+        )
+
+    def stored(self, rows: Sequence[Row], domain: Domain | None) -> Sequence[Row]:
+        """Return the rows that may become wanted events; the others need not be decoded."""
+        if self.types is None:
+            return rows
+        types = self.types if domain is None else self.types | domain.upcast_types
+        return [row for row in rows if row[_TYPE] in types]
+
+
+class Source(Protocol):
+    """A log that is read on from a position."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        ...
+
+    def read(self, ex: Executor, after: int, limit: int) -> Page:
+        """Read the next page."""
+        ...
+
+    def end(self, ex: Executor) -> int:
+        """Return the position of the newest event."""
+        ...
+
+    def events(self, row: Row) -> list[Event]:
+        """Make the wanted events of a row: one, or as many as upcasters make of it."""
+        ...
+
+    def position(self, event: Event) -> int:
+        """Return where an event is in the order of this source."""
+        ...
+
+
+@dataclass(slots=True)
+class SpaceSource:
+    """One space, by sequence."""
+
+    space: Space
+    only: Only
+    domain: Domain | None = None
+    _head: int = 0
+
+    @property
+    def name(self) -> str:
+        """See `Source.name`."""
+        return self.space.space_name
+
+    def read(self, ex: Executor, after: int, limit: int) -> Page:
+        """See `Source.read`; the head is read first, so every event up to it is there."""
+        if after >= self._head:
+            self._head = self.end(ex)
+        rows = read_page(
+            ex,
+            self.space.space_id,
+            after=after,
+            upto=self._head,
+            limit=limit,
+        )
+        upto = rows[-1][2] if len(rows) == limit else max(self._head, after)
+        return Page(self.only.stored(rows, self.domain), upto, upto >= self._head)
+
+    def end(self, ex: Executor) -> int:
+        """See `Source.end`."""
+        head = read_head(ex, self.space.space_id)
+        if head is None:
+            raise SpaceNotFoundError(self.space.space_name)
+        return head
+
+    def events(self, row: Row) -> list[Event]:
+        """See `Source.events`."""
+        found = recorded_events([row], self.domain, self.name)
+        return [event for event in found if self.only.wants(event)]
+
+    def position(self, event: Event) -> int:
+        """See `Source.position`."""
+        return event.space_sequence
+
+
+@dataclass(slots=True)
+class FeedSource:
+    """All spaces, or every so-manieth of them, by event id and never beyond the watermark."""
+
+    only: Only
+    partition: int = 0
+    partitions: int = 1
+    domain: Domain | None = None
+    _safe: int = 0
+    name: str = field(default="all spaces", init=False)
+
+    def read(self, ex: Executor, after: int, limit: int) -> Page:
+        """See `Source.read`."""
+        if after >= self._safe:
+            self._safe = feed.safe_event_id(ex)
+        rows = feed.read_partition_page(
+            ex,
+            after=after,
+            upto=self._safe,
+            limit=limit,
+            partition=self.partition,
+            partitions=self.partitions,
+        )
+        upto = rows[-1][0] if len(rows) == limit else max(self._safe, after)
+        return Page(self.only.stored(rows, self.domain), upto, upto >= self._safe)
+
+    def end(self, ex: Executor) -> int:
+        """See `Source.end`: nothing can appear below it any more."""
+        return feed.safe_event_id(ex)
+
+    def events(self, row: Row) -> list[Event]:
+        """See `Source.events`."""
+        found = recorded_events([row], self.domain, self.name)
+        return [event for event in found if self.only.wants(event)]
+
+    def position(self, event: Event) -> int:
+        """See `Source.position`."""
+        return event.event_id

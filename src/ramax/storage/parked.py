@@ -1,0 +1,177 @@
+"""Events that a subscription has put aside: the one that failed, and those of its entity behind it.
+
+A row is `FAILED` until somebody says what to do, `WAITING` behind an earlier one of its entity, or
+`RETRY`: due again.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam as p
+
+from ramax.storage.cursors import ALL_SPACES
+from ramax.storage.executors import Executor
+from ramax.storage.sql import Statement
+from ramax.storage.tables import Tables
+
+FAILED: Final = 0
+WAITING: Final = 1
+RETRY: Final = 2
+
+STATES: Final = {FAILED: "failed", WAITING: "waiting", RETRY: "retry"}
+
+
+class Reader(NamedTuple):
+    """Whose events: a subscription of one space, or one over all (`ALL_SPACES`)."""
+
+    space_id: int
+    name: str
+
+    def params(self, space_id: int) -> dict[str, Any]:
+        """The parameters that name this reader's rows in a space."""
+        over_all = int(self.space_id == ALL_SPACES)
+        return {"id": space_id, "reader": self.name, "over": over_all}
+
+
+def _is(t: Tables) -> sa.ColumnElement[bool]:
+    c = t.parked.c
+    return (c.space_id == p("id")) & (c.subscription == p("reader")) & (c.over_all == p("over"))
+
+
+@Statement
+def _add(t: Tables) -> sa.Insert:
+    return sa.insert(t.parked).values(
+        space_id=p("id"),
+        subscription=p("reader"),
+        over_all=p("over"),
+        space_sequence=p("sequence"),
+        entity_id=p("entity"),
+        state=p("state"),
+        attempts=p("attempts"),
+        error=p("error"),
+        parked_at=p("now"),
+    )
+
+
+@Statement
+def _is_parked(t: Tables) -> sa.Select[Any]:
+    c = t.parked.c
+    return sa.select(c.space_sequence).where(_is(t), c.entity_id == p("entity")).limit(1)
+
+
+@Statement
+def _change(t: Tables) -> sa.Update:
+    return (
+        sa.update(t.parked)
+        .where(_is(t), t.parked.c.space_sequence == p("sequence"))
+        .values(
+            state=p("to"),
+            attempts=t.parked.c.attempts + p("more", type_=sa.BigInteger()),
+            error=p("why"),
+        )
+    )
+
+
+@Statement
+def _retry(t: Tables) -> sa.Update:
+    return (
+        sa.update(t.parked)
+        .where(_is(t), t.parked.c.space_sequence == p("sequence"), t.parked.c.state == p("was"))
+        .values(state=p("to"))
+    )
+
+
+@Statement
+def _remove(t: Tables) -> sa.Delete:
+    return sa.delete(t.parked).where(_is(t), t.parked.c.space_sequence == p("sequence"))
+
+
+@Statement
+def _remove_all(t: Tables) -> sa.Delete:
+    return sa.delete(t.parked).where(_is(t))
+
+
+def _listed(t: Tables) -> sa.Select[Any]:
+    c = t.parked.c
+    return sa.select(
+        c.space_id, c.space_sequence, c.entity_id, c.state, c.attempts, c.error, c.parked_at
+    ).order_by(c.space_id, c.space_sequence)
+
+
+@Statement
+def _of_space(t: Tables) -> sa.Select[Any]:
+    return _listed(t).where(_is(t))
+
+
+@Statement
+def _of_feed(t: Tables) -> sa.Select[Any]:
+    """Of a reader of all spaces; names none on purpose."""
+    c = t.parked.c
+    return _listed(t).where(c.subscription == p("reader"), c.over_all == p("over"))
+
+
+class Parked(NamedTuple):
+    """One event that is put aside; ``state`` is `FAILED`, `WAITING` or `RETRY`."""
+
+    space_id: int
+    space_sequence: int
+    entity_id: str
+    state: int
+    attempts: int
+    error: str | None
+    parked_at: int
+
+
+def add(ex: Executor, reader: Reader, event: Parked) -> None:
+    """Put an event aside, in the caller's transaction, which moves the reader past it."""
+    row = {"sequence": event.space_sequence, "entity": event.entity_id, "now": event.parked_at}
+    why = {"state": event.state, "attempts": event.attempts, "error": event.error}
+    ex.run(_add, reader.params(event.space_id) | row | why)
+
+
+def is_parked(ex: Executor, reader: Reader, space_id: int, entity_id: str) -> bool:
+    """Say whether an event of the entity is put aside, so that later ones have to follow it."""
+    return bool(ex.rows(_is_parked, reader.params(space_id) | {"entity": entity_id}))
+
+
+def failed_again(ex: Executor, reader: Reader, event: Parked, attempts: int, error: str) -> None:
+    """Note that an event was tried again, and failed."""
+    changed = {"sequence": event.space_sequence, "to": FAILED, "more": attempts, "why": error}
+    ex.run(_change, reader.params(event.space_id) | changed)
+
+
+def retry(ex: Executor, reader: Reader, space_id: int, sequence: int) -> bool:
+    """Let a failed event be tried again; False if there is none of that sequence."""
+    wanted = {"sequence": sequence, "was": FAILED, "to": RETRY}
+    return bool(ex.run(_retry, reader.params(space_id) | wanted))
+
+
+def remove(ex: Executor, reader: Reader, space_id: int, sequence: int) -> bool:
+    """Take an event out; False if it was not there."""
+    return bool(ex.run(_remove, reader.params(space_id) | {"sequence": sequence}))
+
+
+def remove_all(ex: Executor, reader: Reader, space_id: int) -> None:
+    """Take out all events of a reader in a space."""
+    ex.run(_remove_all, reader.params(space_id))
+
+
+def listed(ex: Executor, reader: Reader) -> list[Parked]:
+    """Return the parked events of a reader, by space and sequence."""
+    params = reader.params(reader.space_id)
+    rows = ex.rows(_of_feed if reader.space_id == ALL_SPACES else _of_space, params)
+    return [Parked(*row) for row in rows]
+
+
+def due(parked: Sequence[Parked]) -> list[Parked]:
+    """Return those that may be handled now: nothing failed lies before them in their entity."""
+    blocked: set[tuple[int, str]] = set()
+    found = []
+    for event in parked:
+        entity = (event.space_id, event.entity_id)
+        if event.state == FAILED:
+            blocked.add(entity)
+        elif entity not in blocked:
+            found.append(event)
+    return found

@@ -1,0 +1,314 @@
+import asyncio
+
+import pytest
+import sqlalchemy as sa
+
+import ramax
+from ramax import DataError, MisuseError, NestedTransactionError, Rejected, SubscriptionPausedError
+from tests._domains import add, counter
+from tests._each import each
+from tests._reading import until
+
+SOON = 0.02
+QUICK = {"wait": 0, "attempts": 2}
+
+
+@pytest.fixture
+async def store(db):
+    made = await db.content_store("acme", counter())
+    for entity in ("a", "b", "a", "b", "a"):
+        await made.events.append(entity, "t", {})
+    return made
+
+
+class Handler:
+    """Notes what it gets, and fails on what it is told to."""
+
+    def __init__(self, *fails: int) -> None:
+        self.fails = set(fails)
+        self.got: list[int] = []
+        self.done: list[int] = []
+
+    async def __call__(self, event, tx=None):
+        self.got.append(event.space_sequence)
+        if event.space_sequence in self.fails:
+            raise RuntimeError(f"no {event.space_sequence}")
+        if tx is not None:
+            await tx.append("seen", "seen", {"n": event.space_sequence})
+        self.done.append(event.space_sequence)
+
+
+async def run(store, handler, *, name="s", follow=False, types=("t",), **options):
+    reader = store.subscribe(name, follow=follow, types=types, poll_interval=SOON)
+    async with asyncio.timeout(20), reader as s:
+        await s.run(handler, **QUICK | options)
+
+
+async def seen(store):
+    return [e.payload["n"] for e in await store.events.get_events("seen")]
+
+
+async def test_every_event_is_handled_and_acknowledged(store):
+    handler = Handler()
+    await run(store, handler)
+    assert handler.done == [1, 2, 3, 4, 5]
+    assert await store.get_checkpoint("s") == 5
+    await run(store, handler)
+    assert len(handler.done) == 5
+
+
+async def test_in_a_transaction_the_effect_is_committed_with_the_ack(store):
+    handler = Handler(3)
+    with pytest.raises(SubscriptionPausedError, match=r"event 3 \(t\): RuntimeError\('no 3'\)"):
+        await run(store, handler, transaction=True)
+    assert (await seen(store), await store.get_checkpoint("s")) == ([1, 2], 2)
+
+
+async def test_a_handler_is_tried_again_before_anything_else_happens(store):
+    handler = Handler(2)
+
+    async def better(event):
+        if handler.got.count(2) == 2:
+            handler.fails.clear()
+        await handler(event)
+
+    await run(store, better, attempts=3)
+    assert handler.got == [1, 2, 2, 2, 3, 4, 5]
+    assert handler.done == [1, 2, 3, 4, 5]
+
+
+async def test_a_mistake_of_the_code_is_not_tried_again(store):
+    tries = []
+
+    async def nested(event, tx):
+        tries.append(event)
+        await store.execute(add)
+
+    with pytest.raises(SubscriptionPausedError) as caught:
+        await run(store, nested, transaction=True, attempts=5)
+    assert isinstance(caught.value.__cause__, NestedTransactionError)
+    assert len(tries) == 1
+
+
+async def test_it_pauses_until_somebody_resumes_it(store, db, caplog):
+    handler = Handler(3)
+    running = asyncio.create_task(run(store, handler, follow=True))
+    await until(lambda: "pauses at event 3" in caplog.text)
+
+    async def paused():
+        (status,) = await db.subscriptions.list("acme")
+        return status.paused_at
+
+    await until(paused)
+    (status,) = await db.subscriptions.list("acme")
+    assert (status.position, status.stopped_at) == (2, 3)
+    assert "no 3" in status.reason
+    handler.fails.clear()
+    await db.subscriptions.resume("s", space="acme")
+    await until(lambda: handler.done == [1, 2, 3, 4, 5])
+
+    async def acknowledged():
+        return await store.get_checkpoint("s") == 5
+
+    await until(acknowledged)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    (status,) = await db.subscriptions.list("acme")
+    assert (status.owner, status.paused_at, status.position) == (None, None, 5)
+
+
+async def test_what_it_stopped_at_can_be_skipped(store, db, caplog):
+    handler = Handler(3)
+    running = asyncio.create_task(run(store, handler, follow=True))
+
+    async def paused():
+        return (await db.subscriptions.list("acme"))[0].paused_at
+
+    await until(lambda: "pauses at" in caplog.text)
+    await until(paused)
+    await db.subscriptions.skip("s", space="acme")
+    await until(lambda: handler.done == [1, 2, 4, 5])
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+@pytest.mark.parametrize("transaction", [False, True])
+async def test_an_event_is_parked_with_those_behind_it_of_its_entity(store, db, transaction):
+    handler = Handler(1)
+    await run(store, handler, on_error="park", transaction=transaction)
+    assert handler.done == [2, 4]
+    assert await store.get_checkpoint("s") >= 5
+    aside = await db.subscriptions.parked("s", space="acme")
+    assert [(e.space_sequence, e.entity_id, e.state, e.attempts) for e in aside] == [
+        (1, "a", "failed", 2),
+        (3, "a", "waiting", 0),
+        (5, "a", "waiting", 0),
+    ]
+    assert "no 1" in aside[0].error
+    await run(store, handler, on_error="park", transaction=transaction)  # nobody said anything
+    assert handler.done == [2, 4]
+    assert await db.subscriptions.retry("s", space="acme") == 1
+    await run(store, handler, on_error="park", transaction=transaction)  # it fails again
+    assert [e.attempts for e in await db.subscriptions.parked("s", space="acme")] == [4, 0, 0]
+    handler.fails.clear()
+    await db.subscriptions.retry("s", aside[0], space="acme")
+    await run(store, handler, on_error="park", transaction=transaction)
+    assert handler.done == [2, 4, 1, 3, 5]
+    assert list(await db.subscriptions.parked("s", space="acme")) == []
+    if transaction:
+        assert await seen(store) == [2, 4, 1, 3, 5]
+
+
+async def test_skipping_a_parked_event_lets_go_on_what_is_behind_it(store, db):
+    handler = Handler(1)
+    await run(store, handler, on_error="park")
+    (failed, *_) = await db.subscriptions.parked("s", space="acme")
+    await db.subscriptions.skip("s", failed, space="acme")
+    await run(store, handler, on_error="park")
+    assert handler.done == [2, 4, 3, 5]
+
+
+async def test_a_running_one_notices_what_is_to_be_retried(store, db):
+    handler = Handler(2)
+    running = asyncio.create_task(run(store, handler, follow=True, on_error="park"))
+    await until(lambda: handler.done == [1, 3, 5])
+    handler.fails.clear()
+
+    async def retried():
+        return await db.subscriptions.retry("s", space="acme")
+
+    await until(retried)
+    await until(lambda: handler.done == [1, 3, 5, 2, 4])
+    await store.events.append("b", "t", {})  # nothing is before it any more
+    await until(lambda: handler.done[-1] == 6)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_parked_by_a_reader_of_all_spaces_it_belongs_to_its_space(db):
+    for space in ("one", "two"):
+        await db.content_store(space)
+        await db.events.append(space, "e", "t", {})
+        await db.events.append(space, "e", "t", {})
+
+    async def fails(event):
+        raise RuntimeError(event.space_id)
+
+    async with db.subscribe_all("s", follow=False) as s:
+        await s.run(fails, on_error="park", **QUICK)
+    assert len(await db.subscriptions.parked("s")) == 4
+    await db.spaces.delete("one", force=True)
+    aside = await db.subscriptions.parked("s")
+    assert [(e.space_id, e.state) for e in aside] == [(2, "failed"), (2, "waiting")]
+    await db.subscriptions.retry("s")
+    handler = Handler()
+    async with db.subscribe_all("s", follow=False, poll_interval=SOON) as s:
+        await s.run(handler, on_error="park", **QUICK)
+        await s.run(handler, on_error="park", **QUICK)
+    assert handler.done == [1, 2]
+    assert list(await db.subscriptions.parked("s")) == []
+
+
+@pytest.mark.parametrize("transaction", [False, True])
+async def test_an_event_whose_space_is_deleted_meanwhile_is_passed_over(db, transaction):
+    stores = [await db.content_store(space, counter()) for space in ("one", "two", "three")]
+    for store in stores:
+        await store.execute(add)
+    handled = []
+
+    async def handler(event, tx=None):
+        if event.space_id == 2 and tx is None:
+            await stores[1].execute(add)  # what it wants to do there cannot be done
+        handled.append(event.space_id)
+
+    async with db.subscribe_all("s", follow=False) as s:
+        await s.ack(await anext(s))  # the page is in memory
+        await db.spaces.delete("two", force=True)
+        await s.run(handler, transaction=transaction, **QUICK)
+    assert handled == [3]
+
+
+async def test_whatever_is_recorded_in_a_handler_has_the_event_as_its_cause(store):
+    async def follow_up(event):
+        await store.execute(add)
+
+    await run(store, follow_up)
+    causes = [e.causation_id for e in await store.events.get_events("n")]
+    assert causes == [1, 2, 3, 4, 5]
+
+
+async def test_a_command_that_says_no_is_a_failure_like_any_other(store):
+    async def refused(event):
+        raise Rejected("no")
+
+    with pytest.raises(SubscriptionPausedError, match="no"):
+        await run(store, refused)
+
+
+async def test_a_checkpoint_that_is_moved_meanwhile_is_followed(store):
+    handler = Handler()
+
+    async def moved(event):
+        await handler(event)
+        if event.space_sequence == 1:
+            await store.update_checkpoint(3, name="s")
+
+    await run(store, moved)
+    assert handler.done == [1, 4, 5]
+
+
+async def test_closing_the_database_ends_it(url):
+    db = await ramax.connect(url)
+    store = await db.content_store("acme", counter())
+    await store.execute(add)
+    handling = asyncio.Event()
+
+    async def handler(event):
+        handling.set()
+
+    running = asyncio.create_task(run(store, handler, follow=True, types=None))
+    await handling.wait()
+    await db.close()
+    with pytest.raises(ramax.ClosedError):
+        await running
+
+
+@each(
+    "wrong",
+    [{"on_error": "skip"}, {"attempts": 0}, {"attempts": 1.5}, {"wait": -1}, {"max_wait": "1"}],
+)
+async def test_a_policy_that_cannot_be_is_refused(db, wrong):
+    store = await db.content_store("acme", counter())
+    async with store.subscribe("s", follow=False) as s:
+        (name,) = wrong
+        with pytest.raises(DataError, match=name):
+            await s.run(Handler(), **wrong)
+
+
+async def test_a_handler_is_something_to_call_and_runs_inside_the_block(store):
+    with pytest.raises(MisuseError, match="async with"):
+        await store.subscribe("s").run(Handler())
+    async with store.subscribe("s", follow=False) as s:
+        with pytest.raises(MisuseError, match="handler"):
+            await s.run("print")
+
+
+async def test_own_statements_and_the_ack_are_one(store, db):
+    async with db.connection() as connection, connection.begin():
+        await connection.execute(sa.text("CREATE TABLE sent (n INTEGER)"))
+
+    async def handler(event, tx):
+        await tx.connection.execute(
+            sa.text("INSERT INTO sent VALUES (:n)"), {"n": event.space_sequence}
+        )
+        if event.space_sequence == 4:
+            raise RuntimeError
+
+    with pytest.raises(SubscriptionPausedError):
+        await run(store, handler, transaction=True)
+    async with db.connection() as connection:
+        found = await connection.execute(sa.text("SELECT n FROM sent ORDER BY n"))
+        assert found.scalars().all() == [1, 2, 3]
