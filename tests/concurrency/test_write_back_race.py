@@ -83,7 +83,7 @@ async def race(databases: list[ramax.Database]) -> None:
     done.set()
     await asyncio.gather(*readers)
     written = [new.pstate.migration_stats().written for new, _ in stores]
-    assert sum(written) > 50  # there was a race at all
+    assert sum(written) > 10  # there was a race at all
     for new, _ in stores:
         wanted = await expected(new)
         assert await new.events.get_space_latest_sequence() == len(KEYS) + COMMANDS
