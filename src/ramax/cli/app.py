@@ -13,6 +13,7 @@ from ramax.cli.events import events
 from ramax.cli.failures import Root
 from ramax.cli.imports import import_
 from ramax.cli.legacy import legacy
+from ramax.cli.operations import groups
 from ramax.cli.pstate import pstate
 from ramax.cli.rebuild import rebuild
 from ramax.cli.spaces import spaces
@@ -31,6 +32,8 @@ def ramax() -> None:
 
 
 legacy.add_command(import_)
+for group in groups():
+    ramax.add_command(group)
 for command in (db, spaces, events, pstate, rebuild, subscriptions, verify, chain, legacy, demo):
     ramax.add_command(command)
 

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ramax.core.datatypes.datatype import DataType
 from ramax.core.domain import Domain
 from ramax.entry.features import DataTypes
+from ramax.entry.operations import run_operation
 from ramax.runtime import content_store, database, past, scope, transaction
 from ramax.runtime.core import SpaceLike
 from ramax.runtime.partition import Partition
@@ -139,6 +140,21 @@ class Database(database.Database):
         """
         default = await self.content_store("default", domain)
         yield default.at(space)
+
+    async def call(self, command: Mapping[str, Any]) -> dict[str, Any]:
+        """Run an operation that is named by data: ``{"type": "kv_put", "key": "k", "value": 1}``.
+
+        Args:
+            command: ``type`` names the operation, ``space`` the space (`default` without it);
+                the rest are its arguments. The reference lists all of them.
+
+        Returns:
+            A document of plain values; it depends on the operation.
+
+        Raises:
+            DataError: There is no such operation, or an argument is missing, unknown or wrong.
+        """
+        return await run_operation(self, command)
 
     def transaction(self, *spaces: Any) -> Transaction:
         """Open a transaction over several spaces: ``async with db.transaction("a", "b") as tx``.

@@ -1,0 +1,134 @@
+"""Operations on collections of vectors."""
+
+from typing import Any, Final
+
+from ramax.entry.operations.operation import (
+    AFTER,
+    LIMIT,
+    PREFIX,
+    Document,
+    Operation,
+    Parameter,
+    wrote,
+)
+from ramax.errors import VectorError
+
+_COLLECTION: Final = Parameter("collection", "text", "The name of the collection.")
+_KEY: Final = Parameter("key", "text", "The key of the vector, 1 to 900 bytes.")
+_VECTOR: Final = Parameter("vector", "numbers", "As many numbers as the collection's dimension.")
+_METADATA: Final = Parameter("metadata", "map", "What a filter can look at.", required=False)
+
+
+async def _create(s: Any, collection: str, **given: Any) -> Document:
+    return wrote(await s.vectors.create_collection(collection, **given))
+
+
+async def _delete_collection(s: Any, collection: str) -> Document:
+    return {"deleted": await s.vectors.delete_collection(collection)}
+
+
+async def _collections(s: Any) -> Document:
+    return {
+        "collections": [
+            {"name": c.name, "dimension": c.dimension, "metric": c.metric, "count": c.count}
+            for c in await s.vectors.list_collections()
+        ]
+    }
+
+
+async def _upsert(s: Any, **given: Any) -> Document:
+    return wrote(await s.vectors.upsert(**given))
+
+
+async def _upsert_many(s: Any, collection: str, vectors: Any) -> Document:
+    for each in vectors:
+        if not isinstance(each, dict) or not {"key", "vector"} <= set(each) <= {
+            "key",
+            "vector",
+            "metadata",
+        }:
+            raise VectorError("vectors", each, "give objects of key, vector and metadata")
+    triples = [(each["key"], each["vector"], each.get("metadata")) for each in vectors]
+    return wrote(await s.vectors.upsert_many(collection, triples))
+
+
+async def _get(s: Any, **given: Any) -> Document:
+    found = await s.vectors.get(**given)
+    if found is None:
+        return {"found": False, "vector": None, "metadata": None}
+    return {"found": True, "vector": found.vector, "metadata": found.metadata}
+
+
+async def _delete(s: Any, **given: Any) -> Document:
+    return {"deleted": await s.vectors.delete(**given)}
+
+
+async def _list(s: Any, **given: Any) -> Document:
+    return {"keys": await s.vectors.list(**given)}
+
+
+async def _count(s: Any, collection: str) -> Document:
+    return {"count": await s.vectors.count(collection)}
+
+
+async def _search(s: Any, **given: Any) -> Document:
+    return {
+        "matches": [
+            {"key": m.key, "score": m.score, "metadata": m.metadata}
+            for m in await s.vectors.search(**given)
+        ]
+    }
+
+
+VECTORS: Final = (
+    Operation(
+        "vectors_create_collection",
+        "Make a collection.",
+        (
+            _COLLECTION,
+            Parameter("dimension", "int", "Of each vector, 1 to 65,536."),
+            Parameter(
+                "metric", "text", "cosine (the default), euclidean or dot_product.", required=False
+            ),
+        ),
+        _create,
+        writes=True,
+    ),
+    Operation(
+        "vectors_delete_collection",
+        "Delete a collection with its vectors.",
+        (_COLLECTION,),
+        _delete_collection,
+        writes=True,
+    ),
+    Operation("vectors_list_collections", "List the collections.", (), _collections),
+    Operation(
+        "vectors_upsert",
+        "Store a vector under a key.",
+        (_COLLECTION, _KEY, _VECTOR, _METADATA),
+        _upsert,
+        writes=True,
+    ),
+    Operation(
+        "vectors_upsert_many",
+        "Store several vectors, all or none.",
+        (_COLLECTION, Parameter("vectors", "maps", "Objects of key, vector and metadata.")),
+        _upsert_many,
+        writes=True,
+    ),
+    Operation("vectors_get", "Return a vector.", (_COLLECTION, _KEY), _get),
+    Operation("vectors_delete", "Delete a vector.", (_COLLECTION, _KEY), _delete, writes=True),
+    Operation("vectors_list", "List keys of vectors.", (_COLLECTION, PREFIX, LIMIT, AFTER), _list),
+    Operation("vectors_count", "Count the vectors of a collection.", (_COLLECTION,), _count),
+    Operation(
+        "vectors_search",
+        "Return the nearest vectors, best first.",
+        (
+            _COLLECTION,
+            _VECTOR,
+            Parameter("k", "int", "How many; 10 unless it is given.", required=False),
+            Parameter("filter", "map", "Of the metadata.", required=False),
+        ),
+        _search,
+    ),
+)
