@@ -500,6 +500,7 @@ ABOUT_ALL: dict[type, dict[str, str]] = {
     },
     Database: {
         "close": "ends it",
+        "call": "runs a verb of the space that it names: tests/entry/operations",
         "observe": "whoever watches, watches the whole database",
         "subscribe_all": "reads all spaces",
         "run_reactions": "likewise",

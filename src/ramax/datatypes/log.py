@@ -49,7 +49,7 @@ class LogCommit(Commit):
     @classmethod
     def of(cls, commit: Commit) -> Self:
         """Make it of the commit that the writer gave."""
-        return cls(commit.events, commit.space_sequence, commit.replayed)
+        return cls(lambda: commit.events, commit.space_sequence, commit.replayed)
 
 
 @dataclass(frozen=True, slots=True)

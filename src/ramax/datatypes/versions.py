@@ -19,7 +19,7 @@ class VersionedCommit(Commit):
     @classmethod
     def of(cls, commit: Commit) -> Self:
         """Make it of the commit that the writer gave."""
-        return cls(commit.events, commit.space_sequence, commit.replayed)
+        return cls(lambda: commit.events, commit.space_sequence, commit.replayed)
 
 
 def version_of(event: Event) -> Any:
