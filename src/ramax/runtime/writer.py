@@ -11,7 +11,13 @@ from functools import partial
 from typing import TypeVar
 
 from ramax.core.schema import Schema
-from ramax.errors import ClosedError, CommitUnknownError, StorageBusyError, StorageError
+from ramax.errors import (
+    ClosedError,
+    CommitUnknownError,
+    NestedTransactionError,
+    StorageBusyError,
+    StorageError,
+)
 from ramax.runtime.batch import Attempt, Seen, Trial, run_batch
 from ramax.runtime.cache import StateCache
 from ramax.runtime.complaints import log_complaints
@@ -64,6 +70,7 @@ class Writer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle: list[asyncio.Future[None]] = []
         self._closed = False
+        self._own_writes = backend.own_writes
         self._tokens = random.SystemRandom().getrandbits(64)
         self.on_commit: Callable[[Sequence[int]], None] = lambda _spaces: None
         self.watch: Watch | None = None
@@ -162,6 +169,11 @@ class Writer:
     def _check_open(self) -> None:
         if self._closed:
             raise ClosedError("the database is closed; nothing was written")
+        if self._own_writes is not None and self._own_writes.mine():
+            raise NestedTransactionError(
+                "this task has a transaction open on a connection of its own, and SQLite has one "
+                "writer: take part with store.join(connection), or commit first"
+            )
 
     # -- one piece of work after another ---------------------------------------------------------
 

@@ -10,6 +10,7 @@ from ramax.storage.append_postgres import write_postgres
 from ramax.storage.append_sqlite import write_sqlite
 from ramax.storage.executors import Executor
 from ramax.storage.notifications import Heard, Listener
+from ramax.storage.own_writes import OwnWrites
 from ramax.storage.plan import EventIds, WritePlan
 from ramax.storage.tables import Tables
 
@@ -38,6 +39,11 @@ class Backend(Protocol):
 
     local_reads: bool
     """A read costs no round trip: no need to find out first what a batch will read."""
+
+    @property
+    def own_writes(self) -> OwnWrites | None:
+        """Who holds the only writer by a transaction of his own; None where there are several."""
+        ...
 
     @property
     def listener(self) -> Callable[[Heard], Listener] | None:

@@ -91,6 +91,7 @@ class _Held:
 class PostgresBackend:
     """One PostgreSQL database."""
 
+    own_writes = None
     one_writer = False
     one_connection = False
     local_reads = False

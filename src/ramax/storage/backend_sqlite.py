@@ -16,6 +16,7 @@ from ramax.storage.engine import BUSY_TIMEOUT_SECONDS, Synchronous, prepare_sqli
 from ramax.storage.executors import Executor
 from ramax.storage.faults import translated
 from ramax.storage.held_sqlite import Completion, HeldSqlite
+from ramax.storage.own_writes import OwnWrites
 from ramax.storage.places import Places
 from ramax.storage.tables import Tables
 
@@ -50,6 +51,7 @@ class SqliteBackend:
         self._opening = asyncio.Lock()
         self.places = Places(self._hold, lambda held: held.connection.close(), patience)
         sa.event.listen(engine.sync_engine, "handle_error", _survive_cancellation)
+        self.own_writes = OwnWrites(engine) if owned and not read_only else None
 
     async def _hold(self) -> HeldSqlite:
         try:
