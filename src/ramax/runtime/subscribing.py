@@ -8,8 +8,9 @@ from ramax.core.limits import check_entity_id, check_name
 from ramax.core.tags import checked_tags
 from ramax.errors import DataError
 from ramax.runtime.core import Core
+from ramax.runtime.deliveries import Opening
 from ramax.runtime.sources import FeedSource, Only, Source, SpaceSource
-from ramax.runtime.subscription import Opening, Subscription
+from ramax.runtime.subscription import Subscription
 from ramax.runtime.terms import Terms
 from ramax.runtime.transaction import Transaction
 from ramax.storage.cursors import ALL_SPACES
