@@ -69,6 +69,7 @@ def all_cases() -> list[Case]:
         _watched("sqlite"),
         _watched("postgres"),
         _import_time(),
+        *_datatypes(),
     ]
 
 
@@ -465,6 +466,59 @@ def _import_time() -> Case:
         step=1,
         in_quick=False,
     )  # fmt: skip
+
+
+_DATATYPES = {  # work: title, unit, units, units of the quick form, step
+    "kv_put": ("Put one key", "puts", 400, 150, 50),
+    "kv_get": ("Get one key of 10,000", "gets", 2000, 500, 50),
+    "kv_batch": ("Put 1,000 keys at once", "keys", 10_000, 2000, 1000),
+    "kv_list": ("List 10,000 keys", "keys", 50_000, 10_000, 10_000),
+    "log_append": ("Append one entry", "entries", 400, 150, 50),
+    "log_batch": ("Append 1,000 entries at once", "entries", 10_000, 2000, 1000),
+    "log_range": ("Read 10,000 entries", "entries", 50_000, 10_000, 10_000),
+    "json_set": ("Set one JSON document", "documents", 400, 150, 50),
+}
+
+
+def _datatypes() -> Iterator[Case]:
+    """Beside stratadb in its durable mode, as FULL is; the rival is the first entrant."""
+    full, always = {"synchronous": "FULL"}, {"durability": "always"}
+    for work, (title, unit, units, quick, step) in _DATATYPES.items():
+        yield Case(
+            f"datatypes-{work.replace('_', '-')}",
+            f"Data types: {title}",
+            "sqlite",
+            unit,
+            units,
+            quick,
+            durability("FULL"),
+            "what the work itself put there; shared cache",
+            (
+                Entrant("stratadb", "strata_rival", work, always),
+                Entrant("ramax", "datatypes", work, full),
+            ),
+            step=step,
+            in_quick=False,
+        )
+    for vectors in (10_000, 100_000):
+        size = {"vectors": vectors}
+        yield Case(
+            f"datatypes-vector-search-{vectors // 1000}k",
+            f"Data types: the 10 nearest of {vectors:,} vectors of 128 numbers",
+            "sqlite",
+            "searches",
+            50,
+            10,
+            durability("FULL"),
+            "the matrix is in memory",
+            (
+                Entrant("stratadb", "strata_rival", "vector_search", always | size),
+                Entrant("ramax", "datatypes", "vector_search", full | size),
+            ),
+            rounds=5,
+            step=10,
+            in_quick=False,
+        )
 
 
 def prototypes() -> list[Case]:

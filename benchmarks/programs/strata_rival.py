@@ -1,5 +1,7 @@
 """The rival `stratadb`: an embedded engine; its log alone, as it has no transactions for more."""
 
+import json
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -72,7 +74,109 @@ async def replay(target: str, durability: str, events: int, keys: int) -> AsyncI
         yield one_round
 
 
-WORKS: dict[str, Work] = {"command": command, "batch": batch, "replay": replay}
+def _one_by_one(operation: Any, prepare: Any = None) -> Any:
+    @asynccontextmanager
+    async def work(target: str, durability: str) -> AsyncIterator[Round]:
+        with stratadb.open(target, durability=durability) as db:
+            if prepare is not None:
+                prepare(db)
+            numbers = Numbers()
+
+            def one_round(units: int) -> Sample:
+                return drive_sync(numbers.take(units), lambda i: operation(db, i))
+
+            yield one_round
+
+    return work
+
+
+def _whole(size: int, operation: Any, prepare: Any = None) -> Any:
+    """Operations on ``size`` things at once; ``operation`` takes their numbers."""
+
+    @asynccontextmanager
+    async def work(target: str, durability: str) -> AsyncIterator[Round]:
+        with stratadb.open(target, durability=durability) as db:
+            if prepare is not None:
+                prepare(db)
+            numbers = Numbers()
+
+            def one_round(units: int) -> Sample:
+                with Meter() as meter:
+                    for _ in range(units // size):
+                        operation(db, numbers.take(size))
+                return meter.sample(units)
+
+            yield one_round
+
+    return work
+
+
+def _text(i: int) -> str:
+    return json.dumps(payload(i))
+
+
+def _keys(db: Any) -> None:
+    for first in range(0, 10_000, 1000):
+        db.kv.put_many([(f"k{i}", _text(i)) for i in range(first, first + 1000)])
+
+
+def _entries(db: Any) -> None:
+    for first in range(0, 10_000, 1000):
+        db.events.append_many([(EVENT_TYPE, payload(i)) for i in range(first, first + 1000)])
+
+
+def _list_all(db: Any, _: range) -> None:
+    assert sum(1 for _ in db.kv.iter_keys()) == 10_000
+
+
+def _read_all(db: Any, _: range) -> None:
+    assert len(db.events.range(0, end=10_000, limit=10_000).items) == 10_000
+
+
+@asynccontextmanager
+async def vector_search(target: str, durability: str, vectors: int) -> AsyncIterator[Round]:
+    """Find the 10 nearest of vectors of 128 numbers."""
+    chance = random.Random(7)
+
+    def made() -> list[float]:
+        return [chance.gauss(0, 1) for _ in range(128)]
+
+    with stratadb.open(target, durability=durability) as db:
+        db.vectors.create_collection("c", 128)
+        for first in range(0, vectors, 1000):
+            db.vectors.upsert_many(
+                "c", [{"key": f"v{i}", "vector": made()} for i in range(first, first + 1000)]
+            )
+        wanted = [made() for _ in range(100)]
+        numbers = Numbers()
+
+        def one_round(units: int) -> Sample:
+            return drive_sync(
+                numbers.take(units), lambda i: db.vectors.query("c", wanted[i % 100], k=10)
+            )
+
+        yield one_round
+
+
+WORKS: dict[str, Work] = {
+    "command": command,
+    "batch": batch,
+    "replay": replay,
+    "kv_put": _one_by_one(lambda db, i: db.kv.put(f"k{i}", _text(i))),
+    "kv_get": _one_by_one(lambda db, i: json.loads(db.kv.get(f"k{i % 10_000}")), _keys),
+    "kv_batch": _whole(
+        1000, lambda db, numbers: db.kv.put_many([(f"k{i}", _text(i)) for i in numbers])
+    ),
+    "kv_list": _whole(10_000, _list_all, _keys),
+    "log_append": _one_by_one(lambda db, i: db.events.append(EVENT_TYPE, payload(i))),
+    "log_batch": _whole(
+        1000,
+        lambda db, numbers: db.events.append_many([(EVENT_TYPE, payload(i)) for i in numbers]),
+    ),
+    "log_range": _whole(10_000, _read_all, _entries),
+    "json_set": _one_by_one(lambda db, i: db.json.set(f"k{i % 1000}", payload(i))),
+    "vector_search": vector_search,
+}
 
 if __name__ == "__main__":
     serve(WORKS)

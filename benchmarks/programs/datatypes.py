@@ -1,0 +1,153 @@
+"""The data types of ramax, through its public interface only."""
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import ramax
+from benchmarks.work import Meter, Numbers, Round, Sample, Work, drive, payload, serve
+
+DIMENSION = 128
+PAGE = 1000
+
+
+@asynccontextmanager
+async def _store(target: str, synchronous: str) -> AsyncIterator[ramax.ContentStore]:
+    async with ramax.connect(target, synchronous=synchronous) as db:
+        yield await db.content_store("bench")
+
+
+def _one_by_one(operation: Any) -> Any:
+    @asynccontextmanager
+    async def work(target: str, synchronous: str) -> AsyncIterator[Round]:
+        async with _store(target, synchronous) as store:
+            numbers = Numbers()
+
+            async def one_round(units: int) -> Sample:
+                return await drive(numbers.take(units), 1, lambda i: operation(store, i))
+
+            yield one_round
+
+    return work
+
+
+kv_put = _one_by_one(lambda store, i: store.kv.put(f"k{i}", payload(i)))
+log_append = _one_by_one(lambda store, i: store.log.append("saved", payload(i)))
+json_set = _one_by_one(lambda store, i: store.json.set(f"k{i % 1000}", payload(i)))
+
+
+@asynccontextmanager
+async def kv_get(target: str, synchronous: str) -> AsyncIterator[Round]:
+    """Read one key of 10,000 at a time."""
+    async with _store(target, synchronous) as store:
+        await store.kv.put_many({f"k{i}": payload(i) for i in range(10_000)})
+        numbers = Numbers()
+
+        async def one_round(units: int) -> Sample:
+            return await drive(numbers.take(units), 1, lambda i: store.kv.get(f"k{i % 10_000}"))
+
+        yield one_round
+
+
+@asynccontextmanager
+async def kv_batch(target: str, synchronous: str) -> AsyncIterator[Round]:
+    """1,000 keys in one call."""
+    async with _store(target, synchronous) as store:
+        numbers = Numbers()
+
+        async def one_round(units: int) -> Sample:
+            with Meter() as meter:
+                for _ in range(units // PAGE):
+                    await store.kv.put_many({f"k{i}": payload(i) for i in numbers.take(PAGE)})
+            return meter.sample(units)
+
+        yield one_round
+
+
+@asynccontextmanager
+async def kv_list(target: str, synchronous: str) -> AsyncIterator[Round]:
+    """List 10,000 keys."""
+    async with _store(target, synchronous) as store:
+        await store.kv.put_many({f"k{i}": payload(i) for i in range(10_000)})
+
+        async def one_round(units: int) -> Sample:
+            with Meter() as meter:
+                for _ in range(units // 10_000):
+                    assert len(await store.kv.list()) == 10_000
+            return meter.sample(units)
+
+        yield one_round
+
+
+@asynccontextmanager
+async def log_batch(target: str, synchronous: str) -> AsyncIterator[Round]:
+    """1,000 entries in one call."""
+    async with _store(target, synchronous) as store:
+        numbers = Numbers()
+
+        async def one_round(units: int) -> Sample:
+            with Meter() as meter:
+                for _ in range(units // PAGE):
+                    rows = [("saved", payload(i)) for i in numbers.take(PAGE)]
+                    await store.log.append_many(rows)
+            return meter.sample(units)
+
+        yield one_round
+
+
+@asynccontextmanager
+async def log_range(target: str, synchronous: str) -> AsyncIterator[Round]:
+    """Read 10,000 entries."""
+    async with _store(target, synchronous) as store:
+        for first in range(0, 10_000, PAGE):
+            rows = [("saved", payload(i)) for i in range(first, first + PAGE)]
+            await store.log.append_many(rows)
+
+        async def one_round(units: int) -> Sample:
+            with Meter() as meter:
+                for _ in range(units // 10_000):
+                    assert len(await store.log.range()) == 10_000
+            return meter.sample(units)
+
+        yield one_round
+
+
+@asynccontextmanager
+async def vector_search(target: str, synchronous: str, vectors: int) -> AsyncIterator[Round]:
+    """Find the 10 nearest."""
+    chance = random.Random(7)
+    async with _store(target, synchronous) as store:
+        await store.vectors.create_collection("c", DIMENSION)
+        for first in range(0, vectors, PAGE):
+            rows = [
+                (f"v{i}", [chance.gauss(0, 1) for _ in range(DIMENSION)], None)
+                for i in range(first, first + PAGE)
+            ]
+            await store.vectors.upsert_many("c", rows)
+        numbers = Numbers()
+        wanted = [[chance.gauss(0, 1) for _ in range(DIMENSION)] for _ in range(100)]
+        await store.vectors.search("c", wanted[0], 10)
+
+        async def one_round(units: int) -> Sample:
+            return await drive(
+                numbers.take(units), 1, lambda i: store.vectors.search("c", wanted[i % 100], 10)
+            )
+
+        yield one_round
+
+
+WORKS: dict[str, Work] = {
+    "kv_put": kv_put,
+    "kv_get": kv_get,
+    "kv_batch": kv_batch,
+    "kv_list": kv_list,
+    "log_append": log_append,
+    "log_batch": log_batch,
+    "log_range": log_range,
+    "json_set": json_set,
+    "vector_search": vector_search,
+}
+
+if __name__ == "__main__":
+    serve(WORKS)
