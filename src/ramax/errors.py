@@ -29,7 +29,9 @@ RamaxError                          code, retryable; fields first, the message i
 │   ├── SchemaOutOfDateError        current, head, and the command that fixes it
 │   └── ForeignSchemaError          tables of our names that are not ours
 ├── SyncError
+│   └── ClockSkewError              stamp, ahead: a clock far in the future is not followed
 ├── SubscriptionPausedError         subscription, reason: it delivers nothing until it is resumed
+├── SecretDecryptError              space, name: another master key, or changed bytes
 ├── FoldError                       an applicator failed: space, sequence, event_type
 └── MisuseError (RuntimeError)      fix the code, do not catch
     ├── DomainMismatchError         space, missing
@@ -450,6 +452,30 @@ class SubscriptionPausedError(RamaxError):
             f"subscription {subscription!r} is paused: {reason or 'by hand'}; resume it, or skip "
             "the event at which it stopped"
         )
+
+
+class ClockSkewError(SyncError):
+    """A stamp of another replica lies too far in the future to be believed; ``ahead`` in ms."""
+
+    code = "sync.clock_skew"
+
+    def __init__(self, stamp: int, ahead: int) -> None:
+        self.stamp, self.ahead = stamp, ahead
+        super().__init__(f"stamp {stamp} lies {ahead} ms ahead of this clock; set the clocks right")
+
+
+class SecretDecryptError(RamaxError):
+    """A secret, or the data key of a space, cannot be opened. Nothing was changed.
+
+    ``name`` is None where it is the data key.
+    """
+
+    code = "secret.decrypt"
+
+    def __init__(self, space: str, name: str | None, reason: str) -> None:
+        self.space, self.name, self.reason = space, name, reason
+        what = "the secrets" if name is None else f"secret {shown(name)}"
+        super().__init__(f"{what} of space {space!r} cannot be opened: {reason}")
 
 
 class FoldError(RamaxError):

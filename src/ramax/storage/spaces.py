@@ -11,6 +11,7 @@ from ramax.core.codec import decode, encode, encode_payload
 from ramax.core.keys import prefix_end
 from ramax.core.limits import check_payload_size
 from ramax.errors import SpaceNotEmptyError, SpaceNotFoundError
+from ramax.storage import secrets
 from ramax.storage.executors import Executor, Row
 from ramax.storage.plan import Extra
 from ramax.storage.sql import Statement
@@ -278,11 +279,12 @@ def delete(ex: Executor, space: Space, *, force: bool) -> None:
     """Delete a space with all its rows; the caller holds its lock.
 
     Raises:
-        SpaceNotEmptyError: It ever had an event, or has a key, and ``force`` is not given.
+        SpaceNotEmptyError: It ever had an event, or has a key or a secret, without ``force``.
     """
     ever = ex.rows(lock, {"space_id": space.space_id})[0][0]
     if not force:
         keys = ex.rows(_key_count, {"space_id": space.space_id})[0][0]
+        keys += secrets.count(ex, space.space_id)
         if ever or keys:
             raise SpaceNotEmptyError(space.space_name, ever, keys)
     for statement in delete_statements(ex.tables):

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 DialectName = Literal["sqlite", "postgresql"]
 
-HEAD = "ramax_0009"
+HEAD = "ramax_0011"
 """The newest Alembic revision that this code works with."""
 
 VERSION_TABLE = "ramax_alembic_version"
@@ -37,6 +37,9 @@ class Tables:
     pstate_refs: sa.Table
     subscriptions: sa.Table
     parked: sa.Table
+    replicas: sa.Table
+    secret_keys: sa.Table
+    secrets: sa.Table
 
     @property
     def owned_by_space(self) -> tuple[sa.Table, ...]:
@@ -243,6 +246,37 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         sa.Column("error", sa.Text()),
         sa.Column("parked_at", big, nullable=False),
     )
+    replicas = sa.Table(
+        "replicas",
+        metadata,
+        keyed(),
+        sa.Column("space_uid", blob, nullable=False),  # 16 bytes, the same on every replica
+        sa.Column("origin", blob, nullable=False),  # 16 bytes, of this replica alone
+        sa.Column("last_stamp", big, nullable=False),  # hybrid logical clock
+        sa.Column("created_at", big, nullable=False),
+    )
+    secret_keys = sa.Table(
+        "secret_keys",
+        metadata,
+        keyed(),
+        sa.Column("key_id", blob, primary_key=True),
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("wrapped", blob, nullable=False),  # of a destroyed key: the proof
+        sa.Column("stamp", big, nullable=False),
+        sa.Column("origin", blob, nullable=False),
+        sa.Column("destroyed", sa.SmallInteger(), nullable=False),
+    )
+    secrets = sa.Table(
+        "secrets",
+        metadata,
+        keyed(),
+        sa.Column("name", key_text, primary_key=True),
+        sa.Column("key_id", blob, nullable=False),
+        sa.Column("sealed", blob, nullable=False),
+        sa.Column("stamp", big, nullable=False),
+        sa.Column("origin", blob, nullable=False),
+        sa.Column("deleted", sa.SmallInteger(), nullable=False),
+    )
     return Tables(
         metadata,
         dialect,
@@ -259,6 +293,9 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         pstate_refs,
         subscriptions,
         parked,
+        replicas,
+        secret_keys,
+        secrets,
     )
 
 

@@ -1,0 +1,23 @@
+"""Secrets of spaces, sealed at rest; the master key comes from a provider (``ramax[crypto]``)."""
+
+from ramax.secrets.client import Secrets
+from ramax.secrets.envelope import SealBrokenError
+from ramax.secrets.providers import (
+    EnvironmentKey,
+    FileKey,
+    KeyProvider,
+    KeyringKey,
+    Passphrase,
+    generate_key,
+)
+
+__all__ = [
+    "EnvironmentKey",
+    "FileKey",
+    "KeyProvider",
+    "KeyringKey",
+    "Passphrase",
+    "SealBrokenError",
+    "Secrets",
+    "generate_key",
+]
