@@ -34,14 +34,18 @@ from ramax.runtime.snapshots import SpaceSnapshots
 from ramax.runtime.spaces import SpaceRegistry
 from ramax.runtime.subscription import Subscription
 from ramax.runtime.subscriptions import SubscriptionRepository
+from ramax.secrets import Secrets
+from ramax.secrets.vault import Vault
 from ramax.storage.spaces import delete_statements
 from ramax.storage.sql import Statement
 from ramax.storage.tables import HEAD, build_tables
 from tests._domains import documents
 from tests._reading import park
 from tests._tables import Dump, dump, of_space, without_space
+from tests.secrets._vaults import OneKey
 
 MINE, THEIRS = "mine", "theirs"
+MASTER = OneKey()
 KEYS = [f"k{n}" for n in range(5)]
 
 
@@ -104,10 +108,16 @@ async def two(db: Database) -> Two:
         async with store.subscribe("subscription", start=2) as s:
             await s.ack(await anext(s))
         await park(db, store.space.space_id, name)
+        await sealed(store).set("k0", name)
         stores.append(store)
     made = Two(db, stores[1], stores[0])
     made.before = await dump(db)
     return made
+
+
+def sealed(store: ContentStore) -> Secrets:
+    """The secrets of a store, as a process with the master key sees them."""
+    return Secrets(store._core, store.space, Vault(MASTER))
 
 
 async def drain(stream: AsyncIterator[Any]) -> list[Any]:
@@ -305,6 +315,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "verify": lambda t: t.mine.verify(),
         "run_reactions": lambda t: reacted(t, lambda store: store.run_reactions(follow=False)),
         "subscribe": lambda t: drain_subscription(t.mine.subscribe("s", follow=False)),
+        "secrets": lambda t: t.mine.secrets.list(),
         "as_of": lambda t: t.mine.as_of(3).pstate.get_many(KEYS),
         "at": lambda t: t.theirs.at(MINE).kv.put("k0", 1),
         "part": lambda t: t.mine.part(KV).get("k0"),
@@ -314,6 +325,15 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "state": lambda t: t.mine.state.set("k0", 1),
         "json": lambda t: t.mine.json.set("k0", 1),
         "vectors": lambda t: t.mine.vectors.create_collection("c", 2),
+    },
+    Secrets: {
+        "set": lambda t: sealed(t.mine).set("k0", MINE),
+        "get": lambda t: sealed(t.mine).get("k0"),
+        "list": lambda t: sealed(t.mine).list(),
+        "delete": lambda t: sealed(t.mine).delete("k0"),
+        "rotate": lambda t: sealed(t.mine).rotate(forget_old=True),
+        "rewrap": lambda t: sealed(t.mine).rewrap(MASTER),
+        "destroy": lambda t: sealed(t.mine).destroy(),
     },
     SpaceSnapshots: {
         "take": lambda t: t.mine.snapshots.take(),

@@ -33,6 +33,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
 ONLY_ON_DEMAND = {
     "alembic",
     "click",
+    "cryptography",
     "jsonpath",
     "numpy",
     "opentelemetry",

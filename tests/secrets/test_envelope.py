@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ramax.secrets.envelope import SealBrokenError, new_key, seal, unseal
+from ramax.core.sealed import SealBrokenError
+from ramax.secrets.envelope import new_key, seal, unseal
 
 KEY = new_key()
 

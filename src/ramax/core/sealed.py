@@ -4,7 +4,7 @@ Nothing here can be read without the key; what is compared and checked is around
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from ramax.core.clock import Version
 from ramax.core.codec import encode
@@ -15,6 +15,29 @@ ID_BYTES = 16
 """Ids of spaces, origins and keys, as replicas know them, are random and this long."""
 
 _FORMAT = "ramax.secret.1"
+
+
+class SealBrokenError(Exception):
+    """The key is another one, or the bytes or what they are bound to were changed."""
+
+
+class KeyProvider(Protocol):
+    """Wraps data keys by a master key that never enters the database."""
+
+    name: str
+    """Stored beside what it wrapped, for people; 1 to 255 UTF-8 bytes."""
+
+    async def wrap(self, key: bytes, bound_to: bytes) -> bytes:
+        """Encrypt 32 bytes; at most 4,096 bytes come out."""
+        ...
+
+    async def unwrap(self, wrapped: bytes, bound_to: bytes) -> bytes:
+        """Decrypt what `wrap` gave.
+
+        Raises:
+            SealBrokenError: Another master key wrapped it, or it was changed or moved.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)

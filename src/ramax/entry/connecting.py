@@ -10,6 +10,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ramax.core.observer import Observer
+from ramax.core.sealed import KeyProvider
+from ramax.entry.features import open_vault
 from ramax.entry.handles import Database
 from ramax.errors import DataError, MisuseError, SchemaOutOfDateError
 from ramax.runtime.core import Core, Options
@@ -65,6 +67,7 @@ def connect(  # noqa: PLR0913 - every option has a default and a name
     write_back_interval: float | None = 1.0,
     write_back_batch: int = 200,
     observer: Observer | None = None,
+    keys: KeyProvider | None = None,
     **engine_options: Any,
 ) -> Connecting:
     """Open a database: ``async with ramax.connect("app.db") as db``.
@@ -89,6 +92,7 @@ def connect(  # noqa: PLR0913 - every option has a default and a name
             their schema's are written back in the new one; None leaves them as they are stored.
         write_back_batch: Keys of one such write; when so many wait it begins at once.
         observer: Is told what the database does; see `Observer` and `ramax.telemetry`.
+        keys: Wraps the keys that seal `secrets`; see `ramax.secrets` for where it can come from.
         engine_options: For SQLAlchemy's ``create_async_engine``.
 
     Raises:
@@ -131,6 +135,7 @@ def connect(  # noqa: PLR0913 - every option has a default and a name
             "synchronous": synchronous,
             "schema": schema,
             "observer": observer,
+            "keys": keys,
             "engine_options": engine_options,
         },
     )
@@ -174,6 +179,7 @@ async def _open(  # noqa: PLR0913 - every option has a name
     synchronous: Synchronous,
     schema: str | None,
     observer: Observer | None,
+    keys: KeyProvider | None,
     engine_options: dict[str, Any],
 ) -> Database:
     owned = not isinstance(target, AsyncEngine)
@@ -213,6 +219,7 @@ async def _open(  # noqa: PLR0913 - every option has a name
             await engine.dispose()
         raise
     core = Core(backend, options)
+    open_vault(core, keys)
     if observer is not None:
         core.observe(observer)
     return Database(core, engine, owns_engine=owned)

@@ -1,5 +1,6 @@
-"""The clients of the data types, on every handle that reaches one space."""
+"""The clients of the features, as the public handles offer them."""
 
+import weakref
 from typing import Protocol
 
 from ramax.core.datatypes.cells import CELLS
@@ -8,8 +9,13 @@ from ramax.core.datatypes.json import JSON
 from ramax.core.datatypes.kv import KV
 from ramax.core.datatypes.log import LOG
 from ramax.core.datatypes.vectors import VECTORS
+from ramax.core.sealed import KeyProvider
 from ramax.datatypes import Cells, JsonDocuments, KeyValues, Log, Vectors
+from ramax.runtime.core import Core
 from ramax.runtime.partition import Partition
+from ramax.secrets.client import Secrets
+from ramax.secrets.vault import Vault
+from ramax.values import Space
 
 
 class OneSpace(Protocol):
@@ -54,3 +60,16 @@ class DataTypes:
     def vectors(self: OneSpace) -> Vectors:
         """Collections of vectors."""
         return Vectors(self.part(VECTORS))
+
+
+_vaults: weakref.WeakKeyDictionary[Core, Vault] = weakref.WeakKeyDictionary()
+
+
+def open_vault(core: Core, keys: KeyProvider | None) -> None:
+    """Let the secrets of a database that has just been opened use this key provider."""
+    _vaults[core] = Vault(keys)
+
+
+def secrets_of(core: Core, space: Space) -> Secrets:
+    """Return the client of a space's secrets."""
+    return Secrets(core, space, _vaults[core])

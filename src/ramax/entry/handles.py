@@ -9,12 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ramax.core.datatypes.datatype import DataType
 from ramax.core.domain import Domain
-from ramax.entry.features import DataTypes
+from ramax.entry.features import DataTypes, secrets_of
 from ramax.entry.operations import run_operation
 from ramax.runtime import content_store, database, past, scope, transaction
 from ramax.runtime.core import SpaceLike
 from ramax.runtime.partition import Partition
 from ramax.runtime.past_access import PastAccess
+from ramax.secrets.client import Secrets
 
 T = TypeVar("T")
 
@@ -66,6 +67,11 @@ class ContentStore(DataTypes, content_store.ContentStore):
 
     _transaction_type: ClassVar[type[transaction.Transaction]] = Transaction
     _past_type: ClassVar[type[past.Past]] = Past
+
+    @property
+    def secrets(self) -> Secrets:
+        """Sealed values, outside the log and the read model; see `connect` for ``keys``."""
+        return secrets_of(self._core, self.space)
 
     def as_of(self, at: int | datetime) -> Past:
         """Look at the space as it was after an event, or at a moment: read model, data and events.

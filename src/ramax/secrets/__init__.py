@@ -1,11 +1,10 @@
 """Secrets of spaces, sealed at rest; the master key comes from a provider (``ramax[crypto]``)."""
 
+from ramax.core.sealed import KeyProvider, SealBrokenError
 from ramax.secrets.client import Secrets
-from ramax.secrets.envelope import SealBrokenError
 from ramax.secrets.providers import (
     EnvironmentKey,
     FileKey,
-    KeyProvider,
     KeyringKey,
     Passphrase,
     generate_key,

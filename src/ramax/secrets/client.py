@@ -5,9 +5,9 @@ from typing import Any
 from ramax.core.clock import Version
 from ramax.core.codec import decode, encode
 from ramax.core.limits import check_name, check_payload_size
+from ramax.core.sealed import KeyProvider
 from ramax.errors import CodecError, DataError, SpaceNotFoundError
 from ramax.runtime.core import Core
-from ramax.secrets.providers import KeyProvider
 from ramax.secrets.sealing import Sealer, opened_secret, sealed_secret
 from ramax.secrets.space_keys import Known, SpaceKeys, write_new_key
 from ramax.secrets.vault import Vault

@@ -1,16 +1,13 @@
 """Sealing and opening with AES-256-GCM: 12 random bytes, then ciphertext and tag."""
 
 import secrets
+from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from ramax.core.sealed import SealBrokenError
+from ramax.errors import MisuseError
 
 KEY_BYTES = 32
 _NONCE_BYTES = 12
-
-
-class SealBrokenError(Exception):
-    """The key is another one, or the bytes or what they are bound to were changed."""
 
 
 def new_key() -> bytes:
@@ -21,7 +18,8 @@ def new_key() -> bytes:
 def seal(key: bytes, plain: bytes, bound_to: bytes) -> bytes:
     """Encrypt ``plain`` so that it opens only with ``key`` and the same ``bound_to``."""
     nonce = secrets.token_bytes(_NONCE_BYTES)
-    return nonce + AESGCM(key).encrypt(nonce, plain, bound_to)
+    ciphertext: bytes = _cipher(key).encrypt(nonce, plain, bound_to)
+    return nonce + ciphertext
 
 
 def unseal(key: bytes, sealed: bytes, bound_to: bytes) -> bytes:
@@ -30,7 +28,19 @@ def unseal(key: bytes, sealed: bytes, bound_to: bytes) -> bytes:
     Raises:
         SealBrokenError: It cannot be opened with this key and binding.
     """
+    cipher = _cipher(key)
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - an extra
+
     try:
-        return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], bound_to)
+        opened: bytes = cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], bound_to)
     except (InvalidTag, ValueError) as error:
         raise SealBrokenError from error
+    return opened
+
+
+def _cipher(key: bytes) -> Any:
+    try:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise MisuseError("secrets need cryptography: pip install 'ramax[crypto]'") from None
+    return AESGCM(key)

@@ -7,9 +7,6 @@ import os
 import secrets
 from collections import OrderedDict
 from pathlib import Path
-from typing import Protocol
-
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from ramax.errors import DataError, StorageError
 from ramax.secrets.envelope import KEY_BYTES, new_key, seal, unseal
@@ -17,25 +14,6 @@ from ramax.secrets.envelope import KEY_BYTES, new_key, seal, unseal
 _SALT_BYTES = 16
 _DERIVED_KEPT = 64
 _PRIVATE = 0o600
-
-
-class KeyProvider(Protocol):
-    """Wraps data keys by a master key that never enters the database."""
-
-    name: str
-    """Stored beside what it wrapped, for people; 1 to 255 UTF-8 bytes."""
-
-    async def wrap(self, key: bytes, bound_to: bytes) -> bytes:
-        """Encrypt 32 bytes; at most 4,096 bytes come out."""
-        ...
-
-    async def unwrap(self, wrapped: bytes, bound_to: bytes) -> bytes:
-        """Decrypt what `wrap` gave.
-
-        Raises:
-            SealBrokenError: Another master key wrapped it, or it was changed or moved.
-        """
-        ...
 
 
 class _MasterKey:
@@ -147,6 +125,8 @@ class Passphrase:
         return found
 
     def _derive(self, salt: bytes) -> bytes:
+        from cryptography.hazmat.primitives.kdf.argon2 import Argon2id  # noqa: PLC0415 - an extra
+
         argon = Argon2id(salt=salt, length=KEY_BYTES, iterations=3, lanes=1, memory_cost=64 * 1024)
         return argon.derive(self._passphrase)
 

@@ -3,9 +3,15 @@
 from dataclasses import dataclass, replace
 
 from ramax.core.clock import Version
-from ramax.core.sealed import SealedSecret, WrappedKey, proof_binding, secret_binding
+from ramax.core.sealed import (
+    SealBrokenError,
+    SealedSecret,
+    WrappedKey,
+    proof_binding,
+    secret_binding,
+)
 from ramax.errors import SecretDecryptError
-from ramax.secrets.envelope import SealBrokenError, seal, unseal
+from ramax.secrets.envelope import seal, unseal
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,9 @@ from functools import partial
 from typing import TypeVar
 
 from ramax.core.clock import Version
-from ramax.core.sealed import WrappedKey
+from ramax.core.sealed import KeyProvider, WrappedKey
 from ramax.errors import SecretDecryptError
 from ramax.runtime.core import Core
-from ramax.secrets.providers import KeyProvider
 from ramax.secrets.sealing import Sealer, destroyed_key, opened_secret, sealed_secret
 from ramax.secrets.vault import Vault, unwrap
 from ramax.storage import secrets as rows

@@ -2,10 +2,9 @@
 
 import secrets
 
-from ramax.core.sealed import ID_BYTES, WrappedKey, key_binding
+from ramax.core.sealed import ID_BYTES, KeyProvider, SealBrokenError, WrappedKey, key_binding
 from ramax.errors import MisuseError, SecretDecryptError
-from ramax.secrets.envelope import KEY_BYTES, SealBrokenError, new_key
-from ramax.secrets.providers import KeyProvider
+from ramax.secrets.envelope import KEY_BYTES, new_key
 
 _ABSENT = "secrets need a master key: connect(…, keys=…) with a provider of ramax.secrets"
 
