@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 import ramax
 from tests.concurrency._processes import await_ready, started
 
-CI, NIGHTLY = 5, 50
+CI, NIGHTLY = 3, 50
 PER_KILL = 8
 LEASE = "0.4"
 
