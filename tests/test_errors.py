@@ -64,6 +64,8 @@ EXAMPLES = [
     errors.SchemaOutOfDateError("ramax_0001", "ramax_0002", "run the upgrade"),
     errors.ForeignSchemaError(["events", "spaces"], "no column id"),
     errors.FoldError("acme", 41, "added", KeyError("n")),
+    errors.ProjectionError("acme", "search", 41, "added", KeyError("n")),
+    errors.ProjectionBehindError("acme", "search", 41, 40),
     errors.DomainMismatchError("acme", ["crm", "cms"], "it lacks"),
     SoldOut(article="tea", left=2),
 ]

@@ -90,12 +90,42 @@ def linked_documents() -> Domain:
         of: str
         see: Ref = field(index=True)
 
+    projection = domain.projection("docs", into=docs)
+
+    @projection.on("doc.put")
+    def put(event: Any) -> Iterator[Any]:
+        yield projection.upsert(
+            docs, {"entity_id": event.entity_id, "of": str(event.payload.get("of"))}
+        )
+        yield sa.update(docs).values(seen=docs.c.seen + 1)  # of the space, though it does not say
+
     return domain
+
+
+docs = sa.Table(
+    "leak_docs",
+    sa.MetaData(),
+    sa.Column("space_id", sa.BigInteger, primary_key=True),
+    sa.Column("entity_id", sa.Text, primary_key=True),
+    sa.Column("of", sa.Text),
+    sa.Column("seen", sa.Integer, server_default="0"),
+)
+
+
+async def dump_all(db: Database) -> Dump:
+    """What is in the tables of ramax, and in those of the projection."""
+    async with db.connection() as connection:
+        rows = (await connection.execute(sa.select(docs))).mappings().all()
+        await connection.rollback()
+    return {**await dump(db), "leak_docs": [dict(row) for row in rows]}
 
 
 @pytest.fixture
 async def two(db: Database) -> Two:
     stores = []
+    async with db.connection() as connection:
+        await connection.run_sync(docs.metadata.create_all)
+        await connection.commit()
     for name in (THEIRS, MINE):
         store = await db.content_store(name, linked_documents(), metadata={"of": name})
         await store.execute(fill, name, idempotency_key="same", correlation_id=name)
@@ -111,7 +141,7 @@ async def two(db: Database) -> Two:
         await sealed(store).set("k0", name)
         stores.append(store)
     made = Two(db, stores[1], stores[0])
-    made.before = await dump(db)
+    made.before = await dump_all(db)
     return made
 
 
@@ -156,7 +186,7 @@ async def in_an_older_shape(two: Two) -> Any:
     declared = Domain.combine(documents(), Domain("declared", schema={"k": Numbered}))
     for store in (two.mine, two.theirs):
         await store.pstate.put("k:1", {"n": "1"})
-    two.before = await dump(two.db)
+    two.before = await dump_all(two.db)
     mine = await two.db.content_store(two.mine.space, declared)
     found = await mine.pstate.get("k:1")
     return [found, await mine.pstate.flush_migrations(), mine.pstate.migration_stats()]
@@ -189,6 +219,24 @@ async def reacted(two: Two, run: Callable[[Any], Awaitable[Any]]) -> Any:
 
     await run(await two.db.content_store(MINE, domain))
     return found
+
+
+async def projected_later(two: Two) -> Any:
+    domain = documents()
+
+    @domain.projection("later", into=docs, mode="async").on("doc.put")
+    def put(event: Any) -> Iterator[Any]:
+        yield sa.delete(docs)
+        yield sa.insert(docs).values(entity_id=event.entity_id, of=MINE)
+
+    store = await two.db.content_store(MINE, domain)
+    await store.run_projections(follow=False)
+    return await store.wait_for("later")
+
+
+async def reprojected(two: Two) -> Any:
+    await two.mine.events.append("k9", "doc.put", {"of": MINE})
+    return await two.mine.rebuild("docs")
 
 
 async def drain_subscription(subscription: Any) -> Any:
@@ -314,6 +362,9 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "join": joined,
         "verify": lambda t: t.mine.verify(),
         "run_reactions": lambda t: reacted(t, lambda store: store.run_reactions(follow=False)),
+        "run_projections": projected_later,
+        "rebuild": reprojected,
+        "wait_for": lambda t: t.mine.wait_for("docs"),
         "subscribe": lambda t: drain_subscription(t.mine.subscribe("s", follow=False)),
         "secrets": lambda t: t.mine.secrets.list(),
         "as_of": lambda t: t.mine.as_of(3).pstate.get_many(KEYS),
@@ -475,6 +526,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
     Subscription: {
         "ack": lambda t: subscribed(t, lambda s, event: s.ack(event)),
         "transaction": lambda t: subscribed(t, in_its_transaction),
+        "next_rows": lambda t: subscribed(t, lambda s, _: s.next_rows(3)),
         "transaction_over": lambda t: subscribed(t, over_its_space),
         "ack_with": lambda t: subscribed(t, lambda s, event: s.ack_with(event, lambda ex: None)),
         "run": lambda t: subscribed(t, handled),
@@ -524,6 +576,7 @@ ABOUT_ALL: dict[type, dict[str, str]] = {
         "observe": "whoever watches, watches the whole database",
         "subscribe_all": "reads all spaces",
         "run_reactions": "likewise",
+        "clean_projections": "deletes rows of spaces that are gone; tested with projections",
     },
 }
 CASES = [
@@ -574,7 +627,7 @@ def _parts(owner: type) -> Iterator[object]:
 async def test_no_method_shows_or_changes_another_space(two: Two, kind: type, name: str) -> None:
     answer = await MATRIX[kind][name](two)
     assert THEIRS not in repr(answer)
-    after = await dump(two.db)
+    after = await dump_all(two.db)
     theirs = two.theirs.space.space_id
     assert of_space(after, theirs) == of_space(two.before, theirs)
     known = {two.space.space_id, theirs}
@@ -640,16 +693,19 @@ async def test_a_command_sees_the_state_of_its_own_space(two: Two) -> None:
 async def test_a_deleted_space_takes_no_byte_of_another_with_it(two: Two) -> None:
     mine = two.space.space_id
     tables = two.db._core.backend.tables
-    assert set(of_space(two.before, mine)) == {t.name for t in tables.metadata.sorted_tables}
+    assert set(of_space(two.before, mine)) == {
+        "leak_docs",
+        *(t.name for t in tables.metadata.sorted_tables),
+    }
     await two.db.spaces.delete(MINE, force=True)
-    after = await dump(two.db)
+    after = await dump_all(two.db)
     assert of_space(after, mine) == {}
     assert after == without_space(two.before, mine)
 
 
 async def test_rebuilding_one_space_moves_no_byte_of_another(two: Two) -> None:
     await two.mine.rebuild_pstate()
-    after = await dump(two.db)
+    after = await dump_all(two.db)
     theirs = two.theirs.space.space_id
     assert of_space(after, theirs) == of_space(two.before, theirs)
     assert [k for k, _ in await drain(two.mine.pstate.scan())] == KEYS

@@ -33,6 +33,8 @@ RamaxError                          code, retryable; fields first, the message i
 ├── SubscriptionPausedError         subscription, reason: it delivers nothing until it is resumed
 ├── SecretDecryptError              space, name: another master key, or changed bytes
 ├── FoldError                       an applicator failed: space, sequence, event_type
+├── ProjectionError                 its handler failed: space, projection, sequence, event_type
+├── ProjectionBehindError           retryable, TimeoutError: space, projection, sequence, actual
 └── MisuseError (RuntimeError)      fix the code, do not catch
     ├── DomainMismatchError         space, missing
     ├── NestedTransactionError · TransactionFailedError · ClosedError
@@ -491,6 +493,41 @@ class FoldError(RamaxError):
         super().__init__(
             f"the applicator for {event_type!r} failed on event {sequence} of space {space!r}: "
             f"{shown(reason, 200)}; mend the applicator, then run again or rebuild"
+        )
+
+
+class ProjectionError(RamaxError):
+    """A projection's handler failed on an event, or made a statement that cannot be confined.
+
+    Nothing was written for the event. What went wrong is ``__cause__``.
+    """
+
+    code = "projection"
+
+    def __init__(
+        self, space: str, projection: str, sequence: int, event_type: str, reason: object
+    ) -> None:
+        self.space, self.projection = space, projection
+        self.sequence, self.event_type = sequence, event_type
+        why = str(reason) if isinstance(reason, RamaxError) else shown(reason, 200)
+        super().__init__(
+            f"projection {projection!r} failed on event {sequence} ({event_type}) of space "
+            f"{space!r}: {why}"
+        )
+
+
+class ProjectionBehindError(RamaxError, TimeoutError):
+    """A projection did not get to a sequence in time; it is at ``actual``."""
+
+    code = "projection.behind"
+    retryable = True
+
+    def __init__(self, space: str, projection: str, sequence: int, actual: int) -> None:
+        self.space, self.projection = space, projection
+        self.sequence, self.actual = sequence, actual
+        super().__init__(
+            f"{projection!r} of space {space!r} is at {actual} and did not get to {sequence} in "
+            "time; does anybody run it?"
         )
 
 

@@ -259,6 +259,21 @@ def applied_event(  # noqa: PLR0917 - what an event has
     return event  # type: ignore[return-value]
 
 
+def as_applied(event: Event) -> Event:
+    """Make what an applicator sees of a recorded event."""
+    found = applied_event(
+        event.space_sequence,
+        event.entity_id,
+        event.event_type,
+        event.payload,
+        event.micros,
+        event.causation_id,
+        event.correlation_id,
+        event.metadata,
+    )
+    return marked(found, event.version, event.tags)
+
+
 def marked(event: Event, version: int, tags: tuple[str, ...]) -> Event:
     """Give an event that nobody else holds its version and tags, and return it."""
     object.__setattr__(event, "version", version)

@@ -1,5 +1,7 @@
 import re
 
+import sqlalchemy as sa
+
 import ramax
 from tests.cli.command import fail, on, process, read, run, succeed
 
@@ -27,6 +29,50 @@ def test_rebuild_needs_a_domain_and_a_space(demo_url):
     said = succeed("rebuild", "default", *DEMO, "--url", demo_url)
     assert said == "space 'default': folded 0 events in 0.0 s\n"
 
+
+PROJECTED = """
+import sqlalchemy as sa
+from ramax import Domain
+
+people = sa.Table(
+    "people", sa.MetaData(),
+    sa.Column("space_id", sa.BigInteger, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+)
+domain = Domain("contacts")
+
+@domain.projection("people", into=people).on("contact.added")
+def added(event):
+    yield sa.insert(people).values(key=event.entity_id)
+"""
+
+
+def test_a_projection_is_rebuilt_by_its_name(demo_url, tmp_path):
+    (tmp_path / "projected.py").write_text(PROJECTED)
+
+    async def create(db: ramax.Database) -> None:
+        async with db.engine.begin() as connection:
+            await connection.execute(sa.text(PEOPLE))
+
+    async def count(db: ramax.Database) -> None:
+        async with db.engine.connect() as connection:
+            found = await connection.execute(sa.text("SELECT key FROM people ORDER BY key"))
+            keys.extend(found.scalars())
+
+    keys: list[str] = []
+    on(demo_url, create)
+    options = ("--domain", "projected:domain", "--url", demo_url)
+    done = process("rebuild", "crm_acme", "--projection", "people", *options, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "folded 3 events" in done.stdout
+    on(demo_url, count)
+    assert keys == ["contact:c1", "contact:c2"]
+    wrong = process("rebuild", "crm_acme", "--projection", "other", *options, cwd=tmp_path)
+    assert wrong.returncode == 1
+    assert "no projection 'other'" in wrong.stderr
+
+
+PEOPLE = "CREATE TABLE people (space_id BIGINT, key TEXT, PRIMARY KEY (space_id, key))"
 
 DOMAINS = """
 from ramax import Domain

@@ -19,6 +19,9 @@ class Stored:
         assert upto == 10
         return min(2, most) if entity_id == "e" else 0
 
+    def standing_at(self, _sequence: int) -> frozenset[str]:
+        return frozenset()
+
     def newest_match(self, query: Query, after: int, upto: int) -> int | None:
         assert upto == 10
         hits = [n for n in (3, 7) if n > after and query.matches("t", "e", ("x",))]

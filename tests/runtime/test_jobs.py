@@ -35,6 +35,9 @@ class EmptyLog:
     def count_of(self, _entity_id: str, _upto: int, _most: int) -> int:
         return 0
 
+    def standing_at(self, _sequence: int) -> frozenset[str]:
+        return frozenset()
+
     def newest_match(self, _query: Query, _after: int, _upto: int) -> int | None:
         return None
 

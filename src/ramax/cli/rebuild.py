@@ -15,8 +15,15 @@ from ramax.runtime.database import Database
 @click.command(cls=Command)
 @click.argument("space")
 @domain_option(required=True, purpose="Folds the events.")
+@click.option(
+    "--projection",
+    default="pstate",
+    show_default=True,
+    metavar="NAME",
+    help="A projection of the domain, into tables of yours, instead of the read model.",
+)
 @writing
-async def rebuild(db: Database, space: str, domains: tuple[Domain, ...]) -> None:
+async def rebuild(db: Database, space: str, domains: tuple[Domain, ...], projection: str) -> None:
     """Replace the read model of SPACE by the fold of all its events.
 
     Writers and readers go on meanwhile; they see the old read model or the new one, never a part.
@@ -25,5 +32,5 @@ async def rebuild(db: Database, space: str, domains: tuple[Domain, ...]) -> None
     store = await db.content_store(space, joined(domains), create=False)
     started = time.monotonic()
     with progress_bar(f"rebuilding {space}") as show:
-        count = await store.rebuild_pstate(progress=show)
+        count = await store.rebuild(projection, progress=show)
     print(f"space {space!r}: {summary('folded', count, time.monotonic() - started)}")

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, TypeVar
 
 from ramax.core.entity import Entity, Mode
 from ramax.core.limits import MAX_INTEGER, check_version
+from ramax.core.projections import Projection, ProjectionMode, Projections
 from ramax.core.reactions import Handler, ReactionRule, Reactions
 from ramax.core.schema import Schema
 from ramax.core.upcast import Upcaster, Upcasters
@@ -74,6 +75,7 @@ class Domain:
         self._upcasters = Upcasters(name, versions or {})
         self.has_versions = bool(self._upcasters)
         self.reactions = Reactions()
+        self.projections = Projections()
         self._frozen = False
         self.fold_versions = _fold_versions(name, fold_version, snapshot_every)
         self.snapshot_every = snapshot_every
@@ -116,6 +118,8 @@ class Domain:
             self._register(event_type, handler, part._owners[event_type])  # noqa: SLF001
         for rule in part.reactions:
             self.reactions.add(rule)
+        for projection in part.projections:
+            self.projections.add(projection)
         for entity in part.schema:
             self.schema.add(entity)
 
@@ -168,6 +172,29 @@ class Domain:
             return function
 
         return register
+
+    def projection(self, name: str, *, into: Any, mode: ProjectionMode = "inline") -> Projection:
+        """Declare a read model in tables of yours; give it handlers with `Projection.on`.
+
+        Args:
+            name: Of its checkpoint; at most 200 bytes.
+            into: SQLAlchemy Core tables that nobody else writes to. Each has ``space_id`` in its
+                primary key and in every other unique key.
+            mode: ``"inline"`` writes in the transaction of the command; ``"async"`` later, by
+                `ContentStore.run_projections`.
+
+        Raises:
+            DataError: A table could mix the rows of two spaces.
+            MisuseError: Its name or a table is another projection's, or the domain is in use.
+        """
+        if self._frozen:
+            raise MisuseError(
+                f"domain {self.name!r} is in use; declare projection {name!r} before opening a "
+                "space"
+            )
+        projection = Projection(name, into, mode)
+        self.projections.add(projection)
+        return projection
 
     def upcaster(self, event_type: str, *, from_version: int) -> Callable[[U], U]:
         """Register the decorated function for events of this type and version (ADR-0040).
@@ -242,6 +269,7 @@ class Domain:
         """
         if not self._frozen:
             self._upcasters.check()
+        self.projections.freeze()
         self._frozen = True
 
     def handled_types(self, names: Iterable[str]) -> tuple[frozenset[str], bool]:

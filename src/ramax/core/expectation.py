@@ -30,6 +30,10 @@ class Log(Protocol):
         """Count the events of an entity up to a sequence; no further than ``most``."""
         ...
 
+    def standing_at(self, sequence: int) -> frozenset[str]:
+        """Return the names of the checkpoints that are at a sequence."""
+        ...
+
     def newest_match(self, query: Query, after: int, upto: int) -> int | None:
         """Return the sequence of the newest event with after < sequence <= upto, or None."""
         ...

@@ -18,6 +18,7 @@ from ramax.core.limits import (
     check_version,
 )
 from ramax.core.mapping import ReadState, WriteState
+from ramax.core.projections import Projection
 from ramax.core.state import Packed, Source, SpaceState
 from ramax.core.tags import checked_tags, pack_tags, unpack_tags
 from ramax.errors import ConcurrencyError, DataError, MisuseError
@@ -30,7 +31,8 @@ class Guard(NamedTuple):
     ``checkpoint`` is the sequence up to which the pstate is folded; ``domains`` are the names of
     the domains that folded it, None where nobody recorded them. ``head_hash`` is the newest hash
     of a space that has a hash chain. ``indexed`` says which fields
-    have an index of all their references, None where there is none.
+    have an index of all their references, None where there is none. ``in_step`` are inline
+    projections that are known to be where the pstate is; None where nobody has looked.
     """
 
     last_sequence: int
@@ -40,6 +42,7 @@ class Guard(NamedTuple):
     domains: frozenset[str] | None
     head_hash: bytes | None = None
     indexed: str | None = None
+    in_step: frozenset[str] | None = None
 
     @property
     def replacements(self) -> int:
@@ -98,6 +101,12 @@ class SpaceWrite:
     hashes: list[bytes] = field(default_factory=list)
     links: dict[str, frozenset[Link]] = field(default_factory=dict)
     index_lost: bool = False
+    in_step: frozenset[str] | None = None
+    projected: Sequence[Any] = ()
+    """Statements of inline projections, bound, in order."""
+
+    positions: Mapping[str, int] = field(default_factory=dict)
+    """Where inline projections are after them, by name."""
 
     @property
     def head_hash(self) -> bytes | None:
@@ -121,7 +130,12 @@ class SpaceWrite:
             guard.domains if self.domains is None else self.domains,
             self.head_hash,
             None if self.index_lost else guard.indexed,
+            self.in_step,
         )
+
+
+Project = Callable[[Projection, Iterable[Event]], Sequence[Any]]
+"""Makes bound statements of what a projection makes of events."""
 
 
 class SpaceUnit:
@@ -131,6 +145,10 @@ class SpaceUnit:
         "domains",
         "folded",
         "guard",
+        "in_step",
+        "positions",
+        "project",
+        "projected",
         "rows",
         "space_id",
         "space_name",
@@ -155,6 +173,10 @@ class SpaceUnit:
         self.folded = guard.checkpoint
         self.domains = guard.domains
         self.touched = False
+        self.in_step = guard.in_step
+        self.project: Project | None = None
+        self.projected: list[Any] = []
+        self.positions: dict[str, int] = {}
 
     @property
     def head(self) -> int:
@@ -177,6 +199,7 @@ class SpaceUnit:
             self._fold(domain, rows)
             if self.state.failure is not None:  # the domain caught what was not for it
                 raise self.state.failure  # noqa: TRY301 - undone like any other failure
+            projected = self._projected(domain, rows)
         except BaseException:
             self.timestamp = before
             self.state.discard()
@@ -184,7 +207,44 @@ class SpaceUnit:
         self.state.keep()
         self.rows += rows
         self.folded = self.guard.last_sequence + len(self.rows)
+        if rows and (self.in_step or domain.projections.inline):
+            self._step(domain, projected)
         return tuple(rows)
+
+    def _projected(self, domain: Domain, rows: Sequence[EventRow]) -> Sequence[Any]:
+        """Make what inline projections write of events; each sees values of its own."""
+        if self.project is None or not rows:
+            return ()
+        bound: list[Any] = []
+        for projection in domain.projections.inline:
+            events: Iterable[Event] = map(as_applied, rows)
+            if domain.has_versions:
+                events = domain.upcast(events, self.space_name)
+            bound += self.project(projection, events)
+        return bound
+
+    def _step(self, domain: Domain, projected: Sequence[Any]) -> None:
+        """Take along the projections of the domain; those of others stay behind.
+
+        Events of ramax's own data types are nothing to any projection.
+        """
+        self.projected += projected
+        if not domain.own:
+            self.in_step = domain.projections.inline_names
+        for name in self.in_step or ():
+            self.positions[name] = self.folded
+
+    def lags(self, names: frozenset[str], standing_at: Callable[[int], frozenset[str]]) -> bool:
+        """Say whether one of these projections is not where the pstate is.
+
+        Args:
+            standing_at: Asked, where it is not known, which checkpoints are at a sequence.
+        """
+        if not self.folded:
+            self.in_step = names | (self.in_step or frozenset())
+        elif self.in_step is None or not names <= self.in_step:
+            self.in_step = (self.in_step or frozenset()) | (standing_at(self.folded) & names)
+        return not names <= self.in_step
 
     def execute_many(
         self, domain: Domain, commands: Iterable[tuple[Command, Any]], causes: Causes, now: int
@@ -193,12 +253,14 @@ class SpaceUnit:
         state = self.state
         before = len(self.rows), self.timestamp, self.folded
         written, links = dict(state.written), dict(state.links)
+        projected, in_step, positions = len(self.projected), self.in_step, dict(self.positions)
         try:
             return [self.execute(domain, c, params, causes, now) for c, params in commands]
         except BaseException:
             count, self.timestamp, self.folded = before
             state.written, state.links = written, links
-            del self.rows[count:]
+            del self.rows[count:], self.projected[projected:]
+            self.in_step, self.positions = in_step, positions
             raise
 
     def append(
@@ -262,6 +324,9 @@ class SpaceUnit:
             domains=self.domains if self.domains != self.guard.domains else None,
             links=self.state.links,
             index_lost=self.state.index != self.guard.indexed,
+            in_step=self.in_step,
+            projected=self.projected,
+            positions=self.positions,
         )
 
 

@@ -2,13 +2,14 @@
 
 import os
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import replace
 from typing import Any, Literal, get_args
 
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from ramax.core.domain import Domain
 from ramax.core.observer import Observer
 from ramax.core.sealed import KeyProvider
 from ramax.entry.features import open_vault
@@ -68,6 +69,7 @@ def connect(  # noqa: PLR0913 - every option has a default and a name
     write_back_batch: int = 200,
     observer: Observer | None = None,
     keys: KeyProvider | None = None,
+    projections: Iterable[Domain] = (),
     **engine_options: Any,
 ) -> Connecting:
     """Open a database: ``async with ramax.connect("app.db") as db``.
@@ -91,6 +93,8 @@ def connect(  # noqa: PLR0913 - every option has a default and a name
         write_back_interval: Seconds after which values that were read in an older shape than
             their schema's are written back in the new one; None leaves them as they are stored.
         write_back_batch: Keys of one such write; when so many wait it begins at once.
+        projections: Domains whose projections a space that is deleted leaves, too, even if nobody
+            opens a space with them here.
         observer: Is told what the database does; see `Observer` and `ramax.telemetry`.
         keys: Wraps the keys that seal `secrets`; see `ramax.secrets` for where it can come from.
         engine_options: For SQLAlchemy's ``create_async_engine``.
@@ -104,6 +108,9 @@ def connect(  # noqa: PLR0913 - every option has a default and a name
     _check_options(cache, synchronous, schema, lock_timeout)
     if observer is not None and not isinstance(observer, Observer):
         raise DataError("observer", observer, "is an Observer")
+    declared = tuple(projections) if isinstance(projections, Iterable) else (projections,)
+    if not all(isinstance(domain, Domain) for domain in declared):
+        raise DataError("projections", projections, "are domains")
     _check_sizes(
         max_batch=max_batch,
         max_queue=max_queue,
@@ -136,6 +143,7 @@ def connect(  # noqa: PLR0913 - every option has a default and a name
             "schema": schema,
             "observer": observer,
             "keys": keys,
+            "projections": declared,
             "engine_options": engine_options,
         },
     )
@@ -180,6 +188,7 @@ async def _open(  # noqa: PLR0913 - every option has a name
     schema: str | None,
     observer: Observer | None,
     keys: KeyProvider | None,
+    projections: Iterable[Domain],
     engine_options: dict[str, Any],
 ) -> Database:
     owned = not isinstance(target, AsyncEngine)
@@ -222,6 +231,9 @@ async def _open(  # noqa: PLR0913 - every option has a name
     open_vault(core, keys)
     if observer is not None:
         core.observe(observer)
+    for domain in projections:
+        domain.freeze()
+        core.know(domain)
     return Database(core, engine, owns_engine=owned)
 
 

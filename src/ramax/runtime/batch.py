@@ -18,12 +18,14 @@ from ramax.core.unit import Guard, SpaceUnit, SpaceWrite, as_commit
 from ramax.errors import MisuseError, SpaceNotFoundError
 from ramax.runtime.cache import Known
 from ramax.runtime.jobs import Groups, Job
+from ramax.runtime.projecting import projector
 from ramax.storage import idempotency
 from ramax.storage.backend import write_plan
 from ramax.storage.chain import hash_rows
 from ramax.storage.executors import Executor
 from ramax.storage.links import index_rows
 from ramax.storage.plan import EventIds, Extra, WritePlan
+from ramax.storage.projections import projection_rows
 from ramax.storage.reads import (
     Facts,
     StoredSource,
@@ -160,7 +162,7 @@ def _decide(ex: Executor, attempt: Attempt) -> None:
             facts = read_facts(ex, dict.fromkeys(unknown, ()))
             attempt.fresh = unknown
     else:
-        wanted = _discover(attempt)
+        wanted = _discover(ex, attempt)
         if wanted is None:
             return
         facts = _fetch(ex, attempt, wanted)
@@ -168,7 +170,15 @@ def _decide(ex: Executor, attempt: Attempt) -> None:
         unit = _unit(ex, attempt, space_id, known, facts.get(space_id))
         if unit is not None:
             attempt.units[space_id] = unit
+    _project_with(ex, attempt)
     _run_jobs(ex, attempt)
+
+
+def _project_with(ex: Executor, attempt: Attempt) -> None:
+    """Let units make the statements of inline projections, where there are some."""
+    if any(trial.job.projects for trial in attempt.trials):
+        for space_id, unit in attempt.units.items():
+            unit.project = projector(ex.tables, space_id, unit.space_name)
 
 
 def _fetch(ex: Executor, attempt: Attempt, wanted: dict[int, list[str]]) -> dict[int, Facts]:
@@ -180,7 +190,7 @@ def _fetch(ex: Executor, attempt: Attempt, wanted: dict[int, list[str]]) -> dict
     return read_facts(ex, wanted)
 
 
-def _discover(attempt: Attempt) -> dict[int, list[str]] | None:
+def _discover(ex: Executor, attempt: Attempt) -> dict[int, list[str]] | None:
     """Try the batch on what is in memory; return what has to be fetched, or None if nothing.
 
     Commands are pure, so a first pass that finds out which keys they read costs little next to a
@@ -196,6 +206,7 @@ def _discover(attempt: Attempt) -> dict[int, list[str]] | None:
         attempt.units[space_id] = SpaceUnit(space_id, known.space_name, known.guard, collector)
         if known is _UNKNOWN:
             wanted[space_id] = []
+    _project_with(ex, attempt)
     for trial in attempt.trials:
         if not _in_memory(trial, attempt.units[trial.job.space_id], attempt.now):
             wanted.setdefault(trial.job.space_id, [])
@@ -234,6 +245,9 @@ class _UnknownLog:
         raise KeysMissingError([])
 
     def count_of(self, _entity_id: str, _upto: int, _most: int) -> int:
+        raise KeysMissingError([])
+
+    def standing_at(self, _sequence: int) -> frozenset[str]:
         raise KeysMissingError([])
 
     def newest_match(self, _query: Query, _after: int, _upto: int) -> int | None:
@@ -321,7 +335,7 @@ def _extras(attempt: Attempt, writes: Sequence[SpaceWrite]) -> list[Extra]:
     extras += tag_rows(writes)
     for write in writes:
         extras += hash_rows(write)
-    return extras + index_rows(writes)
+    return extras + index_rows(writes) + projection_rows(writes, attempt.now)
 
 
 def _conclude(

@@ -69,6 +69,8 @@ class StateCache:
             return
         known = self._spaces.get(space_id)
         if known is not None and known.guard[:2] == guard[:2]:
+            if guard.in_step is None and known.guard.in_step is not None:
+                guard = guard._replace(in_step=known.guard.in_step)
             known.guard, known.space_name = guard, space_name
         else:
             known = self._start(space_id, space_name, guard)

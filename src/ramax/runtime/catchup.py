@@ -9,6 +9,7 @@ from ramax.core.unit import SpaceWrite
 from ramax.errors import SpaceNotFoundError
 from ramax.runtime.complaints import log_complaints
 from ramax.runtime.core import Core
+from ramax.runtime.projecting import project_gap
 from ramax.storage.backend import write_plan
 from ramax.storage.events import applied_events, read_page
 from ramax.storage.executors import Executor, Row
@@ -78,6 +79,22 @@ async def _catch_up(core: Core, space: Space, domain: Domain) -> int:
             core.writer.on_commit([space.space_id])
         if page < core.options.page:
             return folded
+
+
+async def catch_up_all(core: Core, space: Space, domain: Domain) -> None:
+    """As `catch_up`, and then project what inline projections of the domain lack.
+
+    Raises:
+        ProjectionError: A handler failed; earlier pages stay.
+    """
+    await catch_up(core, space, domain)
+    if not domain.projections.inline:
+        return
+    while await core.writer.locked(
+        f"projecting space {space.space_name!r}",
+        lambda ex: project_gap(ex, space, domain, core.options.page, core.clock()),
+    ):
+        core.cache.forget(space.space_id)
 
 
 def fold_gap(ex: Executor, space: Space, domain: Domain, limit: int, now: int) -> int:

@@ -20,7 +20,7 @@ from ramax.core.tags import checked_tags
 from ramax.core.unit import Causes, Guard, SpaceUnit, checked_events
 from ramax.errors import MisuseError
 from ramax.runtime.batch import commits_of
-from ramax.runtime.catchup import catch_up
+from ramax.runtime.catchup import catch_up_all
 from ramax.runtime.causation import inherited
 from ramax.runtime.core import Core, SpaceLike
 from ramax.runtime.jobs import Append, Execute, Job, StateBehindError
@@ -82,7 +82,7 @@ async def execute(  # noqa: PLR0913 - what a call may say
             return await _submit(core, space, work, idempotency_key, fingerprint)
         except StateBehindError:
             own = domain is not None and domain.own
-            await catch_up(core, space, (folder if own else domain) or NO_DOMAIN)
+            await catch_up_all(core, space, (folder if own else domain) or NO_DOMAIN)
 
 
 async def append(  # noqa: PLR0913 - what a call may say
@@ -175,6 +175,9 @@ class _NoLog:
 
     def count_of(self, _entity_id: str, _upto: int, _most: int) -> int:
         return 0
+
+    def standing_at(self, _sequence: int) -> frozenset[str]:
+        return frozenset()
 
     def newest_match(self, _query: Query, _after: int, _upto: int) -> int | None:
         return None

@@ -12,6 +12,7 @@ from ramax.errors import (
     ClosedError,
     DataError,
     MisuseError,
+    ProjectionError,
     SpaceNotFoundError,
     StorageError,
     SubscriptionLostError,
@@ -128,7 +129,7 @@ class Consumer:
                     await self._work_off()
                 event = await reader.next_event(patience)
                 if event is not None:
-                    await self._handle(event)
+                    await self.handle(event)
                 elif not reader.terms.follow and reader.caught_up:
                     if parks:  # also where there was nothing else to do
                         await self._work_off()
@@ -136,7 +137,8 @@ class Consumer:
             except SubscriptionLostError as error:
                 logger.warning("%s; it waits for its turn", error)
 
-    async def _handle(self, event: Event) -> None:
+    async def handle(self, event: Event) -> None:
+        """Handle one event, with everything that follows where that fails."""
         if self._parking.any and await self._parking.holds(event):
             await self._subscription.ack_with(event, self._parking.behind(event))
             return
@@ -255,4 +257,6 @@ class Consumer:
 def _worth_another_try(error: Exception) -> bool:
     if isinstance(error, StorageError):
         return error.retryable
-    return not isinstance(error, (MisuseError, SubscriptionLostError, SpaceNotFoundError))
+    return not isinstance(
+        error, (MisuseError, ProjectionError, SubscriptionLostError, SpaceNotFoundError)
+    )

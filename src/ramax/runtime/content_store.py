@@ -10,11 +10,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ramax.core.datatypes.datatype import DataType
 from ramax.core.domain import Command, Domain
 from ramax.core.expectation import ExpectedVersion
+from ramax.core.projections import Projection
 from ramax.core.query import Query
 from ramax.core.reactions import ReactionRule
 from ramax.core.selection import BATCH
 from ramax.errors import ClosedError, DataError, EventNotFoundError, MisuseError
-from ramax.runtime import catchup, commands, reactions, rebuild, subscribing
+from ramax.runtime import (
+    catchup,
+    commands,
+    projection_runner,
+    reactions,
+    rebuild,
+    reprojection,
+    subscribing,
+    waiting,
+)
 from ramax.runtime.access import StoreAccess
 from ramax.runtime.checkpoints import CheckpointRepository
 from ramax.runtime.consumer import OnError
@@ -311,6 +321,96 @@ class ContentStore:
         space = await self._core.present(self.space)
         return await verify_space(self._core, space, self.domain, tell, anchor)
 
+    async def rebuild(
+        self, projection: str, *, progress: Callable[[Progress], object] | None = None
+    ) -> int:
+        """Make the rows of a projection anew from the whole history, for this space only.
+
+        Readers see the old rows or the new ones. History is read beside live writes; while its
+        rows are written, other writes to the space wait, on SQLite all writes. Reactions do not
+        run again. An async projection that has paused at an event goes on.
+
+        Args:
+            projection: A name; ``"pstate"`` is `rebuild_pstate`.
+            progress: Called after each page of events that is read.
+
+        Returns:
+            How many events were projected.
+
+        Raises:
+            ProjectionError: A handler failed; the old rows stay.
+            MisuseError: The domain has no such projection.
+        """
+        if projection == PSTATE:
+            return await self.rebuild_pstate(progress=progress)
+        self._core.check_caller()
+        domain = self.domain or commands.NO_DOMAIN
+        found = domain.projections.get(projection)
+        if found is None:
+            raise MisuseError(f"domain {domain.name!r} has no projection {projection!r}")
+        space = await self._core.resolve(self.space)
+        if not space.space_id:
+            return 0
+        return await reprojection.rebuild(self._core, space, domain, found, progress)
+
+    async def run_projections(
+        self,
+        *names: str,
+        follow: bool = True,
+        attempts: int = 5,
+        poll_interval: float = 1.0,
+        lease: float = 30.0,
+    ) -> None:
+        """Keep the async projections of the domain, or those named, up to date for this space.
+
+        Each has a subscription of its name. Rows and checkpoint move in one transaction, for up to
+        500 events at once. A handler that fails pauses its projection; mend it, and `rebuild` or
+        resume it (`Database.subscriptions`). See `subscribe` for the arguments.
+
+        Args:
+            follow: Off, it ends where the log ends.
+            attempts: How often the database is tried for one event.
+
+        Raises:
+            MisuseError: The domain has none, or none of such a name.
+            SubscriptionPausedError: In an ExceptionGroup: one is paused, and does not follow.
+        """
+        terms = Terms("beginning", follow, poll_interval=poll_interval, lease=lease)
+        opener = subscribing.Opener(self._core, self.domain, self._transaction_type)
+
+        def reader_of(projection: Projection) -> Subscription:
+            wanted = subscribing.only(projection.event_types, None, ())
+            return opener.to_space(self.space, projection.name, wanted, terms)
+
+        await projection_runner.run(self._core, self.domain, names, reader_of, attempts)
+
+    async def wait_for(
+        self,
+        projection: str = PSTATE,
+        sequence: int | None = None,
+        *,
+        timeout: float = 30.0,  # noqa: ASYNC109 - the error says what was waited for
+    ) -> int:
+        """Wait until a projection, or another named reader, has got to an event: read your writes.
+
+        What the pstate and inline projections of the domain lack is folded at once. Others are
+        waited for, in whatever process they run.
+
+        Args:
+            projection: The name of a projection, a subscription or another checkpoint.
+            sequence: By default that of the newest event as of now.
+            timeout: Seconds.
+
+        Returns:
+            The sequence at which it is.
+
+        Raises:
+            ProjectionBehindError: It did not get there in time.
+            SpaceNotFoundError: The space was deleted.
+        """
+        waiter = waiting.Waiter(self._core, self.space, self.domain, projection)
+        return await waiter.wait(sequence, timeout)
+
     def as_of(self, at: int | datetime) -> Past:
         """Look at the space as it was after an event, or at a moment: read model and events.
 
@@ -338,6 +438,7 @@ class ContentStore:
             MisuseError: The name is ``pstate``, which only folding moves.
             ConcurrencyError: Somebody moved it in this moment.
         """
+        self._check_not_projected(name)
         checkpoints = CheckpointRepository(self._core)
         current = 0 if name == PSTATE else await checkpoints.get(self.space, name)
         await checkpoints.advance(self.space, name, sequence, expected=current)
@@ -373,6 +474,7 @@ class ContentStore:
             DataError: An argument breaks a rule; at once.
             SpaceNotFoundError: The space was deleted; when the block is entered, or while reading.
         """
+        self._check_not_projected(name)
         terms = Terms(start, follow, buffer, poll_interval, lease)
         wanted = subscribing.only(types, entities, tags)
         opener = subscribing.Opener(self._core, self.domain, self._transaction_type)
@@ -459,6 +561,10 @@ class ContentStore:
     def part(self, datatype: DataType) -> Partition:
         """Return what a data type keeps in this space."""
         return Partition(StoreAccess(self._core, self.space, self.domain), datatype)
+
+    def _check_not_projected(self, name: str) -> None:
+        if self.domain is not None and self.domain.projections.get(name) is not None:
+            raise MisuseError(f"{name!r} is a projection of the domain, which moves it itself")
 
     def _domains(self) -> dict[int | str, Domain]:
         return {} if self.domain is None else {domain_key(self.space): self.domain}

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import sqlalchemy as sa
 
+from ramax.core.domain import Domain
 from ramax.core.limits import RESERVED_PREFIX, check_sequence, validate_space_name
 from ramax.core.observer import Observer
 from ramax.core.schema import Schema
@@ -21,6 +22,7 @@ from ramax.errors import (
     SpaceNotFoundError,
 )
 from ramax.runtime.announcements import Announcements
+from ramax.runtime.arrivals import Arrivals
 from ramax.runtime.cache import StateCache
 from ramax.runtime.feed_watch import FeedWatch
 from ramax.runtime.leases import Leases
@@ -84,6 +86,8 @@ class Core:
             self.reader.run, backend.listener, FeedWatch(options.limits.slow_turn)
         )
         self.writer.on_commit = self.wakeups.committed
+        self.arrivals = Arrivals()
+        self.projected: dict[int, sa.Table] = {}  # by identity: tables of projections
         self._announcements: Announcements | None = None
         if backend.listener is not None:
             self._announcements = Announcements(self.reader.run, clock)
@@ -181,6 +185,11 @@ class Core:
         """Note that a task has ended its transaction."""
         if task is not None:
             self._transactions.pop(task, None)
+
+    def know(self, domain: Domain | None) -> None:
+        """Remember in which tables a domain projects: a space that is deleted leaves them, too."""
+        for projection in () if domain is None else domain.projections:
+            self.projected.update((id(table), table) for table in projection.tables)
 
     # -- running work ----------------------------------------------------------------------------
 

@@ -59,6 +59,7 @@ class Cursor:
     def confirm(self, at: int) -> None:
         """Note that a transaction is committed that moved it to ``at``, if it was not further."""
         self.settle(max(at, self.acked))
+        self._core.arrivals.moved(self._key.space_id, self.name)
 
     def doubt(self, at: int, within: object = None) -> None:
         """Note that it is where it was, or at ``at`` if a transaction was committed."""

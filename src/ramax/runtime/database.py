@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, ClassVar, Self, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -24,7 +25,8 @@ from ramax.runtime.subscriptions import SubscriptionRepository
 from ramax.runtime.terms import Start, Terms
 from ramax.runtime.transaction import Transaction, domain_key
 from ramax.runtime.verify import OnProgress, verify
-from ramax.storage import migrate
+from ramax.storage import migrate, projections, spaces
+from ramax.storage.executors import Executor
 from ramax.storage.schema import schema_state
 from ramax.values import ChainHead, Event, Space
 
@@ -70,6 +72,7 @@ class Database:
             SpaceNameError: A new space may not have this name.
         """
         domain = _checked(domain)
+        self._core.know(domain)
         found = await self._open(space, metadata, create=create)
         return self._store_type(self._core, found, domain)
 
@@ -247,6 +250,30 @@ class Database:
             DomainMismatchError: The pstate of ``space`` is the fold of other domains.
         """
         return verify(self._core, space, domain, progress, anchor)
+
+    async def clean_projections(self, domain: Domain) -> int:
+        """Delete what a domain's projections hold of spaces that are gone.
+
+        There is something only where a process deleted a space without knowing the domain. Nobody
+        sees such rows: the id of a deleted space is never used again.
+
+        Returns:
+            Of how many spaces there were rows.
+        """
+        self._core.check_caller()
+        tables = [table for projection in domain.projections for table in projection.tables]
+
+        def look(ex: Executor) -> list[int]:
+            found = {i for table in tables for i in projections.spaces_in(ex, table)}
+            return sorted(found - {space.space_id for space in spaces.list_all(ex)})
+
+        gone = await self._core.read(look)
+        for space_id in gone:
+            await self._core.locked(
+                f"rows of space {space_id}, which is gone",
+                partial(projections.empty, tables=tables, space_id=space_id),
+            )
+        return len(gone)
 
     async def upgrade(self) -> None:
         """Bring the schema to head; does nothing where it is there."""

@@ -15,6 +15,7 @@ from ramax.errors import (
     SpaceNotFoundError,
     StorageError,
     SubscriptionPausedError,
+    UpcastError,
 )
 from ramax.runtime.core import Core
 from ramax.runtime.cursor import Cursor
@@ -176,6 +177,24 @@ class Deliveries:
                     return None
         self._core.check_caller()
         return self._hand_out()
+
+    async def next_rows(self, most: int, seconds: float | None = None) -> list[Event]:
+        """Return the next events, about so many; all that upcasters make of one stay together.
+
+        Where there is none, as `next_event`, what was looked at and not wanted is remembered.
+        """
+        first = await self.next_event(seconds)
+        if first is None:
+            await self._keep_filtered()
+            return []
+        events = [first]
+        while self._ready or (self._rows and len(events) < most):
+            try:
+                if self._prepared():
+                    events.append(self._hand_out())
+            except UpcastError:
+                break  # the next call raises it, when what was before is done
+        return events
 
     def _prepared(self) -> bool:
         """Make events of rows until there is one, or no row is left."""

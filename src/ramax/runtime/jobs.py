@@ -15,7 +15,7 @@ Groups = list[tuple[EventRow, ...]]
 
 
 class StateBehindError(Exception):
-    """The pstate does not cover every event yet; the runtime folds the gap and asks again."""
+    """The pstate, or an inline projection, lacks events; the runtime folds them and asks again."""
 
 
 @dataclass(slots=True, eq=False)
@@ -34,6 +34,9 @@ class Execute:
         if self.expectation is not None:
             self.expectation.check(unit, log)
         if unit.folded != unit.head:
+            raise StateBehindError
+        inline = self.domain.projections.inline_names
+        if inline and unit.lags(inline, log.standing_at):
             raise StateBehindError
         names = unit.domains
         if not self.domain.own:  # data types fold whatever the domain: nothing to remember
@@ -79,6 +82,12 @@ class Job:
     fingerprint: bytes = b""
     attempts: int = 0
     deadline: float = field(default=0.0)
+
+    @property
+    def projects(self) -> bool:
+        """Whether its events become rows of inline projections."""
+        work = self.work
+        return isinstance(work, Execute) and bool(work.domain.projections.inline)
 
     def answer(self, commits: list[Commit]) -> None:
         """Give the caller its result, unless it has left."""

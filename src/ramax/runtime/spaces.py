@@ -7,7 +7,7 @@ from ramax.core.limits import validate_space_name
 from ramax.errors import DataError, MisuseError, SpaceExistsError, SpaceNotFoundError
 from ramax.runtime import chain
 from ramax.runtime.core import Core, SpaceLike
-from ramax.storage import spaces
+from ramax.storage import projections, spaces
 from ramax.storage.executors import Executor
 from ramax.storage.faults import UniqueViolationError
 from ramax.storage.reads import PSTATE
@@ -192,6 +192,9 @@ class SpaceRegistry:
     async def delete(self, space: SpaceLike, *, force: bool = False) -> None:
         """Delete a space; with ``force`` everything in it goes, for good, in one transaction.
 
+        Rows of projections go with it where this database knows their tables: by ``projections``
+        of `connect`, or by a space that was opened with their domain.
+
         Raises:
             SpaceNotEmptyError: It ever had an event or has a key, and ``force`` is not given.
             SpaceNotFoundError: There is no such space.
@@ -204,6 +207,7 @@ class SpaceRegistry:
         def work(ex: Executor) -> None:
             spaces.take_lock(ex, found.space_id, found.space_name)
             spaces.delete(ex, found, force=force)
+            projections.empty(ex, self._core.projected.values(), found.space_id)
 
         await self._core.locked(f"deleting space {found.space_name!r}", work)
         self._core.cache.forget(found.space_id)

@@ -29,6 +29,7 @@ from ramax.runtime.commands import try_empty
 from ramax.runtime.core import Core, SpaceLike, check_space, unregistered
 from ramax.runtime.jobs import Append, Execute, Job, StateBehindError
 from ramax.runtime.partition import Partition
+from ramax.runtime.projecting import project_gap
 from ramax.runtime.scope import TransactionPState, TransactionScope
 from ramax.storage import spaces
 from ramax.storage.cancellation import to_its_end
@@ -368,6 +369,7 @@ class Transaction:
             if not isinstance(answer.error, StateBehindError):
                 break
             await self._fold_gap(space, domain)
+            await self._project_gap(space, domain)
         if answer.error is not None:
             raise answer.error
         self._committed.add(space.space_id)
@@ -389,6 +391,14 @@ class Transaction:
         core = self._core
         page = core.options.page
         while await self.run(lambda ex: fold_gap(ex, space, domain, page, core.clock())) == page:
+            pass
+
+    async def _project_gap(self, space: Space, domain: Domain) -> None:
+        core = self._core
+        page = core.options.page
+        if not domain.projections.inline:
+            return
+        while await self.run(lambda ex: project_gap(ex, space, domain, page, core.clock())):
             pass
 
     def _check(self) -> None:

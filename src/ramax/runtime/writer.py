@@ -356,7 +356,10 @@ class Writer:
                 if write.events:
                     committed.append(space_id)
             else:
-                cache.observe(space_id, unit.space_name, unit.guard, unit.state.known, tick)
+                guard = unit.guard
+                if unit.in_step is not guard.in_step:
+                    guard = guard._replace(in_step=unit.in_step)
+                cache.observe(space_id, unit.space_name, guard, unit.state.known, tick)
         if committed:
             self.on_commit(committed)
 

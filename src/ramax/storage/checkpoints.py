@@ -87,6 +87,41 @@ def _event_id_at(t: Tables) -> sa.Select[Any]:
     )
 
 
+@Statement
+def _standing_at(t: Tables) -> sa.Select[Any]:
+    c = t.checkpoints.c
+    return sa.select(c.name).where(
+        c.space_id == p("space_id"), c.last_space_sequence == p("sequence")
+    )
+
+
+@Statement
+def set_checkpoint(t: Tables) -> sa.Insert:
+    """Set a projection's checkpoint to a sequence of the space, whose lock the caller holds."""
+    insert = postgresql.insert if t.dialect == "postgresql" else sqlite.insert
+    e, sequence = t.events.c, p("sequence", type_=sa.BigInteger())
+    event_id = sa.select(e.event_id).where(
+        e.space_id == p("space_id"), e.space_sequence == sequence
+    )
+    statement = insert(t.checkpoints).values(
+        space_id=p("space_id"),
+        name=p("name"),
+        last_event_id=sa.func.coalesce(event_id.scalar_subquery(), 0),
+        last_space_sequence=sequence,
+        updated_at=p("now"),
+    )
+    moved = ("last_event_id", "last_space_sequence", "updated_at")
+    return statement.on_conflict_do_update(
+        index_elements=["space_id", "name"], set_={k: statement.excluded[k] for k in moved}
+    )
+
+
+def standing_at(ex: Executor, space_id: int, sequence: int) -> frozenset[str]:
+    """Return the names of the readers of a space that are at a sequence."""
+    rows = ex.rows(_standing_at, {"space_id": space_id, "sequence": sequence})
+    return frozenset(row[0] for row in rows)
+
+
 def read(ex: Executor, space_id: int, name: str) -> int | None:
     """Return the last sequence that a reader finished, 0 if none; None if the space is gone."""
     rows = ex.rows(_get, {"space_id": space_id, "name": name})

@@ -1,5 +1,6 @@
 """Driver errors become ramax errors here, and nowhere else."""
 
+import re
 import sqlite3
 
 import sqlalchemy as sa
@@ -11,11 +12,15 @@ from ramax.errors import (
     StorageBusyError,
     StorageError,
 )
-from ramax.storage.tables import HEAD
+from ramax.storage.tables import EVENT_ID_SEQUENCE, HEAD, VERSION_TABLE, build_tables
 
 _BUSY_STATES = frozenset({"40001", "40P01", "55P03", "57014"})
 _LOST_STATES = frozenset({"57P01", "57P02", "57P03", "08000", "08003", "08006", "08001", "08004"})
-_MISSING_TABLE = frozenset({"42P01", "3F000"})
+_MISSING_TABLE = "42P01"
+_OURS = frozenset(table.name for table in build_tables("sqlite").metadata.sorted_tables) | {
+    VERSION_TABLE,
+    EVENT_ID_SEQUENCE,
+}
 
 
 class ConnectionLostError(StorageError):
@@ -89,9 +94,14 @@ def _sqlite(error: sqlite3.Error) -> RamaxError:
         return StorageError(f"the file is not a sound SQLite database: {text}")
     if primary == sqlite3.SQLITE_CANTOPEN:
         return StorageError(f"the SQLite file cannot be opened: {text}; does its folder exist?")
-    if "no such table" in text or "no such column" in text:
+    if ("no such table" in text and _is_ours(text)) or "no such column" in text:
         return SchemaOutOfDateError(None, HEAD, f"{text}; run `ramax db upgrade`")
     return StorageError(text)
+
+
+def _is_ours(text: str) -> bool:
+    """Say whether what is missing is a table of ramax, not one of a projection."""
+    return any(re.search(rf"\b{name}\b", text) for name in _OURS)
 
 
 def _postgres(error: BaseException, state: str) -> RamaxError:
@@ -102,6 +112,6 @@ def _postgres(error: BaseException, state: str) -> RamaxError:
         return ConnectionLostError(f"the connection to PostgreSQL is gone: {text}")
     if state == "23505":
         return UniqueViolationError(text)
-    if state in _MISSING_TABLE or state == "42703":
+    if state in {"3F000", "42703"} or (state == _MISSING_TABLE and _is_ours(text)):
         return SchemaOutOfDateError(None, HEAD, f"{text}; run `ramax db upgrade`")
     return StorageError(f"{text} (SQLSTATE {state})")

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 
 from ramax.storage.tables import Tables
 
-_DIALECTS: dict[str, sa.Dialect] = {
+DIALECTS: dict[str, sa.Dialect] = {
     "sqlite": SQLiteDialect_aiosqlite(paramstyle="qmark"),
     "postgresql": PGDialect_asyncpg(),  # type: ignore[no-untyped-call]
 }
@@ -53,7 +53,7 @@ class Statement:
         """Return the compiled form for these tables."""
         found = self._compiled.get(tables)
         if found is None:
-            found = self._compiled[tables] = Sql(self._build(tables), _DIALECTS[tables.dialect])
+            found = self._compiled[tables] = Sql(self._build(tables), DIALECTS[tables.dialect])
         return found
 
 

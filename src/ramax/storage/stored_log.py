@@ -1,6 +1,7 @@
 """What a unit of work asks about the log of its space, answered by the database."""
 
 from ramax.core.query import Query
+from ramax.storage import checkpoints
 from ramax.storage.events import read_count
 from ramax.storage.executors import Executor
 from ramax.storage.reads import read_event_types, uncatchable
@@ -24,6 +25,10 @@ class StoredLog:
         return uncatchable(
             lambda: read_count(self._ex, self._space_id, entity_id, upto=upto, most=most)
         )
+
+    def standing_at(self, sequence: int) -> frozenset[str]:
+        """Read which checkpoints are at a sequence."""
+        return uncatchable(checkpoints.standing_at, self._ex, self._space_id, sequence)
 
     def newest_match(self, query: Query, after: int, upto: int) -> int | None:
         """Search for the newest event that a query matches."""

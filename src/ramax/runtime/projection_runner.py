@@ -1,0 +1,124 @@
+"""Runs async projections: each under a subscription of its name, rows and ack together."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+
+from ramax.core.domain import Domain
+from ramax.core.projections import Projection
+from ramax.errors import (
+    ClosedError,
+    MisuseError,
+    SpaceNotFoundError,
+    SubscriptionLostError,
+    SubscriptionPausedError,
+)
+from ramax.runtime.consumer import Consumer, Policy
+from ramax.runtime.core import Core
+from ramax.runtime.projecting import projector
+from ramax.runtime.subscription import Subscription
+from ramax.runtime.transaction import Transaction
+from ramax.storage import projections
+from ramax.storage.projections import Bound
+from ramax.values import Event, as_applied
+
+logger = logging.getLogger("ramax.projection")
+
+ProjectOne = Callable[[Iterable[Event]], Sequence[Bound]]
+
+_PAGE = 500
+"""Events that one transaction projects at most."""
+
+_NOT_THE_HANDLERS = (
+    ClosedError,
+    SpaceNotFoundError,
+    SubscriptionLostError,
+    SubscriptionPausedError,
+)
+
+
+async def run(
+    core: Core,
+    domain: Domain | None,
+    names: Iterable[str],
+    reader_of: Callable[[Projection], Subscription],
+    attempts: int,
+) -> None:
+    """Run async projections of a domain in one space, each in a task of its own.
+
+    Raises:
+        MisuseError: The domain has none, or none of such a name.
+    """
+    chosen = _chosen(domain, tuple(names))
+    async with AsyncExitStack() as stack:
+        runners = []
+        for projection in chosen:
+            reader = await stack.enter_async_context(reader_of(projection))
+            space = await core.resolve(reader.key.space_id)
+            project = projector(core.backend.tables, space.space_id, space.space_name)
+            runners.append(_Runner(core, partial(project, projection), reader, attempts))
+        async with asyncio.TaskGroup() as group:
+            for runner in runners:
+                group.create_task(runner.run(), name=f"ramax projection {runner.name}")
+
+
+def _chosen(domain: Domain | None, names: Sequence[str]) -> list[Projection]:
+    found = [] if domain is None else [p for p in domain.projections if p.mode == "async"]
+    if unknown := set(names) - {p.name for p in found}:
+        raise MisuseError(f"the domain has no async projection {sorted(unknown)}")
+    if not found:
+        raise MisuseError("the domain has no projection with mode='async'")
+    return [p for p in found if not names or p.name in names]
+
+
+class _Runner:
+    """One projection of one space: pages of events, or one by one after a page has failed."""
+
+    def __init__(
+        self, core: Core, project: ProjectOne, reader: Subscription, attempts: int
+    ) -> None:
+        self._project, self._reader, self.name = project, reader, reader.name
+        self._row: Sequence[Event] = ()
+        self._one_by_one = 0
+        policy = Policy(transaction=True, attempts=attempts)
+        self._consumer = Consumer(core, reader, self._write_row, policy)
+
+    async def run(self) -> None:
+        """Project for ever, or to the end of a subscription that does not follow."""
+        while True:
+            try:
+                if not await self._step():
+                    return
+            except SubscriptionLostError as error:
+                logger.warning("%s; it waits for its turn", error)
+
+    async def _step(self) -> bool:
+        reader = self._reader
+        most = 1 if self._one_by_one else _PAGE
+        events = await reader.next_rows(most, 0) or await reader.next_rows(
+            most, reader.terms.poll_interval
+        )
+        if not events:
+            return reader.terms.follow or not reader.caught_up
+        if self._one_by_one:
+            self._one_by_one -= 1
+            self._row = events
+            await self._consumer.handle(events[-1])
+            return True
+        try:
+            made = self._project(map(as_applied, events))  # before the space is locked
+            async with reader.transaction(events[-1]) as tx:
+                await tx.run(lambda ex: projections.run(ex, made))
+        except _NOT_THE_HANDLERS:
+            raise
+        except Exception as error:  # whatever a handler raises, or its statements
+            logger.warning("projection %r goes on one by one: %s", self.name, error)
+            self._one_by_one = len(events)
+            reader.begin_again()
+        return True
+
+    async def _write_row(self, _event: Event, tx: Transaction) -> None:
+        made = self._project(map(as_applied, self._row))
+        await tx.run(lambda ex: projections.run(ex, made))
