@@ -8,7 +8,8 @@ import ramax
 from ramax.storage import parked
 from ramax.storage.parked import FAILED, Parked, Reader
 
-PATIENCE = 20.0
+PATIENCE = 50.0
+"""Seconds; below the minute between two polls in the tests of who is woken at once."""
 
 
 async def take(subscription: Any, count: int, *, ack: bool = False) -> list[Any]:

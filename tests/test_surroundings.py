@@ -34,7 +34,7 @@ NO_ADDRESS: list[Any] = [
     5,
     b"app.db",
     ["app.db"],
-    object(),
+    ...,
     True,
 ]
 

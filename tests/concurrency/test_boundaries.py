@@ -127,7 +127,7 @@ async def book(store: ramax.ContentStore, new: NewEvent, query: Query) -> None:
 
 async def one_waits(db: ramax.Database) -> None:
     """Return when somebody waits for a lock."""
-    async with asyncio.timeout(20), db.engine.connect() as connection:
+    async with asyncio.timeout(25), db.engine.connect() as connection:
         while True:
             waiting = await connection.exec_driver_sql(
                 "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"

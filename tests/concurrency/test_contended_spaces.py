@@ -19,7 +19,7 @@ from tests.concurrency._postgres_sessions import waiting_for_lock
 
 PATIENCE = 0.4
 # Far below the default patience, and below that of a few who wait one after another.
-SOON = 8.0
+SOON = 14.0
 
 
 def params(name: str, **more: Any) -> dict[str, Any]:

@@ -75,7 +75,7 @@ async def test_handles_are_refused_at_once_inside_a_transaction(
     await store.execute(post, params("first"))
     async with store.transaction() as tx:
         await tx.execute(post, params("second"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(25):
             with pytest.raises(NestedTransactionError, match="acme"):
                 await USES[use](db, store)
         await tx.execute(post, params("third"))
@@ -217,7 +217,7 @@ async def test_a_cancelled_transaction_rolls_back_and_frees_the_writer(
     task.cancel()
     await asyncio.wait([task])
     assert task.cancelled() or task.result() is None
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         await store.execute(post, params("second"))
         async with store.transaction() as tx:
             await tx.execute(post, params("third"))
@@ -346,7 +346,7 @@ async def test_a_lower_space_that_is_taken_is_a_conflict_not_a_wait(postgres_url
                     await tx.at(high).execute(post, params("h"))
                     await tx.at(low).execute(post, params("l"))
 
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(25):
                 with pytest.raises(ConflictError) as caught:
                     await asyncio.create_task(upside_down())
             assert caught.value.retryable
@@ -382,7 +382,7 @@ async def test_a_slow_transaction_is_named_in_a_warning(
     store = await durable_db.content_store("acme", ledger)
 
     async def slow() -> None:
-        async with store.transaction() as tx, asyncio.timeout(10):
+        async with store.transaction() as tx, asyncio.timeout(25):
             while len(caplog.records) < 2:
                 await asyncio.sleep(0.01)
             await tx.execute(post, params("done"))

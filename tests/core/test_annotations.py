@@ -33,7 +33,7 @@ FITS: list[tuple[Any, list[Any], list[Any]]] = [
     (Decimal, [Decimal("1.0")], [1, 1.0]),
     (UUID, [UUID(int=1)], [str(UUID(int=1))]),
     (None, [None], [0, ""]),
-    (Any, [None, 1, object()], []),
+    (Any, [None, 1, ...], []),
     (list, [[], [1, "a"]], [(), {}, "a"]),
     (list[int], [[], [1]], [["1"], (1,), [1, None]]),
     (Sequence[int], [[1]], [(1,)]),

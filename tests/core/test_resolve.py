@@ -128,9 +128,9 @@ def test_a_chain_longer_than_the_call_stack_is_resolved():
 
 def test_a_complete_graph_of_200_is_two_levels_and_takes_no_time():
     data = complete(200)
-    began = time.perf_counter()
+    began = time.process_time()
     got, asked = run(resolve("n0", None), data)
-    assert time.perf_counter() - began < 2  # 0.1 s alone on a quiet core; ways: 199!
+    assert time.process_time() - began < 10  # about 0.1 s; its ways are 199! in number
     assert [len(level) for level in asked] == [1, 199]
     assert [each["name"] for each in got["links"]] == [f"n{n}" for n in range(1, 200)]
     assert got["links"][0]["links"] == data["n1"]["links"]

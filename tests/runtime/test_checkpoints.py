@@ -194,6 +194,6 @@ async def test_a_reader_that_moves_its_checkpoint_does_not_hold_up_commands(post
             await connection.run_sync(
                 lambda c: spaces.keep(CoreExecutor(c, tables), store.space.space_id)
             )
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(25):
                 await store.execute(add)
         assert await store.get_checkpoint() == 2

@@ -40,7 +40,7 @@ class Handler:
 
 async def run(store, handler, *, name="s", follow=False, types=("t",), **options):
     reader = store.subscribe(name, follow=follow, types=types, poll_interval=SOON)
-    async with asyncio.timeout(20), reader as s:
+    async with asyncio.timeout(25), reader as s:
         await s.run(handler, **QUICK | options)
 
 

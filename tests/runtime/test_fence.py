@@ -23,7 +23,7 @@ async def proxy(postgres_url: str) -> AsyncIterator[Proxy]:
 
 @pytest.fixture
 async def db(proxy: Proxy) -> AsyncIterator[ramax.Database]:
-    async with ramax.connect(proxy.url, lock_timeout=5) as database:
+    async with ramax.connect(proxy.url, lock_timeout=20) as database:
         store = await database.content_store("acme", ledger)
         await store.execute(post, {"account": "a", "amount": 1, "name": "first"})
         yield database
@@ -130,7 +130,7 @@ async def test_what_nobody_can_tell_is_said_to_be_unknown(
             store.execute(post, {"account": "a", "amount": 1, "name": "cut here"})
         )
         await pause.reached.wait()  # the fence asks for a new connection, and waits
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(25):
             while await other.events.get_space_latest_sequence() < 2:
                 await asyncio.sleep(0)
         await other.execute(post, {"account": "a", "amount": 1, "name": "of another"})
@@ -153,7 +153,7 @@ async def test_with_a_key_even_that_is_known(
         pause = _Gate(proxy, cut)
         running = asyncio.create_task(store.execute(post, params, idempotency_key="k"))
         await pause.reached.wait()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(25):
             while await other.events.get_space_latest_sequence() < 2:
                 await asyncio.sleep(0)
         await other.execute(post, {"account": "a", "amount": 1, "name": "of another"})
@@ -243,12 +243,12 @@ class _Gate:
 
 
 @pytest.mark.parametrize(
-    "seconds",
-    [4, pytest.param(300, marks=[pytest.mark.nightly, pytest.mark.timeout(900)])],
+    "cuts",
+    [30, pytest.param(2000, marks=[pytest.mark.nightly, pytest.mark.timeout(1800)])],
 )
 @pytest.mark.parametrize("keyed", [True, False], ids=["keyed", "unkeyed"])
 async def test_random_cuts_lose_nothing_and_double_nothing(
-    proxy: Proxy, postgres_url: str, seconds: int, keyed: bool
+    proxy: Proxy, postgres_url: str, cuts: int, keyed: bool
 ) -> None:
     """Two handles write the same spaces, one of them through connections that break."""
     dice = random.Random()
@@ -257,12 +257,11 @@ async def test_random_cuts_lose_nothing_and_double_nothing(
     done: list[str] = []
     unknown: set[str] = set()
     failed: set[str] = set()
-    over = asyncio.Event()
 
     async def caller(db: ramax.Database, who: str) -> None:
         stores = [await db.content_store(name, ledger) for name in names]
         number = 0
-        while not over.is_set():
+        while proxy.cuts < cuts:
             number += 1
             name = f"{who}-{number}"
             params = {"account": f"a{number % 3}", "amount": 1, "parts": 1 + number % 3}
@@ -297,10 +296,8 @@ async def test_random_cuts_lose_nothing_and_double_nothing(
         proxy.answer = lambda _: Fate.LOSE if dice.random() < 0.02 else Fate.PASS
         callers = [group.create_task(caller(shaky, f"shaky{n}")) for n in range(6)]
         callers += [group.create_task(caller(steady, f"steady{n}")) for n in range(2)]
-        asyncio.get_running_loop().call_later(seconds, over.set)
         await asyncio.wait(callers)
         proxy.request = proxy.answer = lambda _: Fate.PASS
-    assert proxy.cuts > 5 * seconds
     found = await audit(postgres_url)
     there = [command for name in names for command in found[name].commands]
     assert len(there) == len(set(there))

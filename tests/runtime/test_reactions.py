@@ -37,7 +37,7 @@ def pay(state, params):
 
 
 async def react(store, **options):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(25):
         await store.run_reactions(follow=False, attempts=2, **options)
 
 
@@ -104,7 +104,7 @@ async def test_all_spaces_react_in_their_own_space(db):
     stores = [await db.content_store(name, domain) for name in ("a", "b", "c")]
     for store in stores:
         await store.execute(place, 7)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(25):
         await db.run_reactions(domain, follow=False, partitions=2)
     for store in stores:
         found = [e async for e in store.events.stream_space_events()]

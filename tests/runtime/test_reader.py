@@ -105,7 +105,7 @@ async def test_cancelling_every_task_there_is_leaves_a_database_that_works(url, 
             for task in asyncio.all_tasks() - {asyncio.current_task()}:
                 task.cancel()
             await asyncio.wait(waiting)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(25):
             # batches whose callers left go on; this one comes after them
             head = (await store.execute(add)).space_sequence
             assert await store.events.get_space_latest_sequence() == head

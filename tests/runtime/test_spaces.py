@@ -20,8 +20,10 @@ from tests._counting import counted
 from tests._domains import add, counter, nothing, refuse
 from tests._each import each
 from tests._racers import START, race
+from tests._reading import park
 from tests._tables import dump, of_space, without_space
 from tests._values import EVERY_TYPE, payloads, same
+from tests.secrets._vaults import OneKey, secrets_of
 
 BAD_NAMES = ["", " ", "A", "1a", "-a", "_a", "a b", "a.b", "a/b", "ä", "a" * 65, "a\x00", "a\n"]
 BAD_NAMES += ["\ud800", "_system_", "_system_x", "a\u0661"]
@@ -619,6 +621,10 @@ async def fill(db, name):
     await store.catchup_pstate()
     await db.spaces.enable_hash_chain(name)
     await store.snapshots.take()
+    async with store.subscribe("subscription") as s:
+        await s.ack(await anext(s))
+    await park(db, store.space.space_id, name)
+    await (await secrets_of(db, name, OneKey())).set("secret", name)
     return store
 
 

@@ -13,7 +13,7 @@ from ramax import (
     SubscriptionLostError,
 )
 from tests._domains import add, counter
-from tests._reading import sequences, take, until
+from tests._reading import PATIENCE, sequences, take, until
 
 SOON = 0.02  # a poll, where the test waits for one
 
@@ -79,7 +79,7 @@ async def test_it_goes_on_live_and_says_when_it_has_caught_up(store):
         await take(s, 4)
         assert not s.caught_up
         waiting = asyncio.create_task(take(s, 2))
-        await asyncio.wait_for(s.wait_caught_up(), 10)  # after the fifth
+        await asyncio.wait_for(s.wait_caught_up(), PATIENCE)  # after the fifth
         assert s.caught_up
         await store.execute(add)  # woken by the commit: the poll is far away
         assert [e.space_sequence for e in await waiting] == [5, 6]

@@ -132,7 +132,7 @@ async def test_what_waits_is_written_after_the_interval(url):
     async with ramax.connect(url, write_back_interval=0) as db:
         store = await filled(db)
         assert await store.pstate.get("card:1") == NEW["card:1"]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(25):
             while store.pstate.migration_stats().written < 1:
                 await asyncio.sleep(0)
         assert (await stored(db))["card:1"] == NEW["card:1"]

@@ -58,7 +58,7 @@ async def test_what_needs_a_task_is_awaited_as_one() -> None:
     found = []
 
     async def with_a_timeout() -> str:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(25):
             return str(await later("in time"))
 
     def work(_: object) -> None:
