@@ -86,6 +86,7 @@ class _EventSlots:
         "event_type",
         "metadata",
         "micros",
+        "part",
         "payload",
         "space_id",
         "space_sequence",
@@ -103,8 +104,9 @@ class _EventSlots:
     causation_id: int | None
     correlation_id: str | None
     metadata: dict[str, Any] | None
-    tags: tuple[str, ...]  # this and the version are set only where they are not `_USUAL`
+    tags: tuple[str, ...]  # this and what follows are set only where they are not `_USUAL`
     version: int
+    part: int
 
 
 _FIELDS = (
@@ -120,8 +122,9 @@ _FIELDS = (
     "metadata",
     "tags",
     "version",
+    "part",
 )
-_USUAL: Mapping[str, Any] = {"tags": (), "version": 1}
+_USUAL: Mapping[str, Any] = {"tags": (), "version": 1, "part": 0}
 
 
 class Event(_EventSlots):
@@ -131,7 +134,7 @@ class Event(_EventSlots):
     ``timestamp`` is aware UTC with microseconds. The event that an applicator sees has neither
     ``event_id`` nor ``space_id``: they are not known yet when it is applied for the first time.
     ``tags`` are sorted, each once. ``version`` is the shape of the payload. What upcasters made of
-    one stored event shares its ids, sequence and timestamp.
+    one stored event shares its ids, sequence and timestamp; ``part`` counts them from 0.
     """
 
     __slots__ = ()
@@ -150,6 +153,7 @@ class Event(_EventSlots):
         metadata: Mapping[str, Any] | None = None,
         tags: Iterable[str] = (),
         version: int = 1,
+        part: int = 0,
     ) -> None:
         put = object.__setattr__
         put(self, "event_id", event_id)
@@ -164,6 +168,7 @@ class Event(_EventSlots):
         put(self, "metadata", None if metadata is None else dict(metadata))
         put(self, "tags", tuple(sorted(set(tags))))
         put(self, "version", version)
+        put(self, "part", part)
 
     @property
     def timestamp(self) -> datetime:

@@ -94,6 +94,7 @@ def test_one_event_becomes_several_of_other_types_which_are_upcast_further():
     assert (second.event_type, second.entity_id, second.tags) == ("arrived", "other", ("old",))
     assert {e.space_sequence for e in (first, second)} == {5}
     assert {e.event_id for e in (first, second)} == {9}
+    assert [e.part for e in (first, second)] == [0, 1]
 
 
 def test_an_event_can_be_dropped():

@@ -4,7 +4,15 @@ import pytest
 import sqlalchemy as sa
 
 import ramax
-from ramax import DataError, MisuseError, NestedTransactionError, Rejected, SubscriptionPausedError
+from ramax import (
+    DataError,
+    MisuseError,
+    NestedTransactionError,
+    NewEvent,
+    Rejected,
+    SubscriptionPausedError,
+)
+from ramax.storage import cursors, parked, subscriptions
 from tests._domains import add, counter
 from tests._each import each
 from tests._reading import until
@@ -312,3 +320,57 @@ async def test_own_statements_and_the_ack_are_one(store, db):
     async with db.connection() as connection:
         found = await connection.execute(sa.text("SELECT n FROM sent ORDER BY n"))
         assert found.scalars().all() == [1, 2, 3]
+
+
+async def test_of_a_split_event_no_part_is_lost_when_one_of_them_is_parked(db):
+    domain = counter()
+    domain.upcaster("old", from_version=1)(
+        lambda event: [NewEvent("t", {"part": n}, entity_id="a") for n in range(3)]
+    )
+    store = await db.content_store("acme", domain)
+    await db.events.append("acme", "a", "old", {})
+    await store.events.append("a", "t", {"part": 0})
+    handler, parts = Handler(1), []
+
+    async def handle(event, tx=None):
+        await handler(event, tx)
+        parts.append((event.space_sequence, event.payload["part"]))
+
+    await run(store, handle, on_error="park", types=["t"])
+    aside = await db.subscriptions.parked("s", space="acme")
+    assert [(e.space_sequence, e.state) for e in aside] == [(1, "failed"), (2, "waiting")]
+    assert parts == []
+    handler.fails.clear()
+    await db.subscriptions.retry("s", space="acme")
+    await run(store, handle, on_error="park", types=["t"])
+    assert parts == [(1, 0), (1, 1), (1, 2), (2, 0)]
+
+
+async def test_what_another_owner_parked_meanwhile_is_not_overtaken(store, db):
+    """It had the subscription between two of our reads, and gave it back."""
+    handler = Handler()
+    reader = store.subscribe("s", types=["t"], poll_interval=600)
+    async with asyncio.timeout(20), reader as s:
+        running = asyncio.create_task(s.run(handler, on_error="park", **QUICK))
+        await until(lambda: s.caught_up and handler.done == [1, 2, 3, 4, 5])
+
+        def have_it_and_give_it_back(ex):
+            me, now = {"me": "other", **s.key.params}, 2**61
+            ex.run(subscriptions.take_lease, me | {"until": now, "now": now})
+            aside = parked.Parked(1, 6, "a", parked.FAILED, 1, "no", 1)
+            parked.add(ex, parked.Reader(1, "s"), aside)
+            cursors.pass_over(ex, cursors.Position(1, "s", 6), 1)
+            ex.run(subscriptions.free_lease, me)
+
+        async with store.transaction() as tx:
+            await tx.append("a", "t", {})
+            await tx.append("a", "t", {})
+            await tx.append("b", "t", {})
+            await tx.run(have_it_and_give_it_back)
+        await until(lambda: 8 in handler.done)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    assert handler.done == [1, 2, 3, 4, 5, 8]
+    aside = await db.subscriptions.parked("s", space="acme")
+    assert [(e.space_sequence, e.state) for e in aside] == [(6, "failed"), (7, "waiting")]

@@ -164,6 +164,9 @@ async def test_wrong_expectations_are_refused_before_anything_happens(db, store)
             await store.events.append_if([fact()], no_match=query)
     with pytest.raises(DataError):
         await store.events.append_if([fact()], no_match=Query(), after=-1)
+    for after in (4, 1 << 40):  # an event id instead of a sequence would let everything pass
+        with pytest.raises(DataError, match="beyond the newest event, 3"):
+            await store.events.append_if([fact()], no_match=Query(), after=after)
     with pytest.raises(MisuseError):
         await store.execute(put, ("e", {}), expected_version=2)
     assert await newest(db) == 3

@@ -74,6 +74,24 @@ async def test_who_lost_it_does_not_prolong_it(durable_db, key, other):
     assert await owner(durable_db, key) == mine.owner  # it is not ours to give
 
 
+async def test_who_lost_all_of_them_prolongs_none(durable_db, key, caplog):
+    class Turns(asyncio.Event):
+        count = 0
+
+        async def wait(self):
+            self.count += 1
+            return await super().wait()
+
+    mine = durable_db._core.leases
+    turns = mine._another = Turns()
+    assert await mine.take(key, 0.3)
+    await until(lambda: turns.count)
+    mine.lost(key)
+    turns.count = 0
+    await until(lambda: turns.count == 2)
+    assert "could not prolong" not in caplog.text
+
+
 async def test_nobody_has_what_is_not_there(durable_db):
     assert not await durable_db._core.leases.take(Key(77, "s"), 30)
 

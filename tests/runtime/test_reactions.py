@@ -133,3 +133,28 @@ async def test_a_domain_without_reactions_is_a_mistake(db):
         await store.run_reactions()
     with pytest.raises(MisuseError, match="no reactions"):
         await db.run_reactions(Domain("empty"))
+
+
+def parcels(log):
+    """Orders that were stored as one event, and are a parcel for each item by now."""
+    domain = orders(log)
+
+    @domain.upcaster("ordered", from_version=1)
+    def split(event):
+        return [NewEvent("placed", {"n": n}) for n in event.payload["items"]]
+
+    return domain
+
+
+async def test_each_part_of_a_split_event_has_its_own_follow_ups(db):
+    log: list[tuple[str, str]] = []
+    store = await db.content_store("acme", parcels(log))
+    await store.events.append("order:1", "ordered", {"items": [1, 1, 2]}, version=1)
+    await react(store)
+    assert [dedup for name, dedup in log if name == "collect"] == [
+        "1/orders.collect/1",
+        "1/orders.collect/1.1",
+        "1/orders.collect/1.2",
+    ]
+    paid = [e.payload["n"] async for e in store.events.stream_space_events(event_types=["paid"])]
+    assert paid == [1, 1, 2]

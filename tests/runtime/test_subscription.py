@@ -261,6 +261,10 @@ async def test_misuse_is_named(store):
         (event,) = await take(s, 1)
         with pytest.raises(MisuseError, match="not delivered"):
             await s.ack((await store.execute(add)).events[0])
+        with pytest.raises(MisuseError, match="give an Event"):
+            await s.ack(event.space_sequence)
+        with pytest.raises(MisuseError, match="AsyncConnection"):
+            await s.ack(event, "app.db")
         await s.ack(event)
         with pytest.raises(MisuseError, match="already"):
             async with s.transaction(event):
@@ -272,6 +276,13 @@ async def test_misuse_is_named(store):
                 await anext(s)
         with pytest.raises(MisuseError, match="one block"):
             await s.__aenter__()
+
+
+async def test_a_domain_of_a_reader_of_all_spaces_is_one(db):
+    with pytest.raises(MisuseError, match="Domain"):
+        db.subscribe_all("s", domain="orders")
+    with pytest.raises(MisuseError, match="Domain"):
+        await db.run_reactions("orders")
 
 
 async def test_an_event_of_another_space_cannot_be_acknowledged(store, db):
@@ -400,6 +411,32 @@ async def test_old_events_come_in_todays_shape_and_what_is_split_is_acknowledged
     assert await store.get_checkpoint("t") == 4
     async with db.subscribe_all("s", domain=evolving(), follow=False) as s:
         assert [e.event_type async for e in s] == ["new"] * 4
+
+
+async def test_an_ack_of_an_earlier_part_does_not_cover_the_last_one(db):
+    store = await db.content_store("acme", evolving())
+    for parts in (1, 2, 1):
+        await db.events.append("acme", "e", "old", {"parts": parts})
+    async with store.subscribe("s") as s:
+        _, part, _, _ = await take(s, 4)  # all of it is delivered, and one part of it is done
+        await s.ack(part)
+        assert s.position == 1
+        async with db.connection() as connection:
+            places = sa.text("SELECT last_event_id FROM projection_checkpoints WHERE name = 's'")
+            assert await connection.scalar(places) == 1
+    assert await sequences(store.subscribe("s", follow=False)) == [2, 2, 3]
+
+
+async def test_who_lost_his_checkpoint_writes_nothing_for_a_first_part_either(db):
+    store = await db.content_store("acme", evolving())
+    await db.events.append("acme", "e", "old", {"parts": 2})
+    async with store.subscribe("s") as s:
+        (part,) = await take(s, 1)
+        await store.update_checkpoint(1, name="s")  # what another owner does
+        with pytest.raises(SubscriptionLostError):
+            async with s.transaction(part) as tx:
+                await tx.execute(add)
+    assert await store.events.get_space_latest_sequence() == 1
 
 
 async def test_a_transaction_that_did_commit_is_not_made_again(store):

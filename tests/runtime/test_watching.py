@@ -43,6 +43,9 @@ class Notes(Observer):
     def progress(self, operation: str, space_name: str, progress: Progress) -> None:
         self.heard.append(("progress", operation, space_name, progress.done, progress.total))
 
+    def lag(self, subscription: str, space_name: str, events: int) -> None:
+        self.heard.append(("lag", subscription, space_name, events))
+
     def of(self, name: str) -> list[tuple[Any, ...]]:
         found = [each for each in self.heard if each[0] == name]
         self.heard = [each for each in self.heard if each[0] != name]
@@ -201,3 +204,21 @@ async def test_what_is_no_observer_is_refused(db):
         db.observe(wrong)
     with pytest.raises(DataError, match="observer"):
         ramax.connect(observer=wrong)
+
+
+async def test_how_far_a_subscription_is_behind_is_heard(db, notes):
+    store = await db.content_store("s", counter())
+    for _ in range(3):
+        await store.execute(add)
+    await store.events.append("e", "unwanted", {})
+    db.observe(notes)
+    async with store.subscribe("mailer", types=["added"], follow=False) as s:
+        async for event in s:
+            await s.ack(event)
+    assert notes.of("lag") == [("lag", "mailer", "s", 4), ("lag", "mailer", "s", 0)]
+    async with db.subscribe_all("all", follow=False, buffer=3) as all_of_them:
+        events = [event async for event in all_of_them]
+        assert [each[1:3] for each in notes.of("lag")] == [("all", "")] * 3
+        await all_of_them.ack(events[-1])
+        assert await all_of_them.next_event() is None
+    assert notes.of("lag") == [("lag", "all", "", 0)]

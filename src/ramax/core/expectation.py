@@ -52,10 +52,13 @@ class Expectation:
 
         Raises:
             ConcurrencyError: Something is not as expected.
+            DataError: ``after`` lies beyond the newest event, so that nothing could match.
         """
         for entity_id, expected in self.versions.items():
             _check_version(unit, log, entity_id, expected)
         if self.no_match is not None:
+            if self.after > unit.head:  # an event id perhaps, which would let everything pass
+                raise DataError("after", self.after, f"lies beyond the newest event, {unit.head}")
             found = _newest_match(unit, log, self.no_match, self.after)
             if found is not None:
                 raise ConcurrencyError(unit.space_name, self.after, found, query=self.no_match)

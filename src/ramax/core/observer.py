@@ -68,4 +68,8 @@ class Observer:
         """Hear of a flush of migrated values."""
 
     def lag(self, subscription: str, space_name: str, events: int) -> None:
-        """Hear how many events a subscription has yet to handle in a space."""
+        """Hear how many events a subscription has yet to handle in a space.
+
+        Of one over all spaces, which has no ``space_name``, it is how many event ids: at least as
+        many as there are events.
+        """

@@ -105,13 +105,16 @@ class Upcasters:
             UpcastError: An upcaster failed, or gave what cannot be an event; the chain does not
                 end; or the event is of a version that is not known here.
         """
-        waiting, steps = [event], 0
+        waiting, steps, part = [event], 0, 0
         while waiting:
             old = waiting.pop()
             step = self._steps.get((old.event_type, old.version))
             if step is None:
                 self.refuse_unknown_version(old, space_name)
+                if part:
+                    object.__setattr__(old, "part", part)
                 yield old
+                part += 1
                 continue
             steps += 1
             if steps > MAX_STEPS:

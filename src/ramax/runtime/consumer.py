@@ -64,6 +64,7 @@ class Reader(Protocol):
     reader: str
     key: Key
     terms: Terms
+    turns: int
 
     @property
     def active(self) -> bool:
@@ -118,6 +119,7 @@ class Consumer:
         self._handler, self._policy = handler, policy
         self._parking = Parking(core, parked.Reader(subscription.key.space_id, subscription.reader))
         self._look_at = 0.0
+        self._turn = 0
 
     async def run(self) -> None:
         """Handle events for ever, or to the end of a subscription that does not follow."""
@@ -139,6 +141,8 @@ class Consumer:
 
     async def handle(self, event: Event) -> None:
         """Handle one event, with everything that follows where that fails."""
+        if self._turn != self._subscription.turns:  # another one may have parked some in between
+            self._turn, self._parking.any = self._subscription.turns, True
         if self._parking.any and await self._parking.holds(event):
             await self._subscription.ack_with(event, self._parking.behind(event))
             return

@@ -78,7 +78,8 @@ class Cursor:
         """Move the checkpoint in the transaction of ``ex``; `confirm` once that is committed.
 
         Args:
-            again: It may be there already, by a transaction whose end was not known.
+            again: It may be there already, by a transaction whose end was not known. If not, it
+                is moved in any case, and be it by nothing: nobody else can then do the same.
 
         Raises:
             SubscriptionLostError: It is not where this reader left it, or no longer its own.
@@ -87,9 +88,11 @@ class Cursor:
         doubtful = not self.certain
         expected = self._left(ex, within)
         if expected >= at:  # it never goes back
-            if doubtful and not again:
+            if again:
+                return
+            if doubtful:
                 raise self._lost(expected)
-            return
+            at, event = expected, None
         event_id = None if event is None else event.event_id
         now = self._core.clock()
         by = Owner(self._core.leases.owner, self._key.name, self._key.partition)
@@ -127,7 +130,7 @@ class Cursor:
         await self._core.locked(f"the checkpoint of {self._key.name!r}", step)
         self.confirm(at)
 
-    async def move_on(self, connection: AsyncConnection, at: int, event: Event) -> None:
+    async def move_on(self, connection: AsyncConnection, at: int, event: Event | None) -> None:
         """Move the checkpoint in the transaction that is open on the caller's connection.
 
         Raises:
@@ -135,6 +138,8 @@ class Cursor:
         """
         if self._core.closed:
             raise ClosedError("the database is closed")
+        if not isinstance(connection, AsyncConnection):
+            raise MisuseError(f"ack needs SQLAlchemy's AsyncConnection, got {connection!r:.80}")
         if not connection.in_transaction():
             raise MisuseError("ack needs an open transaction: async with connection.begin(): …")
         tables = self._core.backend.tables

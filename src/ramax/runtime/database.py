@@ -118,7 +118,7 @@ class Database:
         """
         terms = Terms(start, follow, buffer, poll_interval, lease, partitions)
         wanted = subscribing.only(types, entities, tags)
-        opener = subscribing.Opener(self._core, domain, self._transaction_type)
+        opener = subscribing.Opener(self._core, _checked(domain), self._transaction_type)
         return opener.to_all(name, wanted, terms, partition)
 
     async def run_reactions(
@@ -137,7 +137,7 @@ class Database:
 
         See `subscribe_all` and `ContentStore.run_reactions`. ``partitions`` work at the same time.
         """
-        domain.freeze()
+        _checked(domain)
 
         def subscription_of(rule: ReactionRule, partition: int) -> Subscription:
             return self.subscribe_all(

@@ -42,6 +42,10 @@ class Deliveries:
     """Known from when the block is entered, as is the name of its checkpoint."""
 
     reader: str
+
+    turns: int
+    """How often this reader has become the owner: between two turns another one may have read."""
+
     _source: Source
     _cursor: Cursor
 
@@ -60,8 +64,10 @@ class Deliveries:
         self.name = name
         self._bell: Bell | None = None
         self._active = self._entered = False
+        self.turns = 0
         self._rows: deque[Any] = deque()
         self._ready: deque[Event] = deque()  # what was made of the row at hand
+        self._last_parts: dict[int, int] = {}  # of rows that became several, by position
         self._read_upto = self._delivered = 0
         self._caught_up = asyncio.Event()
         self._told_paused = False
@@ -114,6 +120,7 @@ class Deliveries:
         self._active = False
         self._rows.clear()
         self._ready.clear()
+        self._last_parts.clear()
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -201,6 +208,9 @@ class Deliveries:
         while self._rows and not self._ready:
             self._ready.extend(self._source.events(self._rows[0]))
             self._rows.popleft()  # only now: one that cannot be read is not passed over
+            if len(self._ready) > 1:
+                last = self._ready[-1]
+                self._last_parts[self._source.position(last)] = last.part
         return bool(self._ready)
 
     def _hand_out(self) -> Event:
@@ -217,6 +227,7 @@ class Deliveries:
             self._cursor.settle(at)
             self._read_upto = self._delivered = at
             self._active = True
+            self.turns += 1
             return True
         if await self._core.read(lambda ex: subscriptions.stands(ex, self.key)) is None:
             raise SpaceNotFoundError(self._source.name)
@@ -248,7 +259,13 @@ class Deliveries:
             self.begin_again()
             return False
         self._rows.extend(page.rows)
+        if self._last_parts:
+            acked, parts = self._cursor.acked, self._last_parts
+            self._last_parts = {at: part for at, part in parts.items() if at > acked}
         self._read_upto = page.upto
+        if self._core.watch is not None:
+            space_name = "" if self.key.space_id == ALL_SPACES else self._source.name
+            self._core.watch.lag(self.name, space_name, max(0, page.end - self._done_upto()))
         if not page.rows and page.upto - self._cursor.acked >= self.terms.buffer:
             await self._keep_filtered()
         if page.complete and not page.rows:
@@ -260,7 +277,7 @@ class Deliveries:
     def _read(self, ex: Executor) -> tuple[Standing | None, Page, int | None]:
         """Read a page, and then the checkpoint: whoever passed over an event is seen by it."""
         standing = subscriptions.stands(ex, self.key)
-        page = Page((), self._read_upto, complete=False)
+        page = Page((), self._read_upto, self._read_upto)
         if standing is not None and standing.paused_at is None:
             page = self._source.read(ex, self._read_upto, self.terms.buffer)
         return standing, page, self._cursor.read(ex)
@@ -290,18 +307,23 @@ class Deliveries:
             logger.warning("subscription %r is paused: %s", self.name, standing.reason)
         self._told_paused = True
 
+    def _done_upto(self) -> int:
+        """Return up to where nothing is left to do; what was not wanted counts as done."""
+        acked = self._cursor.acked
+        waiting = self._rows or self._ready or self._delivered > acked
+        return acked if waiting else max(acked, self._read_upto)
+
     async def _keep_filtered(self) -> None:
         """Remember what was looked at and not wanted, where nothing before it waits for an ack."""
-        upto, cursor = self._read_upto, self._cursor
-        read = not self._rows and not self._ready
-        all_done = self._active and read and self._delivered <= cursor.acked
-        if all_done and cursor.certain and upto > cursor.acked:
+        upto, cursor = self._done_upto(), self._cursor
+        if self._active and cursor.certain and upto > cursor.acked:
             await cursor.move_alone(upto, None)
 
     def begin_again(self) -> None:
         """Deliver next what comes after the checkpoint, as it is in the database then."""
         self._core.leases.lost(self.key)
         self._forget()
+        self._caught_up.clear()  # or it would wait for what comes next, not for its turn
 
     def events_of(self, row: Row) -> list[Event]:
         """Make the events of a row that are wanted here, in today's shape."""

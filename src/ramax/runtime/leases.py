@@ -98,6 +98,8 @@ class Leases:
                 async with asyncio.timeout(min(self._held.values(), default=1.0) / 3):
                     await self._another.wait()
                     continue  # it may be a shorter one
+            if not self._held:  # another one took over what was held here
+                continue
             now = self._clock()
             rows = [
                 key.params | {"me": self.owner, "until": now + int(seconds * _MICROS)}

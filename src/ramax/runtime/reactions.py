@@ -37,7 +37,8 @@ class Reaction:
 
     def __init__(self, store: Any, subscription: str, event: Event) -> None:
         self.store, self.event = store, event
-        self.deduplication_id = f"{event.space_id}/{subscription}/{event.space_sequence}"
+        part = f".{event.part}" if event.part else ""  # upcasters made several of one event
+        self.deduplication_id = f"{event.space_id}/{subscription}/{event.space_sequence}{part}"
         self._count = 0
 
     async def execute(self, command: Command, params: Any = None) -> Commit:

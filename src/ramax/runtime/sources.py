@@ -20,11 +20,16 @@ _TYPE = 4
 
 
 class Page(NamedTuple):
-    """Rows after a position, how far was looked, and whether that is all there is by now."""
+    """Rows after a position, how far was looked, and where the log ended by then."""
 
     rows: Sequence[Row]
     upto: int
-    complete: bool
+    end: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether that is all there was."""
+        return self.upto >= self.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,7 @@ class SpaceSource:
             limit=limit,
         )
         upto = rows[-1][2] if len(rows) == limit else max(self._head, after)
-        return Page(self.only.stored(rows, self.domain), upto, upto >= self._head)
+        return Page(self.only.stored(rows, self.domain), upto, self._head)
 
     def end(self, ex: Executor) -> int:
         """See `Source.end`."""
@@ -145,7 +150,7 @@ class FeedSource:
             partitions=self.partitions,
         )
         upto = rows[-1][0] if len(rows) == limit else max(self._safe, after)
-        return Page(self.only.stored(rows, self.domain), upto, upto >= self._safe)
+        return Page(self.only.stored(rows, self.domain), upto, self._safe)
 
     def end(self, ex: Executor) -> int:
         """See `Source.end`: nothing can appear below it any more."""

@@ -69,18 +69,20 @@ class Subscription(Deliveries):
             SubscriptionLostError: Somebody else reads the subscription now; nothing was written.
             MisuseError: The event was not delivered here, or the connection has no transaction.
         """
-        at = self._ackable(self.position_of(event))
+        at, done = self._ackable(event)
         with self._giving_way():
             if connection is not None:
-                await self._cursor.move_on(connection, at, event)
+                await self._cursor.move_on(connection, at, done)
             elif at > self._cursor.acked:
-                await self._cursor.move_alone(at, event)
+                await self._cursor.move_alone(at, done)
 
     async def ack_with(self, event: Event, work: Callable[[Executor], object]) -> None:
-        """As `ack`, in one transaction with what ``work`` writes."""
-        at = self._ackable(self.position_of(event))
+        """As `ack`, of every part of the event, in one transaction with what ``work`` writes."""
+        at = self.position_of(event)
         with self._giving_way():
             await self._cursor.move_alone(at, event, work)
+        if at == self._delivered:
+            self._ready.clear()
 
     @asynccontextmanager
     async def transaction(self, event: Event) -> AsyncIterator[Transaction]:
@@ -93,16 +95,15 @@ class Subscription(Deliveries):
             SubscriptionLostError: Somebody else reads the subscription now.
             MisuseError: The event was not delivered here, or is acknowledged.
         """
-        at = self.position_of(event)
-        if at <= self._cursor.acked:
+        if self.position_of(event) <= self._cursor.acked:
             raise MisuseError(f"event {event.event_id} is acknowledged already")
-        at = self._ackable(at)
+        at, done = self._ackable(event)
         space = await self._core.resolve(event.space_id)
         tx = self.transaction_over(space)
         try:
             async with tx:
                 with self._giving_way():
-                    await tx.run(lambda ex: self._cursor.move(ex, at, event, again=False))
+                    await tx.run(lambda ex: self._cursor.move(ex, at, done, again=False))
                 with handling(event):
                     yield tx
         except CommitUnknownError:
@@ -126,9 +127,15 @@ class Subscription(Deliveries):
             self.begin_again()
             raise
 
-    def _ackable(self, at: int) -> int:
-        """Return up to where an ack may go: what upcasters split is done with its last part."""
-        return at - 1 if self._ready and at == self._delivered else at
+    def _ackable(self, event: Event) -> tuple[int, Event | None]:
+        """Return up to where an ack may go, and the event if that is done with.
+
+        What upcasters split is done with its last part; until then the ack is of what is before.
+        """
+        at = self.position_of(event)
+        if event.part < self._last_parts.get(at, 0):
+            return at - 1, None
+        return at, event
 
     def position_of(self, event: Event) -> int:
         """Return where an event is in the order of this reader.
@@ -136,6 +143,8 @@ class Subscription(Deliveries):
         Raises:
             MisuseError: It was not delivered here.
         """
+        if not isinstance(event, Event):
+            raise MisuseError(f"give an Event of subscription {self.name!r}, not {event!r:.80}")
         at = self._source.position(event)
         if self.key.space_id not in (ALL_SPACES, event.space_id) or at > self._delivered:
             raise MisuseError(
