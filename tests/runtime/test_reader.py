@@ -10,6 +10,7 @@ from ramax.errors import SpaceNotFoundError
 from tests._counting import counted
 from tests._domains import add, counter, documents, put
 from tests._gates import held_back
+from tests._reading import until
 
 
 async def test_reads_that_wait_are_answered_in_one_go(postgres_url):
@@ -106,7 +107,10 @@ async def test_cancelling_every_task_there_is_leaves_a_database_that_works(url, 
                 task.cancel()
             await asyncio.wait(waiting)
         async with asyncio.timeout(25):
-            # batches whose callers left go on; this one comes after them
             head = (await store.execute(add)).space_sequence
-            assert await store.events.get_space_latest_sequence() == head
-            assert await store.pstate.fetch("n") == head
+
+            async def all_is_written():  # batches whose callers left go on
+                newest = await store.events.get_space_latest_sequence()
+                return newest >= head and await store.pstate.fetch("n") == newest
+
+            await until(all_is_written)

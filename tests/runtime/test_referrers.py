@@ -1,4 +1,5 @@
 import pytest
+from sqlalchemy.util import await_only
 
 import ramax
 from ramax import Domain, MisuseError, NewEvent, Ref, StateReplacedError, field
@@ -194,3 +195,38 @@ async def test_two_domains_keep_one_index(db):
     ]
     await store.execute(lambda state, params: both)
     assert await asked(store, "x") == ["card:1", "deck:1"]
+
+
+@pytest.mark.postgres
+async def test_a_page_that_was_read_before_the_index_was_made_is_not_believed(
+    postgres_url, db_on_postgres
+):
+    """Each statement sees what is committed by then: here the index, between any two of them."""
+
+    class Interrupted:
+        def __init__(self, ex, after):
+            self.tables, self._ex, self._left = ex.tables, ex, after
+
+        def rows(self, statement, params):
+            found = self._ex.rows(statement, params)
+            self._left -= 1
+            if not self._left:
+                await_only(asked(theirs, "deck:1"))
+            return found
+
+    for after in (1, 2, 3):
+        name = f"s{after}"
+        store = await db_on_postgres.content_store(name, linked())
+        await store.execute(put, ("card:0", {"deck": Ref("deck:1")}))
+        async with ramax.connect(postgres_url) as other:
+            theirs = await other.content_store(name, linked())
+            schema = store.domain.schema
+
+            def page(ex, after=after, store=store, schema=schema):
+                options = {"prefix": "", "field": None, "after": "", "limit": 10}
+                interrupted = Interrupted(ex, after)
+                return module._page(store.space, schema, "deck:1", interrupted, **options)
+
+            found = await db_on_postgres._core.read(page)
+            assert found is None or found[1] == ["card:0"]
+            assert await asked(theirs, "deck:1") == ["card:0"]

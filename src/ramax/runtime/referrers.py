@@ -78,12 +78,16 @@ def _page(
     after: str,
     limit: int,
 ) -> tuple[int, list[str]] | None:
-    """Read a page; None where the index does not cover what is declared, and did not all along.
+    """Read a page; None where the index does not cover what is declared, or did not all along.
 
-    The guard is read after the page: an index that was given up before it is seen to be.
+    On PostgreSQL each statement has a snapshot of its own. So the guard is read on both sides of
+    the page: whoever makes an index moves the state version.
     """
+    before = facts_of(ex, space).guard
     keys = read_referrers(
         ex, space.space_id, key, prefix=prefix, field=field, after=after, limit=limit
     )
     guard = facts_of(ex, space).guard
-    return (guard.replacements, keys) if guard.indexed == schema.index else None
+    covered = before.indexed == guard.indexed == schema.index
+    same = covered and before.state_version == guard.state_version
+    return (guard.replacements, keys) if same else None
