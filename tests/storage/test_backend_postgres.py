@@ -1,4 +1,6 @@
 import asyncio
+import gc
+from contextlib import suppress
 
 import pytest
 import sqlalchemy as sa
@@ -10,6 +12,7 @@ from ramax.storage import spaces
 from ramax.storage.faults import ConnectionLostError
 from ramax.storage.spaces import list_all
 from ramax.storage.sql import Statement
+from tests._reading import until
 
 pytestmark = pytest.mark.postgres
 
@@ -155,3 +158,36 @@ async def test_a_connection_whose_begin_was_cancelled_is_not_used_again(db_on_po
     assert not backend.places.idle
     assert not backend.places.taken
     assert await read() == []
+
+
+async def test_whoever_leaves_while_it_connects_leaves_no_connection(db_on_postgres):
+    backend = db_on_postgres._core.backend
+
+    async def others():
+        query = sa.text(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid()"
+        )
+        async with db_on_postgres.connection() as connection:
+            return await connection.scalar(query)
+
+    before = await others()
+    gc.collect()
+    gc.disable()  # what is lost is to be seen
+    try:
+        for moment in range(40):  # somewhere between the first packet and the last
+            opening = asyncio.create_task(backend._hold())
+            await asyncio.sleep(moment / 2000)
+            opening.cancel()
+            with suppress(asyncio.CancelledError):
+                await backend._drop(await opening)
+        await until(_no_more_than(others, before))
+    finally:
+        gc.enable()
+
+
+def _no_more_than(count, most):
+    async def reached():
+        return await count() <= most
+
+    return reached

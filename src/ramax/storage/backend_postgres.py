@@ -117,6 +117,16 @@ class PostgresBackend:
         sa.event.listen(engine.sync_engine, "checkout", _refuse_closed)
 
     async def _hold(self) -> _Held:
+        """Connect, to the end: half open, nobody could close it."""
+        opening = asyncio.ensure_future(self._connect())
+        try:
+            return await to_its_end(opening)
+        except asyncio.CancelledError:
+            if not opening.cancelled() and opening.exception() is None:
+                await self._drop(opening.result(), broken=True)
+            raise
+
+    async def _connect(self) -> _Held:
         held = None
         try:
             held = _Held(await greenlet_spawn(self._pool.connect), self.tables)
@@ -199,7 +209,7 @@ class PostgresBackend:
                     raise
             if held is None or held.lost:
                 held = await self._replaced(held)
-            return await held.run(work)
+            return await held.read(work)
         finally:
             self._free.put_nowait(held)
 
