@@ -223,9 +223,17 @@ async def test_a_page_that_was_read_before_the_index_was_made_is_not_believed(
             schema = store.domain.schema
 
             def page(ex, after=after, store=store, schema=schema):
-                options = {"prefix": "", "field": None, "after": "", "limit": 10}
                 interrupted = Interrupted(ex, after)
-                return module._page(store.space, schema, "deck:1", interrupted, **options)
+                return module._page(
+                    store.space,
+                    schema,
+                    "deck:1",
+                    interrupted,
+                    prefix="",
+                    field=None,
+                    after="",
+                    limit=10,
+                )
 
             found = await db_on_postgres._core.read(page)
             assert found is None or found[1] == ["card:0"]
