@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from sqlalchemy.util import await_only
 
@@ -223,7 +225,7 @@ async def test_a_page_that_was_read_before_the_index_was_made_is_not_believed(
             schema = store.domain.schema
 
             def page(ex, after=after, store=store, schema=schema):
-                interrupted = Interrupted(ex, after)
+                interrupted: Any = Interrupted(ex, after)
                 return module._page(
                     store.space,
                     schema,
