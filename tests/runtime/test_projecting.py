@@ -65,6 +65,20 @@ async def test_a_command_that_fails_leaves_no_row(shops):
     assert await store.events.get_space_latest_sequence() == 2
 
 
+async def test_commands_that_fail_as_one_leave_no_row_in_a_batch_of_others(shops):
+    store = await shops.content_store("a", shop())
+    results = await asyncio.gather(
+        store.execute(add, ("placed", ["first"])),  # alone, while the others gather
+        store.execute_many([(add, ("placed", ["lost"])), (refuse, None)]),
+        store.execute(add, ("placed", ["kept"])),
+        return_exceptions=True,
+    )
+    assert isinstance(results[1], Rejected)
+    assert [row[0] for row in await rows_of(shops, store)] == ["first", "kept"]
+    assert await totals_of(shops, store) == {"placed": 2}
+    assert await store.get_checkpoint("search") == 2
+
+
 async def test_a_handler_that_fails_names_its_event_and_fails_its_command_alone(shops):
     domain = shop()
 

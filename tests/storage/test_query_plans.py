@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from ramax import Domain, NewEvent
 from ramax.storage import (
+    checkpoints,
     cursors,
     events,
     feed,
@@ -47,6 +48,14 @@ HOT: dict[str, tuple[Any, Any, dict[str, str]]] = {
     "a checkpoint": (
         cursors._read,
         {"space_id": 1, "name": "s"},
+        {
+            "sqlite": "sqlite_autoindex_projection_checkpoints_1",
+            "postgresql": "projection_checkpoints_pkey",
+        },
+    ),
+    "the checkpoints at a sequence": (
+        checkpoints._standing_at,
+        {"space_id": 1, "sequence": 7},
         {
             "sqlite": "sqlite_autoindex_projection_checkpoints_1",
             "postgresql": "projection_checkpoints_pkey",
