@@ -18,6 +18,8 @@ WRONG = [
     {"poll_interval": "1"},
     {"lease": -1},
     {"lease": 86_401},
+    {"follow": 1},
+    {"follow": "no"},
 ]
 
 

@@ -54,6 +54,7 @@ async def test_both_use_the_index_of_sequences(db, store):
         if dialect == "postgresql":
             await connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
             await connection.exec_driver_sql("SET LOCAL enable_bitmapscan = off")
+            await connection.exec_driver_sql("SET LOCAL enable_sort = off")
         for statement in (first_later, time_of):
             sql = statement.on(db._core.backend.tables)
             rows = await connection.exec_driver_sql(

@@ -25,6 +25,8 @@ class Terms:
         start = self.start
         if start not in ("beginning", "now") and (type(start) is not int or start < 0):
             raise DataError("start", start, "is 'beginning', 'now', or a position of at least 0")
+        if type(self.follow) is not bool:
+            raise DataError("follow", self.follow, "is True or False")
         for name in ("buffer", "partitions"):
             size = getattr(self, name)
             if type(size) is not int or size < 1:

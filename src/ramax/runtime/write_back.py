@@ -45,7 +45,8 @@ class MigrationStats:
 
     ``seen`` counts keys that were read in an older shape; of these ``written`` were written back,
     ``skipped`` had been rewritten or deleted by then, ``failed`` could not be written, ``dropped``
-    found no room in the queue, and ``waiting`` still wait. A later read queues a key again.
+    found no room in the queue, and ``waiting`` still wait. A later read queues a key again. Those
+    that a rebuild was about to write are in none of these.
     """
 
     seen: int = 0
