@@ -276,6 +276,8 @@ def as_applied(event: Event) -> Event:
         event.correlation_id,
         event.metadata,
     )
+    if event.part:
+        object.__setattr__(found, "part", event.part)
     return marked(found, event.version, event.tags)
 
 

@@ -76,6 +76,25 @@ async def test_an_event_that_was_split_is_projected_whole_or_not_at_all(shops):
     assert await totals_of(shops, store) == {"placed": 501, "paid": 501}
 
 
+async def test_handlers_can_tell_the_parts_of_an_event_apart_in_both_modes(shops):
+    seen: dict[str, list[int]] = {}
+    for mode in ("inline", "async"):
+        domain = shop(mode)
+
+        @domain.upcaster("ordered", from_version=1)
+        def ordered(event):
+            return [NewEvent("noted", {}), NewEvent("noted", {})]
+
+        parts = seen[mode] = []
+        search_of(domain).on("noted")(lambda event, parts=parts: parts.append(event.part))
+        store = await shops.content_store(mode, domain)
+        await shops.events.append(mode, "e", "ordered", {})  # of version 1
+        if mode == "async":
+            await store.run_projections(follow=False)
+        await store.wait_for("search")
+    assert seen == {"inline": [0, 1], "async": [0, 1]}
+
+
 async def test_two_that_run_one_projection_make_its_rows_once(durable_url):
     async with ramax.connect(durable_url) as one, ramax.connect(durable_url) as two:
         await create_tables(one)
