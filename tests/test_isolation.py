@@ -23,7 +23,6 @@ from ramax.core.datatypes.kv import KV
 from ramax.entry import Past, TransactionScope
 from ramax.errors import ConcurrencyError, EventNotFoundError
 from ramax.runtime.checkpoints import CheckpointRepository
-from ramax.runtime.content_store import SpaceEvents
 from ramax.runtime.event_log import EventLog
 from ramax.runtime.past import PastEvents, PastPState
 from ramax.runtime.pstate import SpacePState
@@ -31,6 +30,7 @@ from ramax.runtime.pstate_reader import PStateReader
 from ramax.runtime.pstate_repository import PStateRepository
 from ramax.runtime.scope import TransactionPState
 from ramax.runtime.snapshots import SpaceSnapshots
+from ramax.runtime.space_events import SpaceEvents
 from ramax.runtime.spaces import SpaceRegistry
 from ramax.runtime.subscription import Subscription
 from ramax.runtime.subscriptions import SubscriptionRepository

@@ -27,6 +27,8 @@ def test_an_event_has_all_its_fields_and_its_values_come_back():
         "timestamp": "2024-01-02T03:04:05.000000+00:00",
         "causation_id": 5,
         "correlation_id": "c",
+        "version": 1,
+        "tags": [],
     }
 
 

@@ -6,7 +6,7 @@ import pytest
 
 import ramax
 from ramax import ConcurrencyError, Event, NewEvent, Query
-from ramax.runtime.content_store import SpaceEvents
+from ramax.runtime.space_events import SpaceEvents
 from tests.concurrency._processes import run_together
 
 
@@ -128,6 +128,8 @@ async def book(store: ramax.ContentStore, new: NewEvent, query: Query) -> None:
 async def one_waits(db: ramax.Database) -> None:
     """Return when somebody waits for a lock."""
     async with asyncio.timeout(25), db.engine.connect() as connection:
+        # within one transaction PostgreSQL shows the activity of its first look again and again
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
         while True:
             waiting = await connection.exec_driver_sql(
                 "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 import ramax
-from ramax.runtime.content_store import SpaceEvents
 from ramax.runtime.event_log import EventLog
 from ramax.runtime.pstate import SpacePState
 from ramax.runtime.pstate_repository import PStateRepository
+from ramax.runtime.space_events import SpaceEvents
 from ramax.runtime.spaces import SpaceRegistry
 from tests.docs.documents import DOCS, table
 

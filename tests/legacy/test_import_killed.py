@@ -62,6 +62,16 @@ async def begin(url, *, used):
             await db.events.append("before", "e", "t", {})
 
 
+# What an import fills; the tables of features that an old database never had stay empty.
+FILLED = {
+    "events",
+    "projection_checkpoints",
+    "pstate_entities",
+    "space_sequences",
+    "spaces",
+}
+
+
 async def content(db):
     """Everything that was imported, without ids that others took part in choosing."""
     rows = await dump(db)
@@ -75,7 +85,7 @@ async def content(db):
                     row[column] = at.get(row[column])
     for name, table in rows.items():
         table[:] = sorted((r for r in table if r["space_id"] != "before"), key=repr)
-        assert table or name == "idempotency_keys"
+        assert table or name not in FILLED
     return rows
 
 

@@ -9,7 +9,7 @@ import sys
 
 import ramax
 from ramax import ConcurrencyError, NewEvent, Query
-from ramax.runtime.content_store import SpaceEvents
+from ramax.runtime.space_events import SpaceEvents
 
 TYPES, ENTITIES, TAGS = ["t1", "t2"], ["e1", "e2", "e3"], ["x", "y", "z"]
 
