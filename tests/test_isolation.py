@@ -121,7 +121,9 @@ async def dump_all(db: Database) -> Dump:
 
 
 @pytest.fixture
-async def two(db: Database) -> Two:
+async def two(durable_db: Database) -> Two:
+    """On SQLite in memory the statements are those of a file: once is enough."""
+    db = durable_db
     stores = []
     async with db.connection() as connection:
         await connection.run_sync(docs.metadata.create_all)
