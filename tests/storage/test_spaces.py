@@ -7,6 +7,7 @@ from ramax.storage.executors import CoreExecutor
 from tests._domains import documents, put
 from tests._reading import park
 from tests._tables import dump, of_space, without_space
+from tests.secrets._vaults import OneKey, secrets_of
 
 
 async def test_a_space_is_created_once_with_its_guard(db):
@@ -53,6 +54,7 @@ async def test_deleting_a_space_takes_every_row_of_it_and_none_of_another(db):
         await store.events.append("k", "noted", {}, tags=["x"])
         async with store.subscribe("subscription"):
             await park(db, store.space.space_id, "x")
+        await (await secrets_of(db, store.space.space_name, OneKey())).set("secret", 1)
     gone = stores[0].space
     before = await dump(db)
     assert set(of_space(before, gone.space_id)) == set(before)
