@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from ramax.errors import StorageError
 from ramax.storage import pstate, spaces
 from ramax.storage.executors import AsyncpgExecutor, CoreExecutor, SqliteExecutor
+from ramax.storage.faults import UniqueViolationError
 from ramax.storage.spaces import _by_id, _rename, list_all
 from ramax.storage.sql import Statement
 
@@ -40,6 +41,27 @@ async def test_every_kind_of_executor_gives_the_same_rows_and_counts(db):
     assert await by_core(db, work) == own
     postgres = db._core.backend.tables.dialect == "postgresql"
     assert kinds == {CoreExecutor, AsyncpgExecutor if postgres else SqliteExecutor}
+
+
+async def test_both_kinds_on_postgresql_copy_rows(db):
+    if db._core.backend.tables.dialect == "sqlite":
+        pytest.skip("COPY is PostgreSQL's")
+    space_id = (await db.spaces.create("s")).space_id
+    columns = ("space_id", "key", "value", "format", "updated_at", "direct")
+
+    def copying(prefix):
+        def work(ex):
+            before = len(ex.rows(keys, {}))
+            new = ((space_id, f"{prefix}{i}", b"\x01", "msgpack", 1, 0) for i in range(3000))
+            ex.copy(ex.tables.pstate, columns, new)
+            return len(ex.rows(keys, {})) - before
+
+        return work
+
+    assert await db._core.read(copying("a")) == 3000
+    assert await by_core(db, copying("b")) == 3000
+    with pytest.raises(UniqueViolationError):
+        await db._core.read(copying("a"))
 
 
 async def test_what_raises_inside_an_atomic_part_rolls_back_all_of_it(db):

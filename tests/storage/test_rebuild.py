@@ -3,7 +3,8 @@
 import pytest
 
 from ramax.storage import pstate
-from ramax.storage.rebuild import read_changed_since, read_key_count, read_stored, replace
+from ramax.storage.faults import UniqueViolationError
+from ramax.storage.rebuild import add, read_changed_since, read_key_count, read_stored, replace
 from tests._tables import dump, of_space
 
 KEYS = [f"key:{i:04}" for i in range(600)]
@@ -40,6 +41,42 @@ async def test_values_are_written_whatever_their_number(db, space, count):
     await locked(db, lambda ex: replace(ex, space.space_id, sorted(values), now=20))
     expected = dict.fromkeys(KEYS, (b"old", 10, 0)) | {k: (v, 20, 0) for k, v in values}
     assert await rows(db, space) == expected
+
+
+@pytest.mark.parametrize("count", [0, 1, 250, 251, 5000])
+async def test_new_keys_are_added_whatever_their_number(db, space, count):
+    values = [(f"added:{i:04}", f"new {i}".encode()) for i in range(count)]
+    await locked(db, lambda ex: add(ex, space.space_id, iter(values), now=20))
+    expected = dict.fromkeys(KEYS, (b"old", 10, 0)) | {k: (v, 20, 0) for k, v in values}
+    assert await rows(db, space) == expected
+
+
+async def test_what_was_added_goes_with_its_transaction(db, space):
+    before = await rows(db, space)
+
+    def work(ex):
+        read_key_count(ex, space.space_id)
+        add(ex, space.space_id, [("added", b"new")], now=20)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await locked(db, work)
+    assert await rows(db, space) == before
+
+
+async def test_adding_a_key_that_is_there_is_refused_where_it_would_be_copied(db, space):
+    if db._core.backend.tables.dialect == "sqlite":
+        pytest.skip("SQLite replaces it: nothing is faster there")
+    values = [("added", b"new"), (KEYS[0], b"new")]
+    before = await rows(db, space)
+
+    def work(ex):
+        read_key_count(ex, space.space_id)
+        add(ex, space.space_id, values, now=20)
+
+    with pytest.raises(UniqueViolationError):
+        await locked(db, work)
+    assert await rows(db, space) == before
 
 
 async def test_rows_that_are_the_same_are_not_touched(db, space):

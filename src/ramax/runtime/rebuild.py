@@ -12,6 +12,7 @@ from ramax.core.domain import Domain
 from ramax.core.unit import Guard
 from ramax.runtime.core import Core
 from ramax.runtime.refold import Refold, StaleError
+from ramax.storage.executors import Executor
 from ramax.values import Progress, Space
 
 _TAIL = 1000
@@ -89,13 +90,17 @@ class _Rebuild:
 
     async def _follow(self) -> Guard:
         """Fold what there is and return a guard that was read after it."""
-        more = True
-        while more:
-            more, guard = await self._core.read_whole(
-                lambda ex: (self._new.fold_page(ex), self._new.guard(ex))
-            )
-            self._report(guard.last_sequence)
-        return guard
+        while True:
+            more, guard = await self._core.read_whole(self._fold_page)
+            if guard is not None:
+                self._report(guard.last_sequence)
+                if not more:
+                    return guard
+
+    def _fold_page(self, ex: Executor) -> tuple[bool, Guard | None]:
+        """Fold a page; read the guard after the last one, and after each if somebody watches."""
+        more = self._new.fold_page(ex)
+        return more, self._new.guard(ex) if self._progress is not None or not more else None
 
     def _report(self, total: int) -> None:
         done = self._new.sequence

@@ -16,7 +16,7 @@ from ramax.storage.executors import Executor, Row
 from ramax.storage.links import set_indexed
 from ramax.storage.plan import WritePlan
 from ramax.storage.reads import packed, uncatchable
-from ramax.storage.rebuild import read_changed_since, read_key_count, read_stored, replace
+from ramax.storage.rebuild import add, read_changed_since, read_key_count, read_stored, replace
 from ramax.storage.spaces import domains_row, take_lock
 from ramax.storage.spill import Spill
 from ramax.values import Space
@@ -81,8 +81,8 @@ class Refold:
         assert comparison is not None
         rows = read_stored(ex, self._space.space_id, after=comparison.after, limit=self._page)
         more = len(rows) == self._page
-        for keys in _batches(comparison.differing(rows, more=more), self._page):
-            self._suspect(keys)
+        for found in _batches(comparison.differing(rows, more=more), self._page):
+            self._suspects.update(dict(found))
         return more
 
     def swap(self, ex: Executor, compared: Guard | None, now: int) -> None:
@@ -127,7 +127,7 @@ class Refold:
         build.end()
 
     def _suspect(self, keys: Iterable[str]) -> None:
-        self._suspects.update(dict.fromkeys(keys, b""))
+        self._suspects.update(dict.fromkeys(keys, _MAYBE))
 
     def _write(self, ex: Executor, guard: Guard, stamp: int) -> None:
         space_id = self._space.space_id
@@ -143,10 +143,16 @@ class Refold:
         extras = [] if names == guard.domains else [domains_row(space_id, names)]
         write_plan(ex, WritePlan([write], b"", stamp, extras))
         snapshots.drop(ex, space_id)  # whoever rebuilds does not trust what was folded before
-        for keys in _batches((key for key, _ in self._suspects.walk()), self._page):
-            found = [(key, self._values.load(key)) for key in keys]
+        new = ((k, v) for k, v in self._found(_NEW) if v is not None)
+        add(ex, space_id, new, now=stamp)
+        for found in _batches(self._found(_MAYBE), self._page):
             replace(ex, space_id, [(k, v) for k, v in found if v is not None], now=stamp)
             pstate.delete(ex, space_id, [k for k, v in found if v is None])
+
+    def _found(self, mark: bytes) -> Iterator[tuple[str, bytes | None]]:
+        """Yield the suspects of one kind with their new values."""
+        load = self._values.load
+        return ((key, load(key)) for key, found in self._suspects.walk() if found == mark)
 
 
 class Folded:
@@ -172,22 +178,25 @@ class _Comparison:
         self._key, self._value = next(new, _END)
         self.after = ""
 
-    def differing(self, rows: Sequence[Row], *, more: bool) -> Iterator[str]:
-        """Yield the keys up to the end of a page that are only on one side, or not the same."""
+    def differing(self, rows: Sequence[Row], *, more: bool) -> Iterator[tuple[str, bytes]]:
+        """Yield the keys up to the end of a page that are only on one side, or not the same.
+
+        Each comes with `_NEW` if it is not stored, or `_MAYBE`.
+        """
         for key, value, form, direct in rows:
             while self._key is not None and self._key < key:
-                yield self._key
+                yield self._key, _NEW
                 self._step()
             if self._key != key:
-                yield key
+                yield key, _MAYBE
                 continue
             if direct or packed(value, form) != self._value:
-                yield key
+                yield key, _MAYBE
             self._step()
         if rows:
             self.after = rows[-1][0]
         while self._key is not None and not more:
-            yield self._key
+            yield self._key, _NEW
             self._step()
 
     def _step(self) -> None:
@@ -195,6 +204,10 @@ class _Comparison:
 
 
 _END: tuple[str | None, bytes] = (None, b"")
+
+_NEW, _MAYBE = b"new", b""
+"""What is known of a suspect. A new one is not stored: whoever writes it before the swap is either
+found by time, which makes it a `_MAYBE`, or moves the state version."""
 
 
 def _batches(items: Iterator[T], size: int) -> Iterator[list[T]]:

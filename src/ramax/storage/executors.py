@@ -6,7 +6,7 @@ a greenlet over a held asyncpg connection, or in SQLAlchemy's `run_sync` for exp
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
@@ -39,6 +39,17 @@ class Executor(Protocol):
 
     def atomically(self, work: Callable[[], T]) -> T:
         """Run several statements as one transaction, which is there already but in autocommit."""
+        ...
+
+
+class CopyingExecutor(Executor, Protocol):
+    """What runs on PostgreSQL can do besides."""
+
+    def copy(self, table: sa.Table, columns: Sequence[str], rows: Iterable[Row]) -> None:
+        """Add rows by COPY, in the transaction that there is; none of them may be there already.
+
+        Rows are drawn as the server takes them.
+        """
         ...
 
 
@@ -113,12 +124,11 @@ class AsyncpgExecutor:
     def run_many(self, statement: Statement, params: Sequence[Params]) -> None:
         """See `Executor.run_many`."""
         sql = statement.on(self.tables)
-        rows = list(map(sql.arguments, params))
-        try:
-            # in a task: while the server is slow to take the rows, the driver waits by a timeout
-            await_only(asyncio.ensure_future(self._connection.executemany(sql.text, rows)))
-        except Exception as error:
-            raise translated(error) from error
+        _in_a_task(self._connection.executemany(sql.text, list(map(sql.arguments, params))))
+
+    def copy(self, table: sa.Table, columns: Sequence[str], rows: Iterable[Row]) -> None:
+        """See `CopyingExecutor.copy`."""
+        _in_a_task(_copy(self._connection, table, columns, rows))
 
     def atomically(self, work: Callable[[], T]) -> T:
         """See `Executor.atomically`."""
@@ -170,6 +180,14 @@ class CoreExecutor:
         """See `Executor.atomically`; the transaction is the caller's."""
         return work()
 
+    def copy(self, table: sa.Table, columns: Sequence[str], rows: Iterable[Row]) -> None:
+        """See `CopyingExecutor.copy`; a statement by way of SQLAlchemy must have come before.
+
+        The adapter sends BEGIN with the first one, and this goes past it.
+        """
+        adapted: Any = self._connection.connection.dbapi_connection
+        _in_a_task(_copy(adapted.driver_connection, table, columns, rows))
+
     def begin_immediate(self) -> None:
         """Begin for real on SQLite where the engine leaves BEGIN to the driver."""
         adapted: Any = self._connection.connection.dbapi_connection
@@ -182,3 +200,23 @@ class CoreExecutor:
             return self._connection.exec_driver_sql(sql.text, tuple(sql.arguments(params)))
         except (sa.exc.SQLAlchemyError, OSError) as error:
             raise translated(error) from error
+
+
+def _copy(
+    connection: Any, table: sa.Table, columns: Sequence[str], rows: Iterable[Row]
+) -> Coroutine[Any, Any, object]:
+    copied: Coroutine[Any, Any, object] = connection.copy_records_to_table(
+        table.name, schema_name=table.schema, columns=columns, records=rows
+    )
+    return copied
+
+
+def _in_a_task(call: Coroutine[Any, Any, object]) -> None:
+    """Wait for a call of asyncpg's that sends much.
+
+    While the server is slow to take it, the driver waits by a timeout, which needs a task.
+    """
+    try:
+        await_only(asyncio.ensure_future(call))
+    except Exception as error:
+        raise translated(error) from error

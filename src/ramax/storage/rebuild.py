@@ -1,20 +1,23 @@
 """Comparing the stored pstate of a space with a new fold of its events, and writing the rest."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ramax.core.codec import FORMAT_MSGPACK
-from ramax.storage.executors import Executor, Row
+from ramax.storage.executors import CopyingExecutor, Executor, Row
 from ramax.storage.sql import Statement, unnest
 from ramax.storage.tables import Tables
 
 _ROWS = 250
 """Rows of one INSERT on SQLite: twice as fast as one by one, and below its oldest limit of 999
 parameters."""
+
+_COLUMNS = ("space_id", "key", "value", "format", "updated_at", "direct")
 
 
 @Statement
@@ -62,7 +65,7 @@ def _replace(rows: int) -> Statement:
         insert = postgresql.insert if t.dialect == "postgresql" else sqlite.insert
         w, s = _given(t, rows), t.pstate.c
         statement = insert(t.pstate).from_select(
-            ["space_id", "key", "value", "format", "updated_at", "direct"],
+            list(_COLUMNS),
             sa.select(
                 p("space_id", type_=s.space_id.type),
                 w.c.key,
@@ -109,6 +112,24 @@ def read_changed_since(ex: Executor, space_id: int, since: int, page: int) -> It
 def read_key_count(ex: Executor, space_id: int) -> int:
     """Count the keys of a space."""
     return int(ex.rows(_count, {"space_id": space_id})[0][0])
+
+
+def add(ex: Executor, space_id: int, values: Iterable[tuple[str, bytes]], *, now: int) -> None:
+    """Write packed values of keys that are not there, as many as there may be.
+
+    Raises:
+        UniqueViolationError: One of them is there, on PostgreSQL; SQLite replaces it.
+    """
+    values = iter(values)
+    if ex.tables.dialect == "sqlite":
+        while several := list(islice(values, _ROWS)):
+            replace(ex, space_id, several, now=now)  # nothing is faster
+        return
+    for first in values:  # if there is one at all
+        rows = (
+            (space_id, key, value, FORMAT_MSGPACK, now, 0) for key, value in chain([first], values)
+        )
+        cast("CopyingExecutor", ex).copy(ex.tables.pstate, _COLUMNS, rows)
 
 
 def replace(ex: Executor, space_id: int, values: Sequence[tuple[str, bytes]], *, now: int) -> None:
