@@ -25,7 +25,8 @@ class Calls:
     def statements(self) -> int:
         """How many statements, without those that begin and end transactions.
 
-        On SQLite the driver reports each row of an `executemany`: rows in a row count once.
+        On SQLite the driver reports each row of an `executemany`, and many rows go in parts: rows
+        in a row count once.
         """
         shapes = [shape for shape in map(_shape, self.texts) if shape not in CONTROL]
         return sum(one != before for one, before in zip(shapes, ["", *shapes], strict=False))
@@ -35,6 +36,8 @@ def _shape(text: str) -> str:
     words = text.split()
     if words[0] in CONTROL:
         return words[0]
+    if words[0] == "WITH" and "INSERT INTO" in text:  # the values come first
+        return "INSERT INTO" + text.partition("INSERT INTO")[2].partition(" SELECT ")[0]
     return text.partition(" VALUES ")[0] if words[0] == "INSERT" else text
 
 

@@ -43,6 +43,47 @@ async def test_any_number_of_rows_is_written_whole(db_on_sqlite, count):
     assert {r["key"]: r["value"] for r in rows["pstate_entities"]} == puts
 
 
+@pytest.mark.parametrize("odd", [0, 30, 119])
+@pytest.mark.parametrize(
+    "own", [{"correlation_id": "c"}, {"micros": 7}, {"tags": b"\x90"}, {"version": 2}]
+)
+async def test_events_that_are_not_alike_keep_what_is_their_own(db_on_sqlite, odd, own):
+    db = db_on_sqlite
+    space = await db.spaces.create("s")
+    wanted = appended(space.space_id, 120)
+    wanted.events = [
+        row._replace(**own) if n == odd else row for n, row in enumerate(wanted.events)
+    ]
+    await write(db, plan(wanted))
+    rows = (await dump(db))["events"]
+    found = [
+        (
+            r["space_sequence"],
+            r["entity_id"],
+            r["event_type"],
+            r["payload"],
+            r["timestamp"],
+            r["causation_id"],
+            r["correlation_id"],
+            r["metadata"],
+            r["version"],
+            r["tags"],
+        )
+        for r in sorted(rows, key=lambda r: r["event_id"])
+    ]
+    assert found == list(wanted.events)
+
+
+async def test_values_are_replaced_whatever_their_number(db_on_sqlite):
+    db = db_on_sqlite
+    space = await db.spaces.create("s")
+    puts = {f"k{n:03}": bytes([n]) for n in range(120)}
+    await write(db, plan(appended(space.space_id, puts=puts)))
+    newer = {key: value * 2 for key, value in puts.items()}
+    await write(db, plan(appended(space.space_id, 1, NEW._replace(last_sequence=1), puts=newer)))
+    assert {r["key"]: r["value"] for r in (await dump(db))["pstate_entities"]} == newer
+
+
 async def test_the_hot_row_takes_the_numbers_and_the_token_of_the_write(db_on_sqlite):
     db = db_on_sqlite
     space = await db.spaces.create("s")

@@ -36,6 +36,18 @@ def test_rows_in_a_row_are_in_the_order_of_the_statement_for_several(name):
     assert len(names) < 999
 
 
+@pytest.mark.parametrize(
+    ("statement", "order"),
+    [
+        (append_sqlite.insert_alike, append_sqlite.ALIKE_PARAMETERS),
+        (pstate.upsert_alike, pstate.ALIKE_PARAMETERS),
+    ],
+)
+def test_what_rows_share_comes_after_them(statement, order):
+    assert statement.on(build_tables("sqlite")).names == order
+    assert len(order) < 999
+
+
 @pytest.mark.parametrize("name", ORDERS)
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
 def test_a_tuple_is_in_the_order_of_the_statement(name, dialect):

@@ -70,6 +70,37 @@ def upsert_values(t: Tables) -> sa.Insert:
     return _upsert(t, [_value_row(f"_{i}") for i in range(BULK)])
 
 
+ALIKE_PARAMETERS = (
+    *(f"{name}_{i}" for i in range(BULK) for name in ("key", "value")),
+    "space_id",
+    "now",
+)
+"""The order in which `upsert_alike` takes them."""
+
+
+@Statement
+def upsert_alike(t: Tables) -> sa.Insert:
+    """Write `BULK` packed values of different keys of one space, with a parameter for each.
+
+    A parameter costs as much as a column does.
+    """
+    s = t.pstate.c
+    pairs: list[tuple[Any, ...]] = [(p(f"key_{i}"), p(f"value_{i}")) for i in range(BULK)]
+    columns = sa.column("key", s.key.type), sa.column("value", s.value.type)
+    w = sa.values(*columns, name="w").data(pairs).cte("w")
+    given = {
+        "space_id": p("space_id", type_=s.space_id.type),
+        "key": w.c.key,
+        "value": w.c.value,
+        "format": sa.literal_column(f"'{FORMAT_MSGPACK}'"),
+        "updated_at": p("now", type_=s.updated_at.type),
+        "direct": sa.literal_column("0"),
+    }
+    # SQLite takes ON CONFLICT for a join where there is no WHERE
+    rows = sa.select(*given.values()).where(sa.true())
+    return _over(_insert(t).from_select(list(given), rows))
+
+
 def _value_row(end: str = "") -> dict[str, sa.BindParameter[Any]]:
     return {
         "space_id": p(f"space_id{end}"),
@@ -82,8 +113,14 @@ def _value_row(end: str = "") -> dict[str, sa.BindParameter[Any]]:
 
 
 def _upsert(t: Tables, rows: Any) -> sa.Insert:
-    insert = postgresql.insert if t.dialect == "postgresql" else sqlite.insert
-    statement = insert(t.pstate).values(rows)
+    return _over(_insert(t).values(rows))
+
+
+def _insert(t: Tables) -> "postgresql.Insert | sqlite.Insert":
+    return (postgresql.insert if t.dialect == "postgresql" else sqlite.insert)(t.pstate)
+
+
+def _over(statement: "postgresql.Insert | sqlite.Insert") -> sa.Insert:
     return statement.on_conflict_do_update(
         index_elements=["space_id", "key"],
         set_={c: statement.excluded[c] for c in ("value", "format", "updated_at", "direct")},
