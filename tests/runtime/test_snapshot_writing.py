@@ -21,7 +21,8 @@ async def test_a_fold_is_stored_with_what_it_knows(db):
     domain = Domain("counter", lambda state, _: state.__setitem__("n", 1), fold_version=4)
     store = await db.content_store("s", domain)
     event = await store.events.append("n", "added", {})
-    fold = await Past(db._core, store.space, domain, 1).folded()
+    past = Past(db._core, store.space, domain, 1)  # its values are closed when it is forgotten
+    fold = await past.folded()
     assert fold.latest == event.micros
     assert await save(db._core, fold, domain)
     [found] = await store.snapshots.list()
