@@ -32,6 +32,7 @@ from ramax.errors import (
     Rejected,
     SchemaError,
     SchemaOutOfDateError,
+    SearchDisabledError,
     SpaceExistsError,
     SpaceNameError,
     SpaceNotEmptyError,
@@ -48,6 +49,7 @@ from ramax.errors import (
 )
 from ramax.runtime.findings import SpaceReport
 from ramax.runtime.subscription import Subscription
+from ramax.runtime.text_search import ALL
 from ramax.values import (
     ChainHead,
     Commit,
@@ -55,11 +57,13 @@ from ramax.values import (
     NewEvent,
     Progress,
     Ref,
+    SearchHit,
     Space,
     SpaceStats,
 )
 
 __all__ = [
+    "ALL",
     "Applicator",
     "BatchReport",
     "BranchNotFoundError",
@@ -98,6 +102,8 @@ __all__ = [
     "Schema",
     "SchemaError",
     "SchemaOutOfDateError",
+    "SearchDisabledError",
+    "SearchHit",
     "Space",
     "SpaceExistsError",
     "SpaceNameError",

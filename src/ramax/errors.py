@@ -38,6 +38,7 @@ RamaxError                          code, retryable; fields first, the message i
 └── MisuseError (RuntimeError)      fix the code, do not catch
     ├── DomainMismatchError         space, missing
     ├── NestedTransactionError · TransactionFailedError · ClosedError
+    ├── SearchDisabledError         space, filling: its texts have no index
     └── StateReplacedError          a scan ran across a rebuild's swap
 """
 
@@ -569,6 +570,20 @@ class ClosedError(MisuseError):
     """The database handle, or the transaction, is closed."""
 
     code = "misuse.closed"
+
+
+class SearchDisabledError(MisuseError):
+    """The texts of the space have no index, or it is being made: ``filling``."""
+
+    code = "misuse.search_disabled"
+
+    def __init__(self, space: str, *, filling: bool) -> None:
+        self.space, self.filling = space, filling
+        super().__init__(
+            f"the texts of space {space!r} are still being indexed"
+            if filling
+            else f"space {space!r} is not searched; db.spaces.enable_search makes it so"
+        )
 
 
 class StateReplacedError(MisuseError):

@@ -363,6 +363,21 @@ class SnapshotInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchHit:
+    """Something whose text was searched for; ``score`` compares within one answer only.
+
+    ``type`` is ``kv``, ``json``, ``log`` (then ``key`` is the sequence as text), ``pstate``, or
+    ``vectors`` for what only a vector found.
+    """
+
+    space: str
+    type: str
+    key: str
+    snippet: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class ChainHead:
     """The newest link of a space's hash chain: the SHA-256 of all its events up to a sequence.
 

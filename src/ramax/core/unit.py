@@ -10,6 +10,7 @@ from ramax.core.codec import decode, encode_payload
 from ramax.core.domain import OWN_TYPES, Command, Domain
 from ramax.core.entity import Link
 from ramax.core.folding import apply_event
+from ramax.core.fulltext.documents import Searched
 from ramax.core.limits import (
     check_entity_id,
     check_name,
@@ -31,8 +32,9 @@ class Guard(NamedTuple):
     ``checkpoint`` is the sequence up to which the pstate is folded; ``domains`` are the names of
     the domains that folded it, None where nobody recorded them. ``head_hash`` is the newest hash
     of a space that has a hash chain. ``indexed`` says which fields
-    have an index of all their references, None where there is none. ``in_step`` are inline
-    projections that are known to be where the pstate is; None where nobody has looked.
+    have an index of all their references, None where there is none. ``searched`` says what of the
+    space has an index of its texts. ``in_step`` are inline projections that are known to be where
+    the pstate is; None where nobody has looked.
     """
 
     last_sequence: int
@@ -42,6 +44,7 @@ class Guard(NamedTuple):
     domains: frozenset[str] | None
     head_hash: bytes | None = None
     indexed: str | None = None
+    searched: Searched | None = None
     in_step: frozenset[str] | None = None
 
     @property
@@ -130,6 +133,7 @@ class SpaceWrite:
             guard.domains if self.domains is None else self.domains,
             self.head_hash,
             None if self.index_lost else guard.indexed,
+            guard.searched,
             self.in_step,
         )
 

@@ -1,7 +1,8 @@
 """The public handles: those of the runtime, with the clients of the features."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -11,11 +12,14 @@ from ramax.core.datatypes.datatype import DataType
 from ramax.core.domain import Domain
 from ramax.entry.features import DataTypes, secrets_of
 from ramax.entry.operations import run_operation
-from ramax.runtime import content_store, database, past, scope, transaction
+from ramax.errors import DataError
+from ramax.runtime import content_store, database, past, scope, text_search, transaction
 from ramax.runtime.core import SpaceLike
 from ramax.runtime.partition import Partition
 from ramax.runtime.past_access import PastAccess
 from ramax.secrets.client import Secrets
+from ramax.runtime.text_search import MOST, AllSpaces, Wish, fused
+from ramax.values import SearchHit
 
 T = TypeVar("T")
 
@@ -87,6 +91,44 @@ class ContentStore(DataTypes, content_store.ContentStore):
             FoldError: Likewise: an applicator failed.
         """
         return cast("Past", super().as_of(at))
+
+    async def search(
+        self,
+        text: str,
+        *,
+        types: Iterable[str] | None = None,
+        limit: int = 10,
+        offset: int = 0,
+        collection: str | None = None,
+        vector: Sequence[float] | None = None,
+    ) -> list[SearchHit]:
+        """Search the texts of this space, best first; no other space is looked at, or counts.
+
+        All words have to occur; ``"a phrase"``, ``-without``, ``begin*`` and ``OR`` mean what they
+        mean elsewhere, and nothing that is typed is an error. Case and accents do not count.
+
+        Args:
+            types: Some of ``kv``, ``json``, ``log`` and ``pstate``; all unless given.
+            limit: 1 to 1,000.
+            offset: 0 to 1,000; how many to leave out, for the next page.
+            collection: Of vectors, whose keys are those of what they stand for; with ``vector``,
+                what is nearest to it is fused in, by reciprocal rank.
+
+        Raises:
+            SearchDisabledError: `SpaceRegistry.enable_search` was not called, or still runs.
+            DataError: A type or bound is wrong, or the text is over 2,000 characters.
+            VectorError, CollectionNotFoundError: The vector does not fit, or has no collection.
+        """
+        wish = Wish.of(text, types, limit, offset)
+        if collection is None and vector is None:
+            return await text_search.search(self._core, self.space, self.domain, wish)
+        if collection is None or vector is None:
+            raise DataError("collection", collection, "goes with a vector")
+        both = replace(wish, limit=MOST, offset=0)
+        found = await text_search.search(self._core, self.space, self.domain, both)
+        near = await self.vectors.search(collection, vector, k=MOST)
+        hits = fused(self.space.space_name, found, [match.key for match in near])
+        return hits[offset : offset + limit]
 
     def transaction(self) -> Transaction:
         """Open a transaction over this space: ``async with store.transaction() as tx``."""
@@ -161,6 +203,34 @@ class Database(database.Database):
             DataError: There is no such operation, or an argument is missing, unknown or wrong.
         """
         return await run_operation(self, command)
+
+    async def search(
+        self,
+        text: str,
+        *,
+        spaces: Iterable[SpaceLike] | AllSpaces,
+        types: Iterable[str] | None = None,
+        limit: int = 10,
+        offset: int = 0,
+    ) -> list[SearchHit]:
+        """Search the texts of several spaces, the best of each first; see `ContentStore.search`.
+
+        Each space is ranked by itself; a score is 1 / (60 + rank in its space).
+
+        Args:
+            spaces: Which, always said; or `ALL`, those that are searched.
+
+        Raises:
+            SearchDisabledError: One of the spaces named is not searched.
+            SpaceNotFoundError: There is no such space.
+        """
+        wish = Wish.of(text, types, limit, offset)
+        if isinstance(spaces, AllSpaces):
+            return await text_search.search_spaces(self._core, None, wish)
+        if isinstance(spaces, (str, int)) or not isinstance(spaces, Iterable):
+            raise DataError("spaces", spaces, "give a list of spaces, or ramax.ALL")
+        chosen = [await self._core.resolve(space) for space in spaces]
+        return await text_search.search_spaces(self._core, chosen, wish)
 
     def transaction(self, *spaces: Any) -> Transaction:
         """Open a transaction over several spaces: ``async with db.transaction("a", "b") as tx``.

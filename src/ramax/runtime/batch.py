@@ -35,7 +35,9 @@ from ramax.storage.reads import (
 )
 from ramax.storage.spaces import domains_row
 from ramax.storage.stored_log import StoredLog
+from ramax.storage.tables import DialectName
 from ramax.storage.tags import tag_rows
+from ramax.storage.text_index import search_rows
 from ramax.values import Commit
 
 
@@ -148,7 +150,8 @@ def run_batch(ex: Executor, attempt: Attempt) -> None:
     writes = [w for unit in attempt.units.values() if (w := unit.write()) is not None]
     done: Mapping[int, EventIds] = {}
     if writes:
-        attempt.plan = WritePlan(writes, attempt.token, attempt.now, _extras(attempt, writes))
+        extras = _extras(ex.tables.dialect, attempt, writes)
+        attempt.plan = WritePlan(writes, attempt.token, attempt.now, extras)
         done = write_plan(ex, attempt.plan)
     _conclude(ex, attempt, writes, done)
 
@@ -323,7 +326,7 @@ def _repeat(ex: Executor, attempt: Attempt, trial: Trial, unit: SpaceUnit) -> bo
     return True
 
 
-def _extras(attempt: Attempt, writes: Sequence[SpaceWrite]) -> list[Extra]:
+def _extras(dialect: DialectName, attempt: Attempt, writes: Sequence[SpaceWrite]) -> list[Extra]:
     extras = [domains_row(w.space_id, w.domains) for w in writes if w.domains is not None]
     rows = [
         idempotency.row(space_id, key, trial.job.fingerprint, trial.groups, trial.head, attempt.now)
@@ -335,7 +338,9 @@ def _extras(attempt: Attempt, writes: Sequence[SpaceWrite]) -> list[Extra]:
     extras += tag_rows(writes)
     for write in writes:
         extras += hash_rows(write)
-    return extras + index_rows(writes) + projection_rows(writes, attempt.now)
+    extras += index_rows(writes)
+    extras += projection_rows(writes, attempt.now)
+    return extras + search_rows(dialect, writes)
 
 
 def _conclude(

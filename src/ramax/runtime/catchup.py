@@ -17,6 +17,7 @@ from ramax.storage.links import index_rows
 from ramax.storage.plan import WritePlan
 from ramax.storage.reads import Facts, StoredSource, read_event_types, read_facts
 from ramax.storage.spaces import domains_row, take_lock
+from ramax.storage.text_index import search_rows
 from ramax.values import Space
 
 
@@ -128,6 +129,6 @@ def fold_gap(ex: Executor, space: Space, domain: Domain, limit: int, now: int) -
         index_lost=state.index != guard.indexed,
     )
     extras = [domains_row(space.space_id, names)] if write.domains is not None else []
-    extras += index_rows([write])
+    extras += [*index_rows([write]), *search_rows(ex.tables.dialect, [write])]
     write_plan(ex, WritePlan([write], b"", now, extras))
     return len(rows)

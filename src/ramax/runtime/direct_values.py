@@ -15,6 +15,7 @@ from ramax.storage import pstate
 from ramax.storage.executors import Executor
 from ramax.storage.links import replace_links, set_indexed
 from ramax.storage.spaces import move_state_version, take_lock
+from ramax.storage.text_index import keep_text
 from ramax.values import Space
 
 
@@ -31,6 +32,7 @@ async def put(core: Core, space: Space, schema: Schema, key: str, value: Any) ->
         stamp = max(now, guard.last_timestamp)
         pstate.put(ex, saved.space_id, [(key, packed)], now=stamp, direct=True)
         _relink(ex, saved, guard, schema, key, packed)
+        keep_text(ex, saved.space_id, guard.searched, {key: packed})
 
     await core.locked(f"put in space {saved.space_name!r}", work)
     core.cache.forget(saved.space_id)
@@ -44,6 +46,7 @@ async def delete(core: Core, space: Space, schema: Schema, key: str) -> bool:
         guard = _lock(ex, space, key)
         pstate.delete(ex, space.space_id, [key])
         _relink(ex, space, guard, schema, key, None)
+        keep_text(ex, space.space_id, guard.searched, {}, [key])
         return there is not None
 
     deleted = await core.locked(f"delete in space {space.space_name!r}", work)

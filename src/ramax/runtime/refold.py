@@ -9,7 +9,7 @@ from ramax.core.state import Packed
 from ramax.core.unit import Guard, SpaceWrite
 from ramax.runtime.catchup import facts_of, fold_rows
 from ramax.runtime.link_index import IndexBuild
-from ramax.storage import pstate, snapshots
+from ramax.storage import pstate, snapshots, text_index
 from ramax.storage.backend import write_plan
 from ramax.storage.events import read_page
 from ramax.storage.executors import Executor, Row
@@ -110,6 +110,7 @@ class Refold:
             for keys in read_changed_since(ex, space_id, compared.last_timestamp, self._page):
                 self._suspect(keys)
         self._index(ex, guard)
+        self._index_texts(ex, guard)
         self._write(ex, guard, max(now, guard.last_timestamp))
         if compared is not None and read_key_count(ex, space_id) != len(self._values):
             raise StaleError  # a key went meanwhile that only other applicators would delete
@@ -125,6 +126,13 @@ class Refold:
         for values in _batches(self._values.walk(), self._page):
             build.add(values)
         build.end()
+
+    def _index_texts(self, ex: Executor, guard: Guard) -> None:
+        """Make the index of texts anew, all of it: perhaps that is what the rebuild is for."""
+        if guard.searched is not None:
+            text_index.begin(ex, self._space.space_id)
+            for values in _batches(self._values.walk(), self._page):
+                text_index.keep_text(ex, self._space.space_id, guard.searched, dict(values))
 
     def _suspect(self, keys: Iterable[str]) -> None:
         self._suspects.update(dict.fromkeys(keys, _MAYBE))

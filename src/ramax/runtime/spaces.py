@@ -1,11 +1,12 @@
 """The registry of spaces as users see it: ``db.spaces``."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from ramax.core.fulltext.documents import declared
 from ramax.core.limits import validate_space_name
 from ramax.errors import DataError, MisuseError, SpaceExistsError, SpaceNotFoundError
-from ramax.runtime import chain
+from ramax.runtime import chain, text_search
 from ramax.runtime.core import Core, SpaceLike
 from ramax.storage import projections, spaces
 from ramax.storage.executors import Executor
@@ -188,6 +189,42 @@ class SpaceRegistry:
         """
         found = await self._core.resolve(space)
         return await chain.head(self._core, found) if found.space_id else None
+
+    async def enable_search(
+        self,
+        space: SpaceLike,
+        *,
+        types: Iterable[str] | None = None,
+        fields: Mapping[str, Sequence[str]] | None = None,
+        progress: Callable[[Progress], object] | None = None,
+    ) -> None:
+        """Index the texts of a space: those that are there, and from now on every change with it.
+
+        Live writes go on meanwhile. Does nothing where the same is indexed; what is indexed
+        otherwise, or was interrupted, is made anew. A space that is not searched pays nothing.
+
+        Args:
+            types: Some of ``kv``, ``json`` and ``log``; all of them unless given.
+            fields: Of the application's own values: names of fields by the prefix of the key,
+                such as ``{"contact:": ["name", "notes"]}``; the longest prefix counts.
+            progress: Called after each page of keys that are there.
+
+        Raises:
+            SpaceNotFoundError: There is no such space.
+            DataError: A type, a prefix or a list of fields is not one.
+            ConflictError: Somebody else began the same meanwhile.
+        """
+        what = declared(None if types is None else list(types), fields)
+        found = await self._core.saved(space)
+        await text_search.enable(self._core, found, what, progress)
+
+    async def disable_search(self, space: SpaceLike) -> None:
+        """Drop the index of a space's texts; what it holds stays as it is.
+
+        Raises:
+            SpaceNotFoundError: There is no such space.
+        """
+        await text_search.disable(self._core, await self._core.saved(space))
 
     async def delete(self, space: SpaceLike, *, force: bool = False) -> None:
         """Delete a space; with ``force`` everything in it goes, for good, in one transaction.

@@ -25,6 +25,7 @@ from ramax.storage.executors import Executor
 from ramax.storage.links import replace_links
 from ramax.storage.reads import read_facts
 from ramax.storage.spaces import move_state_version, take_lock
+from ramax.storage.text_index import keep_text
 from ramax.storage.write_back import Renewal, replace_exactly
 
 logger = logging.getLogger("ramax.write_back")
@@ -91,6 +92,7 @@ def write_back(ex: Executor, space_id: int, space_name: str, keys: Mapping[str, 
     done.written = {key: new for key, _, new in replace_exactly(ex, space_id, wanted)}
     if done.written:
         move_state_version(ex, space_id)
+        keep_text(ex, space_id, facts.guard.searched, done.written)
         if facts.guard.indexed is not None:
             _relink(ex, space_id, facts.guard.indexed, keys, done.written)
     return done

@@ -12,7 +12,7 @@ from ramax.errors import DataError
 from ramax.storage.forms import dialect_of
 from ramax.storage.schema import read_schema, read_state
 from ramax.storage.schema_lock import schema_transaction
-from ramax.storage.tables import VERSION_TABLE, DialectName, build_tables
+from ramax.storage.tables import TOKENS_TABLE, VERSION_TABLE, DialectName, build_tables
 from ramax.values import Progress
 
 _PACKAGED = Path(__file__).parents[1] / "migrations"
@@ -119,7 +119,9 @@ def include_name(name: str | None, type_: str, _parent_names: Mapping[str, Any])
 
     Without it the application's autogenerate finds our tables and proposes to drop them.
     """
-    return type_ != "table" or name not in _our_names("sqlite", None)
+    if type_ != "table" or name is None:
+        return True
+    return name not in _our_names("sqlite", None) and not name.startswith(TOKENS_TABLE)
 
 
 def _our_names(dialect: DialectName, schema: str | None) -> set[str]:

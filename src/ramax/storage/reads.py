@@ -11,6 +11,7 @@ from sqlalchemy import bindparam as p
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from ramax.core.codec import FORMAT_MSGPACK, decode
+from ramax.core.fulltext.documents import searched
 from ramax.core.state import Packed, ReadFailedError, Tagged
 from ramax.core.unit import Guard
 from ramax.errors import StorageError
@@ -46,6 +47,7 @@ def _guard_columns(t: Tables) -> list[sa.ColumnElement[Any]]:
         t.spaces.c.domains,
         q.head_hash,
         t.spaces.c.indexed,
+        t.spaces.c.searched,
     ]
 
 
@@ -142,7 +144,8 @@ def packed(value: bytes, format_: str) -> Packed:
 
 
 def _as_guard(row: Sequence[Any]) -> Guard:
-    last_sequence, state_version, last_timestamp, checkpoint, domains, head_hash, indexed = row
+    last_sequence, state_version, last_timestamp, checkpoint, domains, head_hash, *marks = row
+    indexed, text = marks
     return Guard(
         last_sequence,
         state_version,
@@ -151,6 +154,7 @@ def _as_guard(row: Sequence[Any]) -> Guard:
         None if domains is None else frozenset(decode(domains)),
         head_hash,
         indexed,
+        None if text is None else searched(text),
     )
 
 

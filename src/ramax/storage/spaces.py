@@ -1,6 +1,7 @@
 """The registry of spaces: rows of `spaces`, each with its guard in `space_sequences`."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,7 +16,7 @@ from ramax.storage import secrets
 from ramax.storage.executors import Executor, Row
 from ramax.storage.plan import Extra
 from ramax.storage.sql import Statement
-from ramax.storage.tables import Tables
+from ramax.storage.tables import TOKENS_TABLE, Tables
 from ramax.values import EPOCH, Space, from_micros
 
 DEFAULT = "default"
@@ -287,8 +288,16 @@ def delete(ex: Executor, space: Space, *, force: bool) -> None:
         keys += secrets.count(ex, space.space_id)
         if ever or keys:
             raise SpaceNotEmptyError(space.space_name, ever, keys)
+    if ex.tables.dialect == "sqlite":
+        ex.run(drop_tokens(space.space_id), {})
     for statement in delete_statements(ex.tables):
         ex.run(statement, {"space_id": space.space_id})
+
+
+@lru_cache(maxsize=1024)
+def drop_tokens(space_id: int) -> Statement:
+    """Drop the tokens of a space that is searched, if there are any (SQLite)."""
+    return Statement(lambda _: sa.text(f"DROP TABLE IF EXISTS {TOKENS_TABLE}{space_id}"))
 
 
 _DELETES: dict[Tables, list[Statement]] = {}

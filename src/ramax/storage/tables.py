@@ -5,13 +5,17 @@ from functools import cache
 from typing import Any, Literal
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 DialectName = Literal["sqlite", "postgresql"]
 
-HEAD = "ramax_0011"
+HEAD = "ramax_0012"
 """The newest Alembic revision that this code works with."""
 
 VERSION_TABLE = "ramax_alembic_version"
+
+TOKENS_TABLE = "ramax_search_"
+"""With the id of a space behind it: its table of tokens, no part of the metadata (SQLite)."""
 
 EVENT_ID_SEQUENCE = "event_id_seq"
 """Begins at 0, which whoever creates it draws at once: from then on its ``last_value`` is always an
@@ -40,6 +44,7 @@ class Tables:
     replicas: sa.Table
     secret_keys: sa.Table
     secrets: sa.Table
+    search_documents: sa.Table
 
     @property
     def owned_by_space(self) -> tuple[sa.Table, ...]:
@@ -81,6 +86,7 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         sa.Column("metadata", blob),  # MessagePack map, or NULL for {}
         sa.Column("domains", blob),  # MessagePack list of names whose fold the pstate is
         sa.Column("indexed", sa.Text()),  # fields whose references are all in pstate_refs
+        sa.Column("searched", sa.Text()),  # JSON: what search_documents has the texts of
         sa.UniqueConstraint("space_name", name="uq_spaces_space_name"),
         sqlite_autoincrement=True,
     )
@@ -277,6 +283,35 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         sa.Column("origin", blob, nullable=False),
         sa.Column("deleted", sa.SmallInteger(), nullable=False),
     )
+    document_keys: list[sa.Column[Any] | sa.Constraint | sa.Index] = (
+        [
+            keyed(),
+            sa.Column("key", key_text, primary_key=True),
+            sa.Column("tokens", postgresql.TSVECTOR(), nullable=False),
+            sa.Index(
+                "ix_search_documents_tokens",
+                "tokens",
+                postgresql_using="gin",
+                postgresql_with={"fastupdate": "off"},
+            ),
+        ]
+        if postgres
+        else [
+            # what a table of tokens knows a text by; a rowid without a column changes with VACUUM
+            sa.Column("document_id", big, primary_key=True),
+            sa.Column("space_id", big, nullable=False),
+            sa.Column("key", key_text, nullable=False),
+            sa.Column("tokens", sa.Text(), nullable=False),
+            sa.UniqueConstraint("space_id", "key", name="uq_search_documents_space_key"),
+        ]
+    )
+    search_documents = sa.Table(
+        "search_documents",
+        metadata,
+        *document_keys,
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+    )
     return Tables(
         metadata,
         dialect,
@@ -296,6 +331,7 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         replicas,
         secret_keys,
         secrets,
+        search_documents,
     )
 
 
