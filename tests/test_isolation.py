@@ -136,6 +136,7 @@ async def two(durable_db: Database) -> Two:
         assert await drain(store.pstate.referrers("k0")) == ["link:1"]
         await store.update_checkpoint(3, name="reader")
         await db.spaces.enable_hash_chain(name)
+        await db.spaces.enable_search(name, fields={"": ["of"]})
         await store.snapshots.take(4)
         async with store.subscribe("subscription", start=2) as s:
             await s.ack(await anext(s))
@@ -299,6 +300,13 @@ async def chained_anew(two: Two) -> Any:
     return await two.db.spaces.enable_hash_chain(two.space)
 
 
+async def found_text(two: Two, search: Awaitable[Any]) -> Any:
+    found = await search
+    assert found
+    assert await two.mine.search(THEIRS) == []
+    return found
+
+
 def in_the_past(look: Callable[[Past], Any]) -> Verb:
     async def verb(two: Two) -> Any:
         return look(await two.mine.as_of(3))
@@ -324,6 +332,8 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "delete": lambda t: t.db.spaces.delete(MINE, force=True),
         "enable_hash_chain": lambda t: chained_anew(t),
         "disable_hash_chain": lambda t: t.db.spaces.disable_hash_chain(t.space),
+        "enable_search": lambda t: t.db.spaces.enable_search(MINE),
+        "disable_search": lambda t: t.db.spaces.disable_search(t.space),
         "hash_chain_head": lambda t: t.db.spaces.hash_chain_head(MINE),
     },
     EventLog: {
@@ -372,6 +382,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "as_of": lambda t: t.mine.as_of(3).pstate.get_many(KEYS),
         "at": lambda t: t.theirs.at(MINE).kv.put("k0", 1),
         "part": lambda t: t.mine.part(KV).get("k0"),
+        "search": lambda t: found_text(t, t.mine.search(f"{THEIRS} OR {MINE}")),
         "kv": lambda t: t.mine.kv.put("k0", 1),
         "log": lambda t: t.mine.log.append("t", {}),
         "cells": lambda t: t.mine.cells.set("k0", 1),
@@ -543,6 +554,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
     },
     Database: {
         "in_space": lambda t: in_a_space(t, lambda s: s.kv.put("k0", 1)),
+        "search": lambda t: found_text(t, t.db.search(f"{THEIRS} OR {MINE}", spaces=[MINE])),
         "content_store": lambda t: t.db.content_store(MINE, documents()),
         "transaction": lambda t: in_transaction(t, lambda tx: tx.execute(fill, MINE)),
         "run_transaction": lambda t: t.db.run_transaction(
@@ -734,6 +746,7 @@ WITHOUT_SPACE = {
     "parked._of_feed": "what a subscription over all spaces has put aside",
     "notifications._notify": "a hint to other processes",
     "append_sqlite._newest_event_id": "the counter of event ids",
+    "text_index._all_searched": "the registry: the spaces that are searched",
     "import_rows._new_space": "the registry: the space that gets its id by this",
 }
 COUNTERS = "import_ids"

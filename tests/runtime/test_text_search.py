@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 import ramax
-from ramax import ALL, DataError, Domain, NewEvent, SearchDisabledError, SpaceNotFoundError
-from ramax.errors import ConflictError
+from ramax import ALL, DataError, Domain, NewEvent, SpaceNotFoundError
+from ramax.errors import ConflictError, SearchDisabledError
 from ramax.runtime import text_search
 from ramax.runtime.text_search import Wish
 from tests._tables import dump
