@@ -1,4 +1,4 @@
-"""ramax_0010 on a filled database: down forgets the indexes of texts alone, up makes room again."""
+"""ramax_0012 on a filled database: down forgets the indexes of texts alone, up makes room again."""
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -16,7 +16,7 @@ async def test_down_and_up_again_keeps_every_row_but_the_texts(durable_url):
         assert len(await store.search("words")) == 1
     engine = create_async_engine(durable_url)
     assert await migrate.check(engine) == []
-    await migrate.downgrade(engine, "ramax_0009")
+    await migrate.downgrade(engine, "ramax_0011")
     async with engine.connect() as connection:
         names = await connection.run_sync(lambda c: sa.inspect(c).get_table_names())
     assert [name for name in names if name.startswith((TOKENS_TABLE, "search_"))] == []

@@ -17,8 +17,8 @@ from ramax.runtime import content_store, database, past, scope, text_search, tra
 from ramax.runtime.core import SpaceLike
 from ramax.runtime.partition import Partition
 from ramax.runtime.past_access import PastAccess
-from ramax.secrets.client import Secrets
 from ramax.runtime.text_search import MOST, AllSpaces, Wish, fused
+from ramax.secrets.client import Secrets
 from ramax.values import SearchHit
 
 T = TypeVar("T")
