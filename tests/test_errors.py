@@ -57,6 +57,7 @@ EXAMPLES = [
     errors.DataError("key", 23, "must be text"),
     errors.UpcastError("acme", 41, "added", 1, KeyError("n")),
     errors.SchemaError("card", "level", "card:1", "x", "must be int"),
+    errors.SearchDisabledError("acme", "is still being indexed"),
     errors.ClockSkewError(7, 400_000),
     errors.SecretDecryptError("acme", "api", "it was changed"),
     errors.CircularRefError(["a", "b"]),

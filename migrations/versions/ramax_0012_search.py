@@ -12,26 +12,22 @@ depends_on = None
 
 def upgrade() -> None:
     postgres = op.get_context().dialect.name == "postgresql"
+    big = sa.BigInteger() if postgres else sa.Integer()
+    key = sa.Text(collation="C") if postgres else sa.Text()
     op.add_column("spaces", sa.Column("searched", sa.Text()))
-    if postgres:
-        keys = [
-            sa.Column("space_id", sa.BigInteger(), primary_key=True, autoincrement=False),
-            sa.Column("key", sa.Text(collation="C"), primary_key=True),
-            sa.Column("tokens", postgresql.TSVECTOR(), nullable=False),
-        ]
-    else:
-        keys = [
-            sa.Column("document_id", sa.Integer(), primary_key=True),
-            sa.Column("space_id", sa.Integer(), nullable=False),
-            sa.Column("key", sa.Text(), nullable=False),
-            sa.Column("tokens", sa.Text(), nullable=False),
-            sa.UniqueConstraint("space_id", "key", name="uq_search_documents_space_key"),
-        ]
     op.create_table(
         "search_documents",
-        *keys,
+        sa.Column("document_id", big, sa.Identity(), nullable=False)
+        if postgres
+        else sa.Column("document_id", big, primary_key=True),
+        sa.Column("space_id", big, nullable=False),
+        sa.Column("key", key, nullable=False),
         sa.Column("type", sa.Text(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("tokens", postgresql.TSVECTOR() if postgres else sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("space_id", "key", name="pk_search_documents")
+        if postgres
+        else sa.UniqueConstraint("space_id", "key", name="uq_search_documents_space_key"),
     )
     if postgres:
         op.create_index(

@@ -38,7 +38,7 @@ RamaxError                          code, retryable; fields first, the message i
 └── MisuseError (RuntimeError)      fix the code, do not catch
     ├── DomainMismatchError         space, missing
     ├── NestedTransactionError · TransactionFailedError · ClosedError
-    ├── SearchDisabledError         space, filling: its texts have no index
+    ├── SearchDisabledError         space, reason: its texts have no index
     └── StateReplacedError          a scan ran across a rebuild's swap
 """
 
@@ -573,17 +573,13 @@ class ClosedError(MisuseError):
 
 
 class SearchDisabledError(MisuseError):
-    """The texts of the space have no index, or it is being made: ``filling``."""
+    """The texts of the space have no index, or it is still being made: the reason."""
 
     code = "misuse.search_disabled"
 
-    def __init__(self, space: str, *, filling: bool) -> None:
-        self.space, self.filling = space, filling
-        super().__init__(
-            f"the texts of space {space!r} are still being indexed"
-            if filling
-            else f"space {space!r} is not searched; db.spaces.enable_search makes it so"
-        )
+    def __init__(self, space: str, reason: str = "is not searched") -> None:
+        self.space, self.reason = space, reason
+        super().__init__(f"space {space!r} {reason}; db.spaces.enable_search indexes its texts")
 
 
 class StateReplacedError(MisuseError):

@@ -48,6 +48,17 @@ def test_every_data_type_has_its_commands(made_url):
     assert (match["key"], match["metadata"]) == ("k", {"l": "en"})
 
 
+def test_a_space_is_searched(made_url):
+    ask(made_url, "kv", "put", "k", '"green tea"', "--space", "a")
+    assert "enable-search" in fail("search", "text", "tea", "--space", "a", "--url", made_url)
+    succeed("spaces", "enable-search", "a", "--field", "note:=text", "--url", made_url)
+    [hit] = ask(made_url, "search", "text", "tea", "--space", "a")["hits"]
+    assert (hit["type"], hit["key"], hit["snippet"]) == ("kv", "k", "k green tea")
+    assert "FIELD" in run("spaces", "enable-search", "a", "--field", "x", "--url", made_url).stderr
+    succeed("spaces", "disable-search", "a", "--url", made_url)
+    fail("search", "text", "tea", "--space", "a", "--url", made_url)
+
+
 def test_a_reading_command_makes_no_space(made_url):
     assert ask(made_url, "kv", "list", "--space", "new") == {"keys": []}
     assert '"new"' not in succeed("spaces", "list", "--json", "--url", made_url)
@@ -64,7 +75,7 @@ def test_what_is_refused_is_one_line(made_url):
 def test_there_is_a_command_for_each_operation_of_a_space():
     listed = {
         f"{group}_{name.replace('-', '_')}"
-        for group in ("kv", "log", "cells", "json", "vectors")
+        for group in ("kv", "log", "cells", "json", "vectors", "search")
         for name in __import__("ramax.cli.app", fromlist=["ramax"]).ramax.commands[group].commands
     }
     assert listed == {name for name, each in OPERATIONS.items() if each.of_space}

@@ -167,7 +167,7 @@ async def test_an_index_that_is_being_made_answers_nothing(db):
     await db._core.locked("test", filling.begin)
     with pytest.raises(SearchDisabledError) as raised:
         await store.search("word")
-    assert raised.value.filling
+    assert raised.value.reason == "is still being indexed"
     assert await db.search("word", spaces=ALL) == []
     await db.spaces.enable_search("s")  # as after a crash
     assert await found(store, "word") == [("kv", "k")]

@@ -14,6 +14,7 @@ from ramax.errors import (
     EventNotFoundError,
     KeyNotFoundError,
     RamaxError,
+    SearchDisabledError,
     SpaceExistsError,
     SpaceNotEmptyError,
     SpaceNotFoundError,
@@ -119,6 +120,9 @@ _LINES: Final[dict[type[RamaxError], Callable[[Any], str]]] = {
     BadRowsError: lambda e: (
         f"{e.bad_rows[0].where}: {e.bad_rows[0].rule}; {len(e.bad_rows)} such rows, which "
         "`ramax legacy inspect` lists and --skip-bad leaves out"
+    ),
+    SearchDisabledError: lambda e: (
+        f"space {e.space!r} {e.reason}; `ramax spaces enable-search` indexes its texts"
     ),
     SpaceExistsError: lambda e: f"a space {e.name!r} exists already; choose another name",
     SpaceNotEmptyError: lambda e: (

@@ -8,6 +8,7 @@ import click
 from ramax.cli.documents import space_document, stats_document
 from ramax.cli.failures import FAILED, Group
 from ramax.cli.output import Cell, print_fields, print_json, print_table, printable, value_text
+from ramax.cli.progress import progress_bar
 from ramax.cli.session import json_option, reading, writing
 from ramax.core.json_form import from_json
 from ramax.errors import CodecError, SpaceNotEmptyError
@@ -31,6 +32,42 @@ async def list_spaces(db: Database, prefix: str | None, as_json: bool) -> None: 
         print_json([space_document(space) for space in found])
         return
     print_table(["id", "space", "created", "metadata"], [_row(space) for space in found])
+
+
+@spaces.command("enable-search")
+@click.argument("space")
+@click.option(
+    "--field",
+    "fields",
+    multiple=True,
+    metavar="PREFIX=FIELD",
+    help="A field of the application's values whose keys begin so; may be given several times.",
+)
+@writing
+async def enable_search(db: Database, space: str, fields: tuple[str, ...]) -> None:
+    """Index the texts of SPACE: those that are there, and from now on every change with it.
+
+    Writers go on meanwhile. Does nothing where the same is indexed.
+    """
+    declared: dict[str, list[str]] = {}
+    for each in fields:
+        prefix, found, name = each.rpartition("=")
+        if not found:
+            raise click.BadParameter(f"{each!r} is not PREFIX=FIELD", param_hint="--field")
+        declared.setdefault(prefix, []).append(name)
+    with progress_bar(f"indexing {space}") as show:
+        chosen = await db.spaces.get(space)
+        await db.spaces.enable_search(chosen, fields=declared, progress=show)
+    print(f"space {space!r} is searched now")
+
+
+@spaces.command("disable-search")
+@click.argument("space")
+@writing
+async def disable_search(db: Database, space: str) -> None:
+    """Drop the index of the texts of SPACE; what it holds stays as it is."""
+    await db.spaces.disable_search(await db.spaces.get(space))
+    print(f"space {space!r} is not searched now")
 
 
 @spaces.command()

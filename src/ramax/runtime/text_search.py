@@ -147,8 +147,10 @@ def fused(space: str, found: Sequence[SearchHit], near: Sequence[str]) -> list[S
 def _search_one(ex: Executor, space: Space, wish: Wish) -> list[SearchHit]:
     facts = facts_of(ex, space)
     what = facts.guard.searched
-    if what is None or what.filling is not None:
-        raise SearchDisabledError(space.space_name, filling=what is not None)
+    if what is None:
+        raise SearchDisabledError(facts.space_name)
+    if what.filling is not None:
+        raise SearchDisabledError(facts.space_name, "is still being indexed")
     wanted = wish.wanted
     rows = find_texts(ex, space.space_id, wanted, wish.types, limit=wish.limit, offset=wish.offset)
     return [

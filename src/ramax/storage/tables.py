@@ -283,11 +283,15 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         sa.Column("origin", blob, nullable=False),
         sa.Column("deleted", sa.SmallInteger(), nullable=False),
     )
-    document_keys: list[sa.Column[Any] | sa.Constraint | sa.Index] = (
+    # what a table of tokens knows a text by (SQLite); a rowid without a column changes with VACUUM
+    document_id = (
+        sa.Column("document_id", big, sa.Identity(), nullable=False)
+        if postgres
+        else sa.Column("document_id", big, primary_key=True)
+    )
+    document_keys: list[sa.Constraint | sa.Index] = (
         [
-            keyed(),
-            sa.Column("key", key_text, primary_key=True),
-            sa.Column("tokens", postgresql.TSVECTOR(), nullable=False),
+            sa.PrimaryKeyConstraint("space_id", "key", name="pk_search_documents"),
             sa.Index(
                 "ix_search_documents_tokens",
                 "tokens",
@@ -296,21 +300,18 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
             ),
         ]
         if postgres
-        else [
-            # what a table of tokens knows a text by; a rowid without a column changes with VACUUM
-            sa.Column("document_id", big, primary_key=True),
-            sa.Column("space_id", big, nullable=False),
-            sa.Column("key", key_text, nullable=False),
-            sa.Column("tokens", sa.Text(), nullable=False),
-            sa.UniqueConstraint("space_id", "key", name="uq_search_documents_space_key"),
-        ]
+        else [sa.UniqueConstraint("space_id", "key", name="uq_search_documents_space_key")]
     )
     search_documents = sa.Table(
         "search_documents",
         metadata,
-        *document_keys,
+        document_id,
+        sa.Column("space_id", big, nullable=False),
+        sa.Column("key", key_text, nullable=False),
         sa.Column("type", sa.Text(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("tokens", postgresql.TSVECTOR() if postgres else sa.Text(), nullable=False),
+        *document_keys,
     )
     return Tables(
         metadata,

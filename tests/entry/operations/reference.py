@@ -13,7 +13,7 @@ INTRODUCTION = """\
 
 <!-- Made by `python -m tests.entry.operations.reference`; a test fails where it is not what the table says. -->
 
-What can be asked for by name. One table feeds `db.call`, the commands `ramax kv|log|cells|json|vectors`, and this page.
+What can be asked for by name. One table feeds `db.call`, the commands `ramax kv|log|cells|json|vectors|search`, and this page.
 
 ```python
 import ramax

@@ -81,7 +81,7 @@ class Operation:
 
     @property
     def group(self) -> str:
-        """What it is about: ``spaces``, ``kv``, ``log``, ``cells``, ``json`` or ``vectors``."""
+        """What it is about: ``spaces``, ``search``, or the name of a data type."""
         return self.name.partition("_")[0]
 
     @property

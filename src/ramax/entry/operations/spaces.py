@@ -32,6 +32,16 @@ async def _stats(db: Any, space: str) -> Document:
     return {"event_count": found.event_count, "key_count": found.key_count, "bytes": found.bytes}
 
 
+async def _enable_search(db: Any, space: str, fields: Any = None) -> Document:
+    await db.spaces.enable_search(space, fields=fields)
+    return {"searched": True}
+
+
+async def _disable_search(db: Any, space: str) -> Document:
+    await db.spaces.disable_search(space)
+    return {"searched": False}
+
+
 SPACES: Final = (
     Operation(
         "spaces_list",
@@ -51,4 +61,26 @@ SPACES: Final = (
         writes=True,
     ),
     Operation("spaces_stats", "Count what a space holds.", (_SPACE,), _stats),
+    Operation(
+        "spaces_enable_search",
+        "Index the texts of a space, so that search_text finds them.",
+        (
+            _SPACE,
+            Parameter(
+                "fields",
+                "map",
+                "Of an application's values: lists of field names by the prefix of the key.",
+                required=False,
+            ),
+        ),
+        _enable_search,
+        writes=True,
+    ),
+    Operation(
+        "spaces_disable_search",
+        "Drop the index of the texts of a space.",
+        (_SPACE,),
+        _disable_search,
+        writes=True,
+    ),
 )
