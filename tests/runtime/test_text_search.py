@@ -7,6 +7,7 @@ import pytest
 
 import ramax
 from ramax import ALL, DataError, Domain, NewEvent, SpaceNotFoundError
+from ramax.core.fulltext.documents import Searched
 from ramax.errors import ConflictError, SearchDisabledError
 from ramax.runtime import text_search
 from ramax.runtime.text_search import Wish
@@ -163,7 +164,7 @@ async def test_who_is_overtaken_is_told_and_the_index_is_whole(db):
 async def test_an_index_that_is_being_made_answers_nothing(db):
     store = await db.content_store("s", contacts)
     await store.kv.put("k", "word")
-    filling = text_search._Filling(store.space, text_search.Searched(), 10)
+    filling = text_search._Filling(store.space, Searched(), 10)
     await db._core.locked("test", filling.begin)
     with pytest.raises(SearchDisabledError) as raised:
         await store.search("word")

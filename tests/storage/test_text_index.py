@@ -68,7 +68,7 @@ async def test_the_tokens_of_a_space_are_sound_after_many_changes(sqlite_url):
                 await store.kv.delete(f"k{n % 3}")
         left = {hit.key for hit in await store.search("word", limit=100)}
         assert left == set(await store.kv.list())
-    with closing(sqlite3.connect(sa.make_url(sqlite_url).database)) as connection:
+    with closing(sqlite3.connect(sa.make_url(sqlite_url).database or "")) as connection:
         connection.execute("VACUUM")  # which gives rows without a key of their own new rowids
         count = f"SELECT count(*) FROM ramax_search_{store.space.space_id}_docsize"
         assert connection.execute(count).fetchone() == (len(left),)
