@@ -35,11 +35,13 @@ ONLY_ON_DEMAND = {
     "click",
     "cryptography",
     "jsonpath",
+    "mcp",
     "numpy",
     "opentelemetry",
     "rich",
     "stamina",
     "starlette",
+    "uvicorn",
 }
 
 

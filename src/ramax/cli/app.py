@@ -13,6 +13,7 @@ from ramax.cli.events import events
 from ramax.cli.failures import Root
 from ramax.cli.imports import import_
 from ramax.cli.legacy import legacy
+from ramax.cli.mcp import mcp
 from ramax.cli.operations import groups
 from ramax.cli.pstate import pstate
 from ramax.cli.rebuild import rebuild
@@ -34,7 +35,8 @@ def ramax() -> None:
 legacy.add_command(import_)
 for group in groups():
     ramax.add_command(group)
-for command in (db, spaces, events, pstate, rebuild, subscriptions, verify, chain, legacy, demo):
+MORE = (db, spaces, events, pstate, rebuild, subscriptions, verify, chain, legacy, demo, mcp)
+for command in MORE:
     ramax.add_command(command)
 
 
