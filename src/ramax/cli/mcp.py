@@ -4,6 +4,7 @@ import click
 
 from ramax.cli.session import writing_unless
 from ramax.entry import Database
+from ramax.errors import MisuseError
 
 
 @click.command()
@@ -25,9 +26,8 @@ async def mcp(db: Database, port: int | None, space: str, read_only: bool) -> No
     try:
         from ramax.mcp import make_server, serve_http, serve_stdio  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
-        raise click.ClickException(
-            f"{error.name} is not installed: pip install 'ramax[mcp]'"
-        ) from error
+        told = f"{error.name} is not installed: pip install 'ramax[mcp]'"
+        raise MisuseError(told) from error
     server = make_server(db, read_only=read_only, space=space)
     if port is None:
         await serve_stdio(server)
