@@ -620,6 +620,7 @@ async def fill(db, name):
     await store.events.append_many([NewEvent("noted", {}, entity_id="n", tags=["t"])])
     await store.catchup_pstate()
     await db.spaces.enable_hash_chain(name)
+    await db.spaces.enable_search(name, fields={"": ["about"]})
     await store.snapshots.take()
     async with store.subscribe("subscription") as s:
         await s.ack(await anext(s))
