@@ -52,7 +52,6 @@ async def test_deleting_a_space_takes_every_row_of_it_and_none_of_another(db):
         await store.execute(put, ("note:1", {"about": Ref("note:2")}))
         assert [key async for key in store.pstate.referrers("note:2")] == ["note:1"]
         await store.snapshots.take()
-        await (await secrets_of(db, store.space.space_name, OneKey())).set("secret", "x")
         await store.events.append("k", "noted", {}, tags=["x"])
         async with store.subscribe("subscription"):
             await park(db, store.space.space_id, "x")
