@@ -37,6 +37,8 @@ class Memory:
         if await self.conversations.vectors.collection("turns") is None:
             await self.conversations.vectors.create_collection("turns", len(WORDS))
         await self.tools.json.create_index("$.tool")
+        for space in (self.conversations, self.tools):
+            await self._db.spaces.enable_search(space.space.space_name)
 
     async def turn(self, said: str, answer: str, results: Sequence[dict[str, Any]] = ()) -> int:
         """Remember a turn, and what tools found on the way; all of it or nothing."""
@@ -61,6 +63,11 @@ class Memory:
         """Return what the user said that is nearest to a question."""
         found = await self.conversations.vectors.search("turns", embed(question), k)
         return [match.metadata["text"] for match in found if match.metadata and match.score > 0]
+
+    async def search(self, words: str) -> list[str]:
+        """Return where these words stand: in what was said, and in what tools answered."""
+        hits = await self._db.search(words, spaces=["conversations", "tool-results"])
+        return [f"{hit.space} {hit.type} {hit.key}" for hit in hits]
 
     async def transcript(self, last: int) -> list[str]:
         """Return the newest lines of the conversation, in order."""
@@ -89,6 +96,7 @@ async def story(db: ramax.Database) -> None:
         print(f"  {line}")
     print("about Paris by train:", await memory.recall("paris train", 1))
     print("about hotels:", await memory.recall("a hotel within the budget", 1))
+    print("Paris stands in:", sorted(await memory.search("paris -hotel")))
     weather = await memory.tools.json.find("$.tool", "eq", "weather")
     print("the weather tool said:", [document["celsius"] for _, document in weather])
     print("likes:", await memory.preferences.cells.get("travel"))

@@ -17,7 +17,8 @@ def test_the_program_remembers(durable_url: str):
 
     assert "  user: Find a hotel in Paris, the budget is 100\n  assistant: Hotel du Nord" in shown
     assert "by train: ['I want to take the train to Paris']" in shown
-    assert "the weather tool said: [11]" in shown
+    found = "['conversations log 1', 'tool-results json 3:0']"
+    assert f"Paris stands in: {found}\nthe weather tool said: [11]" in shown
     assert "likes: ['train', 'cheap hotels']" in shown
     assert "nothing was written: conflict.patch_test\nentries: 6\n" in shown
     assert "entries before the hotel: 4\nthe chain holds: True" in shown
