@@ -2,12 +2,13 @@
 
 import click
 
+from ramax.cli.failures import Command
 from ramax.cli.session import writing_unless
 from ramax.entry import Database
 from ramax.errors import MisuseError
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--http",
     "port",
