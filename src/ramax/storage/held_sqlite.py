@@ -13,6 +13,7 @@ from ramax.storage.backend import Done
 from ramax.storage.cancellation import to_its_end
 from ramax.storage.executors import Executor, SqliteExecutor
 from ramax.storage.faults import translated
+from ramax.storage.rests import Rests
 from ramax.storage.tables import Tables
 
 T = TypeVar("T")
@@ -28,15 +29,18 @@ class HeldSqlite:
         self._driver = driver
         self._tables = tables
         self.left_open = False
+        self._rests = Rests()
 
     async def hop(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` in the connection's thread, from begin to end even if the waiter leaves."""
         driver = self._driver
+        job = self._counted(asyncio.get_running_loop(), lambda: work(driver._conn))  # noqa: SLF001
         try:
             # aiosqlite has no public call for "run this function on the connection's thread"
-            result: T = await driver._execute(lambda: work(driver._conn))  # noqa: SLF001
+            result: T = await driver._execute(job)  # noqa: SLF001
         except ValueError as error:
             if driver._connection is None:  # noqa: SLF001 - aiosqlite's word for closed
+                self._rests.end()  # it may never have come to the thread
                 raise ClosedError("the database is closed") from error
             raise
         return result
@@ -49,9 +53,24 @@ class HeldSqlite:
         if driver._connection is None:  # noqa: SLF001 - aiosqlite's word for closed
             raise ClosedError("the database is closed")
         # what aiosqlite does for each of its own calls, and SQLAlchemy's dialect as well
-        driver._tx.put_nowait(  # noqa: SLF001
-            (completion, lambda: self._run(driver._conn, begin, work))  # noqa: SLF001
+        job = self._counted(
+            completion.get_loop(),
+            lambda: self._run(driver._conn, begin, work),  # noqa: SLF001
         )
+        driver._tx.put_nowait((completion, job))  # noqa: SLF001
+
+    def _counted(self, loop: asyncio.AbstractEventLoop, work: Callable[[], T]) -> Callable[[], T]:
+        """Let the loop rest, where it has to, until ``work`` has been done in the thread."""
+        rests = self._rests
+        rests.begin(loop)
+
+        def job() -> T:
+            try:
+                return work()
+            finally:
+                rests.end()
+
+        return job
 
     async def read(self, work: Callable[[Executor], T]) -> T:
         """Run reads in the transaction that is open; see `Reading.read`."""
