@@ -1,1 +1,0 @@
-"""What replicas of a space exchange: records, vectors and their order."""

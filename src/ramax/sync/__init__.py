@@ -1,1 +1,0 @@
-"""Replicas of a space: its layers, and what is exchanged with them."""
