@@ -46,22 +46,13 @@ def test_a_thousand_insertions_at_one_place_give_short_keys(end):
     assert max(len(low), len(high)) <= 210
 
 
-@pytest.mark.parametrize("end", ["first", "last"])
-def test_a_list_that_grows_at_one_end_keeps_keys_of_a_few_digits(end):
-    keys = [between(None, None)]
-    for _ in range(10_000):
-        keys.append(between(keys[-1], None) if end == "last" else between(None, keys[-1]))
-    assert keys == sorted(set(keys), reverse=end == "first")
-    assert max(map(len, keys)) <= 4
-
-
 @given(st.none() | keys, st.integers(0, 200))
 def test_spreading_gives_that_many_keys_in_order(low, count):
     found = spread(low, None, count)
     assert len(found) == count
     assert found == sorted(set(found))
     assert all(low is None or key > low for key in found)
-    assert max(map(len, found), default=0) <= len(low or "") + 12
+    assert max(map(len, found), default=0) <= len(low or "") + 3
 
 
 @pytest.mark.parametrize("key", ["", "0", "a0", "é", "a-b", "x" * 501, None, 5])
