@@ -29,7 +29,7 @@ PYTHON = str(BIN / "python")
 
 JOBS = {
     "demo": ["python examples/crm.py"],
-    "test": ["python -m pytest"],
+    "test": ["python -m pytest -n 2 --dist loadfile"],
     "lint": ["ruff check", "ruff format --check", "mypy", "lint-imports --no-logo"],
     "docs": ["zensical build --strict"],
     "bench": ["python -m benchmarks"],
