@@ -423,6 +423,9 @@ class SubscriptionStatus:
 
     ``position`` is how far it is: a sequence, or over all spaces an event id; ``head`` where its
     log ends. ``owner`` reads it now. ``stopped_at`` is the event at which it was paused.
+
+    Of the event behind ``position`` so many parts are done: 0, unless upcasters split it.
+    ``stopped_part`` is the part of the event at which it was paused, where others follow that.
     """
 
     name: str
@@ -436,13 +439,16 @@ class SubscriptionStatus:
     stopped_at: int | None
     reason: str | None
     parked: int
+    parts_done: int = 0
+    stopped_part: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ParkedEvent:
     """An event that a subscription has put aside.
 
-    ``state`` is `failed`, `waiting` behind an earlier one of its entity, or `retry`.
+    ``state`` is `failed`, `waiting` behind an earlier one of its entity, or `retry`. ``part`` is
+    that of `Event`; None of an event that was parked as a whole, by an older ramax.
     """
 
     space_id: int
@@ -452,3 +458,4 @@ class ParkedEvent:
     attempts: int
     error: str | None
     parked_at: datetime
+    part: int | None = 0

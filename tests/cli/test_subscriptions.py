@@ -55,8 +55,8 @@ def test_the_list_shows_how_far_each_is(followed):
 def test_parked_events_are_listed_retried_and_skipped(followed):
     here = ("--space", "acme", "--url", followed)
     (_, first, second) = succeed("subscriptions", "parked", "mailer", *here).splitlines()
-    assert first.split() == ["1", "1", "a", "failed", "1", "RuntimeError('no')"]
-    assert second.split() == ["1", "2", "a", "waiting", "0", "-"]
+    assert first.split() == ["1", "1", "0", "a", "failed", "1", "RuntimeError('no')"]
+    assert second.split() == ["1", "2", "0", "a", "waiting", "0", "-"]
     assert "1 parked events of 'mailer'" in succeed("subscriptions", "retry", "mailer", *here)
     assert read("subscriptions", "parked", "mailer", *here)[0]["state"] == "retry"
     succeed("subscriptions", "skip", "mailer", "--event", "1", *here)

@@ -116,3 +116,43 @@ async def test_two_processes_that_fight_over_one_name(durable_url, how):
     found = await effects(durable_url)
     assert [sequence for sequence, _ in found] == list(range(1, count + 1))
     assert lost > 0  # else nobody fought
+
+
+@kills
+async def test_a_process_killed_between_two_parts_of_an_event(durable_url, kills):
+    """Upcasters make several of one stored event: each part has its effect once."""
+    parts = kills + 3  # each process does one more, and is killed
+    async with ramax.connect(durable_url) as db:
+        await db.spaces.create("acme")
+        for count in (parts, 2):
+            await db.events.append("acme", "e", "old", {"parts": count})
+        async with db.engine.begin() as connection:  # without a key: what is doubled is seen
+            await connection.execute(
+                sa.text("CREATE TABLE effects (sequence INTEGER, part INTEGER)")
+            )
+
+    def kill(where: str) -> None:
+        with started("parts", durable_url, where) as process:
+            await_ready(process)
+            assert process.stdout is not None
+            assert process.stdout.readline() == f"{where}\n"
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+
+    def end() -> None:
+        with started("parts", durable_url, "nowhere") as process:
+            output, errors = process.communicate(timeout=100)
+            assert process.returncode == 0, output + errors
+
+    for number in range(kills):
+        await asyncio.to_thread(kill, "within" if number % 2 else "between")
+    async with ramax.connect(durable_url) as db:
+        (standing,) = await db.subscriptions.list("acme")
+        assert (standing.position, standing.parts_done) == (0, kills)
+    await asyncio.to_thread(end)
+    engine = create_async_engine(durable_url)
+    async with engine.connect() as connection:
+        query = sa.text("SELECT sequence, part FROM effects ORDER BY sequence, part")
+        found = [tuple(row) for row in await connection.execute(query)]
+    await engine.dispose()
+    assert found == [(1, part) for part in range(parts)] + [(2, 0), (2, 1)]

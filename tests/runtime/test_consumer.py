@@ -322,28 +322,107 @@ async def test_own_statements_and_the_ack_are_one(store, db):
         assert found.scalars().all() == [1, 2, 3]
 
 
-async def test_of_a_split_event_no_part_is_lost_when_one_of_them_is_parked(db):
+async def split(db, parts):
+    """A store with an event that becomes several, one about each entity, and one about "a"."""
     domain = counter()
     domain.upcaster("old", from_version=1)(
-        lambda event: [NewEvent("t", {"part": n}, entity_id="a") for n in range(3)]
+        lambda event: [
+            NewEvent("t", {"part": n}, entity_id=entity)
+            for n, entity in enumerate(event.payload["of"])
+        ]
     )
     store = await db.content_store("acme", domain)
-    await db.events.append("acme", "a", "old", {})
+    await db.events.append("acme", "x", "old", {"of": parts})
     await store.events.append("a", "t", {"part": 0})
-    handler, parts = Handler(1), []
+    return store
 
-    async def handle(event, tx=None):
-        await handler(event, tx)
-        parts.append((event.space_sequence, event.payload["part"]))
 
-    await run(store, handle, on_error="park", types=["t"])
+class PartHandler:
+    """Remembers what it has handled, and fails at one part of the first event."""
+
+    def __init__(self, fails):
+        self.done, self.fails = [], fails
+
+    async def __call__(self, event, _tx=None):
+        at = (event.space_sequence, event.payload["part"])
+        if at == self.fails:
+            raise RuntimeError(f"cannot handle {at}")
+        self.done.append(at)
+
+
+@pytest.mark.parametrize("transaction", [False, True])
+async def test_a_parked_part_is_tried_again_alone(db, transaction):
+    store = await split(db, "abab")
+    handler = PartHandler((1, 2))
+    how = {"on_error": "park", "types": ["t"], "transaction": transaction}
+    await run(store, handler, **how)
+    assert handler.done == [(1, 0), (1, 1), (1, 3)]  # of other entities, which go on
     aside = await db.subscriptions.parked("s", space="acme")
-    assert [(e.space_sequence, e.state) for e in aside] == [(1, "failed"), (2, "waiting")]
-    assert parts == []
-    handler.fails.clear()
+    assert [(e.space_sequence, e.part, e.state) for e in aside] == [
+        (1, 2, "failed"),
+        (2, 0, "waiting"),
+    ]
+    handler.fails = None
+    assert await db.subscriptions.retry("s", aside[0], space="acme") == 1
+    await run(store, handler, **how)
+    assert handler.done == [(1, 0), (1, 1), (1, 3), (1, 2), (2, 0)]
+    assert await db.subscriptions.parked("s", space="acme") == []
+
+
+@pytest.mark.parametrize("transaction", [False, True])
+async def test_parts_behind_one_that_failed_wait_each_on_its_own(db, transaction):
+    store = await split(db, "aaa")
+    handler = PartHandler((1, 1))
+    how = {"on_error": "park", "types": ["t"], "transaction": transaction}
+    await run(store, handler, **how)
+    aside = await db.subscriptions.parked("s", space="acme")
+    assert [(e.space_sequence, e.part) for e in aside] == [(1, 1), (1, 2), (2, 0)]
+    handler.fails = (1, 2)
     await db.subscriptions.retry("s", space="acme")
-    await run(store, handle, on_error="park", types=["t"])
-    assert parts == [(1, 0), (1, 1), (1, 2), (2, 0)]
+    await run(store, handler, **how)
+    assert handler.done == [(1, 0), (1, 1)]
+    aside = await db.subscriptions.parked("s", space="acme")
+    assert [(e.part, e.state) for e in aside] == [(2, "failed"), (0, "waiting")]
+    await db.subscriptions.skip("s", aside[0], space="acme")
+    await run(store, handler, **how)
+    assert handler.done == [(1, 0), (1, 1), (2, 0)]
+
+
+async def test_what_an_older_ramax_parked_as_a_whole_is_tried_again_as_a_whole(db):
+    store = await split(db, "ab")
+    async with store.subscribe("s", types=["t"], follow=False) as s:
+        [await s.ack(event) async for event in s]
+    whole = parked.Parked(1, 1, parked.WHOLE, "x", parked.FAILED, 1, "no", 1)
+    reader = parked.Reader(1, "s")
+    await db._core.locked("a test", lambda ex: parked.add(ex, reader, whole))
+    (aside,) = await db.subscriptions.parked("s", space="acme")
+    assert aside.part is None
+    assert await db.subscriptions.retry("s", aside, space="acme") == 1
+    handler = PartHandler(None)
+    await run(store, handler, types=["t"], on_error="park", transaction=True)
+    assert handler.done == [(1, 0), (1, 1)]
+    assert await db.subscriptions.parked("s", space="acme") == []
+
+
+@pytest.mark.parametrize("transaction", [False, True])
+@pytest.mark.parametrize("skips", [False, True])
+async def test_a_pause_is_at_one_part_which_is_resumed_or_skipped_alone(db, transaction, skips):
+    store = await split(db, "aaaa")
+    handler = PartHandler((1, 2))
+    with pytest.raises(SubscriptionPausedError):
+        await run(store, handler, types=["t"], transaction=transaction)
+    (standing,) = await db.subscriptions.list("acme")
+    assert (standing.stopped_at, standing.stopped_part, standing.parts_done) == (1, 2, 2)
+    if skips:
+        await db.subscriptions.skip("s", space="acme")
+    else:
+        handler.fails = None
+        await db.subscriptions.resume("s", space="acme")
+    await run(store, handler, types=["t"], transaction=transaction)
+    skipped = [] if skips else [(1, 2)]
+    assert handler.done == [(1, 0), (1, 1), *skipped, (1, 3), (2, 0)]
+    (standing,) = await db.subscriptions.list("acme")
+    assert (standing.stopped_part, standing.parts_done, standing.position) == (None, 0, 2)
 
 
 async def test_what_another_owner_parked_meanwhile_is_not_overtaken(store, db):
@@ -357,9 +436,9 @@ async def test_what_another_owner_parked_meanwhile_is_not_overtaken(store, db):
         def have_it_and_give_it_back(ex):
             me, now = {"me": "other", **s.key.params}, 2**61
             ex.run(subscriptions.take_lease, me | {"until": now, "now": now})
-            aside = parked.Parked(1, 6, "a", parked.FAILED, 1, "no", 1)
+            aside = parked.Parked(1, 6, 0, "a", parked.FAILED, 1, "no", 1)
             parked.add(ex, parked.Reader(1, "s"), aside)
-            cursors.pass_over(ex, cursors.Position(1, "s", 6), 1)
+            cursors.pass_over(ex, cursors.Position(1, "s", cursors.Place(6)), 1)
             ex.run(subscriptions.free_lease, me)
 
         async with store.transaction() as tx:

@@ -12,6 +12,7 @@ from ramax import (
     SpaceNotFoundError,
     SubscriptionLostError,
 )
+from ramax.storage.cursors import Place
 from tests._domains import add, counter
 from tests._reading import PATIENCE, sequences, take, until
 
@@ -415,16 +416,112 @@ async def test_old_events_come_in_todays_shape_and_what_is_split_is_acknowledged
 
 async def test_an_ack_of_an_earlier_part_does_not_cover_the_last_one(db):
     store = await db.content_store("acme", evolving())
-    for parts in (1, 2, 1):
+    for parts in (1, 3, 1):
         await db.events.append("acme", "e", "old", {"parts": parts})
     async with store.subscribe("s") as s:
-        _, part, _, _ = await take(s, 4)  # all of it is delivered, and one part of it is done
-        await s.ack(part)
+        _, first, second, *_ = await take(s, 5)  # all of it is delivered
+        await s.ack(first)
+        await s.ack(second)
         assert s.position == 1
         async with db.connection() as connection:
-            places = sa.text("SELECT last_event_id FROM projection_checkpoints WHERE name = 's'")
-            assert await connection.scalar(places) == 1
-    assert await sequences(store.subscribe("s", follow=False)) == [2, 2, 3]
+            places = sa.text(
+                "SELECT last_event_id, parts_done FROM projection_checkpoints WHERE name = 's'"
+            )
+            assert (await connection.execute(places)).one() == (1, 2)
+    (standing,) = await db.subscriptions.list("acme")
+    assert (standing.position, standing.parts_done) == (1, 2)
+    assert await db.checkpoints.get("acme", "s") == 1
+    assert await numbers(store.subscribe("s", follow=False)) == [(2, 2), (3, 0)]
+
+
+async def numbers(subscription):
+    async with subscription as s:
+        found = []
+        async for event in s:
+            found.append((event.space_sequence, event.part))
+            await s.ack(event)
+        return found
+
+
+@pytest.mark.parametrize("over_all", [False, True])
+async def test_a_reader_that_stops_between_two_parts_goes_on_with_the_next(db, over_all):
+    """Also where the part is done by a transaction, and with a filter that leaves parts out."""
+    store = await db.content_store("acme", evolving())
+    for parts in (1, 4, 2):
+        await db.events.append("acme", "e", "old", {"parts": parts})
+
+    def reader(**how):
+        if over_all:
+            return db.subscribe_all("s", domain=evolving(), **how)
+        return store.subscribe("s", **how)
+
+    seen = []
+    for _ in range(7):
+        async with reader() as s:
+            (event,) = await take(s, 1)
+            async with s.transaction(event):
+                seen.append((event.space_sequence, event.part))
+            with pytest.raises(MisuseError, match="acknowledged already"):
+                async with s.transaction(event):
+                    pass
+    assert seen == [(1, 0), (2, 0), (2, 1), (2, 2), (2, 3), (3, 0), (3, 1)]
+    assert await numbers(reader(follow=False)) == []
+
+
+@pytest.mark.parametrize(("then", "left"), [(5, [2, 3, 4]), (3, [2]), (2, []), (1, []), (0, [])])
+async def test_a_part_is_known_by_its_number_when_upcasters_make_other_parts(db, then, left):
+    store = await db.content_store("acme", evolving())
+    await db.events.append("acme", "e", "old", {"parts": 3})
+    await db.events.append("acme", "e", "old", {"parts": 1})
+    async with store.subscribe("s") as s:
+        _, second = await take(s, 2)
+        await s.ack(second)
+    changed = counter("evolving")
+    changed.upcaster("old", from_version=1)(
+        lambda event: [
+            NewEvent("new", {"part": n}, entity_id="e")
+            for n in range(then if event.space_sequence == 1 else 1)
+        ]
+    )
+    store = await db.content_store("acme", changed)
+    found = await numbers(store.subscribe("s", follow=False))
+    assert found == [(1, n) for n in left] + [(2, 0)]
+    assert await store.get_checkpoint("s") == 2
+
+
+async def test_a_part_that_comes_later_cannot_be_acknowledged_yet(db):
+    store = await db.content_store("acme", evolving())
+    await db.events.append("acme", "e", "old", {"parts": 3})
+    async with store.subscribe("s") as s:
+        first, second = await take(s, 2)
+        await store.update_checkpoint(0, name="s")
+        s.begin_again()
+        assert await take(s, 1) == [first]
+        with pytest.raises(MisuseError, match="a part of event 1 was not delivered yet"):
+            await s.ack(second)
+        await s.ack(first)
+        await s.ack(first)
+    assert await numbers(store.subscribe("s", follow=False)) == [(1, 1), (1, 2)]
+
+
+@pytest.mark.parametrize("commit", [True, False])
+async def test_an_ack_of_a_part_on_a_connection_of_yours_happens_if_your_transaction_does(
+    db, commit
+):
+    store = await db.content_store("acme", evolving())
+    await db.events.append("acme", "e", "old", {"parts": 3})
+    async with store.subscribe("s") as s:
+        first, second, third = await take(s, 3)
+        async with db.connection() as connection, connection.begin() as begun:
+            await s.ack(first, connection)
+            await s.ack(second, connection)
+            if not commit:
+                await begun.rollback()
+        if commit:
+            await s.ack(third)
+    assert await numbers(store.subscribe("s", follow=False)) == (
+        [] if commit else [(1, 0), (1, 1), (1, 2)]
+    )
 
 
 async def test_who_lost_his_checkpoint_writes_nothing_for_a_first_part_either(db):
@@ -445,8 +542,8 @@ async def test_a_transaction_that_did_commit_is_not_made_again(store):
         (event,) = await take(s, 1)
         async with s.transaction(event):
             pass
-        s._cursor.settle(0)
-        s._cursor.doubt(1)
+        s._cursor.settle(Place(0))
+        s._cursor.doubt(Place(1))
         with pytest.raises(SubscriptionLostError):
             async with s.transaction(event) as tx:
                 await tx.execute(add)

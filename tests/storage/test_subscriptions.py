@@ -70,8 +70,8 @@ async def test_a_pause_has_a_reason_and_ends_once(db):
     found = await on(
         db,
         lambda ex: subs.add(ex, KEY, 1),
-        lambda ex: subs.pause(ex, KEY, 7, 3, "why"),
-        lambda ex: subs.pause(ex, KEY, 8, 4, "again"),
+        lambda ex: subs.pause(ex, KEY, 7, subs.Stop(3, 1), "why"),
+        lambda ex: subs.pause(ex, KEY, 8, subs.Stop(4, 0), "again"),
         lambda ex: stands(ex)[2:],
         lambda ex: subs.resume(ex, KEY),
         lambda ex: subs.resume(ex, KEY),
@@ -79,7 +79,8 @@ async def test_a_pause_has_a_reason_and_ends_once(db):
         lambda ex: subs.remove(ex, KEY),
         lambda ex: subs.remove(ex, KEY),
     )
-    assert found == [1, True, False, (7, 3, "why"), True, False, (None, None, None), True, False]
+    stopped, runs = (7, 3, 1, "why"), (None, None, None, None)
+    assert found == [1, True, False, stopped, True, False, runs, True, False]
 
 
 async def test_the_list_is_of_one_space_or_of_everything(db):

@@ -93,7 +93,9 @@ def subscription_document(status: SubscriptionStatus) -> dict[str, Any]:
         "head": status.head,
         "owner": status.owner,
         "paused_at": None if status.paused_at is None else status.paused_at.isoformat(),
+        "parts_done": status.parts_done,
         "stopped_at": status.stopped_at,
+        "stopped_part": status.stopped_part,
         "reason": status.reason,
         "parked": status.parked,
     }

@@ -23,7 +23,10 @@ def _space_option(command: _Command) -> _Command:
 
 def _event_options(command: _Command) -> _Command:
     event = click.option(
-        "--event", type=int, metavar="SEQUENCE", help="Only this parked event, by its sequence."
+        "--event",
+        type=int,
+        metavar="SEQUENCE",
+        help="Only this parked event, by its sequence, with all parts of it that are parked.",
     )
     of = click.option(
         "--of", metavar="NAME", help="The space of that event, where the subscription has none."
@@ -62,11 +65,12 @@ async def parked(db: Database, name: str, space: str | None, as_json: bool) -> N
         print_json([parked_document(each) for each in found])
         return
     print_table(
-        ["space id", "sequence", "entity", "state", "attempts", "error"],
+        ["space id", "sequence", "part", "entity", "state", "attempts", "error"],
         [
             [
                 each.space_id,
                 each.space_sequence,
+                each.part,
                 each.entity_id,
                 each.state,
                 each.attempts,
@@ -86,8 +90,13 @@ async def retry(
     db: Database, name: str, space: str | None, event: int | None, of: str | None
 ) -> None:
     """Let parked events of NAME be tried again: all that failed, or one."""
-    wanted = None if event is None else await _parked(db, name, space, event, of)
-    count = await db.subscriptions.retry(name, wanted, space=space)
+    if event is None:
+        count = await db.subscriptions.retry(name, space=space)
+    else:
+        wanted = await _parked(db, name, space, event, of)
+        failed = [each for each in wanted if each.state == "failed"] or wanted[:1]
+        done = [await db.subscriptions.retry(name, each, space=space) for each in failed]
+        count = sum(done)
     print(f"{count} parked events of {name!r} will be tried again")
 
 
@@ -100,8 +109,11 @@ async def skip(
     db: Database, name: str, space: str | None, event: int | None, of: str | None
 ) -> None:
     """Leave an event out for good: a parked one, else the one at which NAME is paused."""
-    wanted = None if event is None else await _parked(db, name, space, event, of)
-    await db.subscriptions.skip(name, wanted, space=space)
+    if event is None:
+        await db.subscriptions.skip(name, space=space)
+    else:
+        for each in await _parked(db, name, space, event, of):
+            await db.subscriptions.skip(name, each, space=space)
     print(f"{name!r} goes on behind the event")
 
 
@@ -128,15 +140,16 @@ async def resume(db: Database, name: str, space: str | None) -> None:
 
 async def _parked(
     db: Database, name: str, space: str | None, sequence: int, of: str | None
-) -> ParkedEvent:
+) -> list[ParkedEvent]:
     within = of or space
     if within is None:
         raise click.UsageError("name the space of the event with --of")
     space_id = (await db.spaces.get(within)).space_id
-    for each in await db.subscriptions.parked(name, space=space):
-        if (each.space_id, each.space_sequence) == (space_id, sequence):
-            return each
-    raise SubscriptionNotFoundError(name, f"has parked no event {sequence} of {within}")
+    aside = await db.subscriptions.parked(name, space=space)
+    found = [e for e in aside if (e.space_id, e.space_sequence) == (space_id, sequence)]
+    if not found:
+        raise SubscriptionNotFoundError(name, f"has parked no event {sequence} of {within}")
+    return found
 
 
 def _row(status: SubscriptionStatus) -> list[str | int | None]:

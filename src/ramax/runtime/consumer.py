@@ -25,9 +25,10 @@ from ramax.runtime.parking import Parking
 from ramax.runtime.terms import Terms
 from ramax.runtime.transaction import Transaction
 from ramax.storage import parked, subscriptions
+from ramax.storage.cursors import Place
 from ramax.storage.executors import Executor, Row
 from ramax.storage.parked import Parked
-from ramax.storage.subscriptions import Key
+from ramax.storage.subscriptions import Key, Stop
 from ramax.values import Event, Space
 
 logger = logging.getLogger("ramax.subscription")
@@ -97,6 +98,10 @@ class Reader(Protocol):
         ...
 
     def position_of(self, event: Event) -> int:
+        """See `Subscription`."""
+        ...
+
+    def place_behind(self, event: Event) -> Place:
         """See `Subscription`."""
         ...
 
@@ -207,8 +212,9 @@ class Consumer:
     async def _pause(self, event: Event, reason: str) -> None:
         key, now = self._subscription.key, self._core.clock()
         at = self._subscription.position_of(event)
+        stop = Stop(at, event.part if self._subscription.place_behind(event).parts else None)
         await self._core.locked(
-            f"pausing {key.name!r}", lambda ex: subscriptions.pause(ex, key, now, at, reason)
+            f"pausing {key.name!r}", lambda ex: subscriptions.pause(ex, key, now, stop, reason)
         )
 
     # -- what is parked --------------------------------------------------------------------------
@@ -249,7 +255,7 @@ class Consumer:
         return True
 
     async def _taking_out(self, aside: Parked, events: list[Event], event: Event) -> None:
-        """Handle a parked event in a transaction, which with the last part of it takes it out."""
+        """Handle a parked event in a transaction, which takes it out."""
         space = await self._core.resolve(event.space_id)
         async with self._subscription.transaction_over(space) as tx:
             if event is events[-1]:

@@ -9,7 +9,7 @@ from ramax.errors import ClosedError, MisuseError, SpaceNotFoundError, Subscript
 from ramax.runtime.core import Core
 from ramax.runtime.transaction import ensure_begun
 from ramax.storage import cursors
-from ramax.storage.cursors import ALL_SPACES, Owner, Position
+from ramax.storage.cursors import ALL_SPACES, Owner, Place, Position
 from ramax.storage.executors import CoreExecutor, Executor
 from ramax.storage.subscriptions import Key
 from ramax.values import Event
@@ -26,8 +26,8 @@ class Cursor:
     def __init__(self, core: Core, key: Key, partitions: int, of: str) -> None:
         self._core, self._key, self._of = core, key, of
         self.name = reader_name(key, partitions)
-        self.acked = 0
-        self._perhaps: list[int] = []
+        self.acked = Place(0)
+        self._perhaps: list[Place] = []
         self._within: object = None  # the transaction of the caller's that moved it last
 
     @property
@@ -38,30 +38,34 @@ class Cursor:
     @property
     def position(self) -> int:
         """The newest position that is acknowledged, or will be when a transaction commits."""
+        return self._newest.at
+
+    @property
+    def _newest(self) -> Place:
         return self._perhaps[-1] if self._perhaps else self.acked
 
-    def may_be(self, at: int) -> bool:
+    def may_be(self, at: Place) -> bool:
         """Say whether the checkpoint may be there by what this reader has done."""
         return at == self.acked or at in self._perhaps
 
     def begin(self, ex: Executor, at: int) -> None:
         """Write the first checkpoint, in the transaction of ``ex``, unless there is one."""
-        cursors.begin(ex, self._place(at), self._core.clock())
+        cursors.begin(ex, self._key.space_id, self.name, at, self._core.clock())
 
-    def read(self, ex: Executor) -> int | None:
+    def read(self, ex: Executor) -> Place | None:
         """Read the checkpoint, None if there is none."""
         return cursors.read(ex, self._key.space_id, self.name)
 
-    def settle(self, at: int) -> None:
+    def settle(self, at: Place) -> None:
         """Note where the checkpoint is for certain."""
         self.acked, self._perhaps, self._within = at, [], None
 
-    def confirm(self, at: int) -> None:
+    def confirm(self, at: Place) -> None:
         """Note that a transaction is committed that moved it to ``at``, if it was not further."""
         self.settle(max(at, self.acked))
         self._core.arrivals.moved(self._key.space_id, self.name)
 
-    def doubt(self, at: int, within: object = None) -> None:
+    def doubt(self, at: Place, within: object = None) -> None:
         """Note that it is where it was, or at ``at`` if a transaction was committed."""
         self._perhaps.append(at)
         self._within = within
@@ -69,7 +73,7 @@ class Cursor:
     def move(
         self,
         ex: Executor,
-        at: int,
+        at: Place,
         event: Event | None,
         *,
         within: object = None,
@@ -78,6 +82,7 @@ class Cursor:
         """Move the checkpoint in the transaction of ``ex``; `confirm` once that is committed.
 
         Args:
+            event: The one behind which it is then, None if that is not known.
             again: It may be there already, by a transaction whose end was not known. If not, it
                 is moved in any case, and be it by nothing: nobody else can then do the same.
 
@@ -96,11 +101,11 @@ class Cursor:
         event_id = None if event is None else event.event_id
         now = self._core.clock()
         by = Owner(self._core.leases.owner, self._key.name, self._key.partition)
-        to = self._place(at)
+        to = Position(self._key.space_id, self.name, at)
         if not cursors.move(ex, to, expected=expected, by=by, event_id=event_id, now=now):
             raise self._lost(self.read(ex))
 
-    def _left(self, ex: Executor, within: object) -> int:
+    def _left(self, ex: Executor, within: object) -> Place:
         """Find out where this reader left the checkpoint."""
         if not self._perhaps:
             return self.acked
@@ -111,14 +116,17 @@ class Cursor:
             self.settle(actual)  # that transaction has ended, like this
         return actual
 
-    def _lost(self, actual: int | None) -> SpaceNotFoundError | SubscriptionLostError:
+    def _lost(self, actual: Place | None) -> SpaceNotFoundError | SubscriptionLostError:
         if actual is None:
             return SpaceNotFoundError(self._of)
         where = "all spaces" if self._key.space_id == ALL_SPACES else f"space {self._of!r}"
-        return SubscriptionLostError(self._key.name, where, self.position, actual)
+        left = self._newest
+        if not left.parts and not actual.parts:
+            return SubscriptionLostError(self._key.name, where, left.at, actual.at)
+        return SubscriptionLostError(self._key.name, where, left, actual)
 
     async def move_alone(
-        self, at: int, event: Event | None, work: Callable[[Executor], object] | None = None
+        self, at: Place, event: Event | None, work: Callable[[Executor], object] | None = None
     ) -> None:
         """Move the checkpoint in a transaction of its own, with what ``work`` writes."""
 
@@ -130,7 +138,7 @@ class Cursor:
         await self._core.locked(f"the checkpoint of {self._key.name!r}", step)
         self.confirm(at)
 
-    async def move_on(self, connection: AsyncConnection, at: int, event: Event | None) -> None:
+    async def move_on(self, connection: AsyncConnection, at: Place, event: Event | None) -> None:
         """Move the checkpoint in the transaction that is open on the caller's connection.
 
         Raises:
@@ -152,6 +160,3 @@ class Cursor:
             self.doubt(at, within)
 
         await connection.run_sync(work)
-
-    def _place(self, at: int) -> Position:
-        return Position(self._key.space_id, self.name, at)

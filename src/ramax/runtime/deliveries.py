@@ -24,7 +24,7 @@ from ramax.runtime.terms import Terms
 from ramax.runtime.transaction import Transaction
 from ramax.runtime.wakeups import Bell
 from ramax.storage import subscriptions
-from ramax.storage.cursors import ALL_SPACES
+from ramax.storage.cursors import ALL_SPACES, Place
 from ramax.storage.executors import Executor, Row
 from ramax.storage.spaces import keep
 from ramax.storage.subscriptions import Key, Standing
@@ -68,7 +68,8 @@ class Deliveries:
         self._rows: deque[Any] = deque()
         self._ready: deque[Event] = deque()  # what was made of the row at hand
         self._last_parts: dict[int, int] = {}  # of rows that became several, by position
-        self._read_upto = self._delivered = 0
+        self._read_upto = 0
+        self._delivered = Place(0)  # behind what was handed out last
         self._caught_up = asyncio.Event()
         self._told_paused = False
 
@@ -206,18 +207,37 @@ class Deliveries:
     def _prepared(self) -> bool:
         """Make events of rows until there is one, or no row is left."""
         while self._rows and not self._ready:
-            self._ready.extend(self._source.events(self._rows[0]))
+            made = self._source.events(self._rows[0])
             self._rows.popleft()  # only now: one that cannot be read is not passed over
-            if len(self._ready) > 1:
-                last = self._ready[-1]
-                self._last_parts[self._source.position(last)] = last.part
+            if made and made[-1].part:
+                self._last_parts[self._source.position(made[-1])] = made[-1].part
+            if made and (done := self._cursor.acked).parts:
+                behind = self._source.position(made[0]) == done.at + 1
+                made = [each for each in made if not behind or each.part >= done.parts]
+            self._ready.extend(made)
         return bool(self._ready)
 
     def _hand_out(self) -> Event:
         event = self._ready.popleft()
-        self._delivered = self._source.position(event)
+        self._delivered = self.place_behind(event)
         self._caught_up.clear()
         return event
+
+    @property
+    def _reached(self) -> int:
+        """The position of what was handed out last."""
+        at, parts = self._delivered
+        return at + bool(parts)
+
+    def place_behind(self, event: Event) -> Place:
+        """Return where this reader is when it is done with an event, and with all before it.
+
+        What upcasters split is done with the last part of it that is wanted.
+        """
+        at = self._source.position(event)
+        if event.part < self._last_parts.get(at, 0):
+            return Place(at - 1, event.part + 1)
+        return Place(at)
 
     async def _become_owner(self, bell: Bell) -> bool:
         if await self._take():
@@ -225,7 +245,7 @@ class Deliveries:
             if at is None:
                 raise SpaceNotFoundError(self._source.name)
             self._cursor.settle(at)
-            self._read_upto = self._delivered = at
+            self._read_upto, self._delivered = at.at, at
             self._active = True
             self.turns += 1
             return True
@@ -260,13 +280,13 @@ class Deliveries:
             return False
         self._rows.extend(page.rows)
         if self._last_parts:
-            acked, parts = self._cursor.acked, self._last_parts
+            acked, parts = self._cursor.acked.at, self._last_parts
             self._last_parts = {at: part for at, part in parts.items() if at > acked}
         self._read_upto = page.upto
         if self._core.watch is not None:
             space_name = "" if self.key.space_id == ALL_SPACES else self._source.name
             self._core.watch.lag(self.name, space_name, max(0, page.end - self._done_upto()))
-        if not page.rows and page.upto - self._cursor.acked >= self.terms.buffer:
+        if not page.rows and page.upto - self._cursor.acked.at >= self.terms.buffer:
             await self._keep_filtered()
         if page.complete and not page.rows:
             self._caught_up.set()
@@ -274,7 +294,7 @@ class Deliveries:
             self._caught_up.clear()
         return bool(page.rows)
 
-    def _read(self, ex: Executor) -> tuple[Standing | None, Page, int | None]:
+    def _read(self, ex: Executor) -> tuple[Standing | None, Page, Place | None]:
         """Read a page, and then the checkpoint: whoever passed over an event is seen by it."""
         standing = subscriptions.stands(ex, self.key)
         page = Page((), self._read_upto, self._read_upto)
@@ -311,13 +331,13 @@ class Deliveries:
         """Return up to where nothing is left to do; what was not wanted counts as done."""
         acked = self._cursor.acked
         waiting = self._rows or self._ready or self._delivered > acked
-        return acked if waiting else max(acked, self._read_upto)
+        return acked.at if waiting else max(acked.at, self._read_upto)
 
     async def _keep_filtered(self) -> None:
         """Remember what was looked at and not wanted, where nothing before it waits for an ack."""
         upto, cursor = self._done_upto(), self._cursor
-        if self._active and cursor.certain and upto > cursor.acked:
-            await cursor.move_alone(upto, None)
+        if self._active and cursor.certain and upto > cursor.acked.at:
+            await cursor.move_alone(Place(upto), None)
 
     def begin_again(self) -> None:
         """Deliver next what comes after the checkpoint, as it is in the database then."""

@@ -7,7 +7,7 @@ from ramax.runtime.core import Core
 from ramax.storage import parked
 from ramax.storage.events import read_page
 from ramax.storage.executors import Executor, Row
-from ramax.storage.parked import FAILED, WAITING, Parked, Reader
+from ramax.storage.parked import FAILED, WAITING, WHOLE, Parked, Reader
 from ramax.values import Event
 
 Write = Callable[[Executor], None]
@@ -41,6 +41,7 @@ class Parking:
         row = Parked(
             event.space_id,
             event.space_sequence,
+            event.part,
             event.entity_id,
             state,
             attempts,
@@ -56,12 +57,15 @@ class Parking:
         return parked.due(found)
 
     async def events_of(self, aside: Parked, make: Callable[[Row], list[Event]]) -> list[Event]:
-        """Read the event of a parked one; none if it is gone, or wanted no longer."""
+        """Read the event of a parked one; none if it is gone, or wanted no longer.
+
+        Several are the parts of one that was parked as a whole, before each had a row of its own.
+        """
         at = aside.space_sequence
         rows = await self._core.read(
             lambda ex: read_page(ex, aside.space_id, after=at - 1, upto=at, limit=1)
         )
-        return [event for row in rows for event in make(row)]
+        return [e for row in rows for e in make(row) if aside.part in (WHOLE, e.part)]
 
     def take_out(self, ex: Executor, aside: Parked) -> None:
         """Take an event out, in the transaction of ``ex``.
@@ -70,14 +74,15 @@ class Parking:
             SubscriptionLostError: Somebody else has, or it was skipped.
         """
         at = aside.space_sequence
-        if not parked.remove(ex, self._reader, aside.space_id, at):
+        if not parked.remove(ex, self._reader, aside.space_id, at, aside.part):
             raise SubscriptionLostError(self._reader.name, f"space {aside.space_id}", at, None)
 
     async def done(self, aside: Parked) -> None:
         """Take an event out that was handled."""
+        at = aside.space_sequence
         await self._core.locked(
             "a parked event",
-            lambda ex: parked.remove(ex, self._reader, aside.space_id, aside.space_sequence),
+            lambda ex: parked.remove(ex, self._reader, aside.space_id, at, aside.part),
         )
 
     async def failed_again(self, aside: Parked, attempts: int, error: str) -> None:

@@ -11,7 +11,7 @@ from ramax.runtime.causation import handling
 from ramax.runtime.consumer import Consumer, Handler, OnError, Policy
 from ramax.runtime.deliveries import Deliveries
 from ramax.runtime.transaction import Transaction, domain_key
-from ramax.storage.cursors import ALL_SPACES
+from ramax.storage.cursors import ALL_SPACES, Place
 from ramax.storage.executors import Executor
 from ramax.values import Event, Space
 
@@ -61,6 +61,8 @@ class Subscription(Deliveries):
     async def ack(self, event: Event, connection: AsyncConnection | None = None) -> None:
         """Note that this event, and every one before it, is done with.
 
+        Of an event that upcasters split, each part is acknowledged on its own.
+
         Args:
             connection: Yours, with a transaction open: the note commits with it, and so happens if
                 and only if what else you wrote there does.
@@ -77,12 +79,10 @@ class Subscription(Deliveries):
                 await self._cursor.move_alone(at, done)
 
     async def ack_with(self, event: Event, work: Callable[[Executor], object]) -> None:
-        """As `ack`, of every part of the event, in one transaction with what ``work`` writes."""
-        at = self.position_of(event)
+        """As `ack`, in one transaction with what ``work`` writes."""
+        at, done = self._ackable(event)
         with self._giving_way():
-            await self._cursor.move_alone(at, event, work)
-        if at == self._delivered:
-            self._ready.clear()
+            await self._cursor.move_alone(at, done, work)
 
     @asynccontextmanager
     async def transaction(self, event: Event) -> AsyncIterator[Transaction]:
@@ -95,9 +95,9 @@ class Subscription(Deliveries):
             SubscriptionLostError: Somebody else reads the subscription now.
             MisuseError: The event was not delivered here, or is acknowledged.
         """
-        if self.position_of(event) <= self._cursor.acked:
-            raise MisuseError(f"event {event.event_id} is acknowledged already")
         at, done = self._ackable(event)
+        if at <= self._cursor.acked:
+            raise MisuseError(f"event {event.event_id} is acknowledged already")
         space = await self._core.resolve(event.space_id)
         tx = self.transaction_over(space)
         try:
@@ -127,15 +127,13 @@ class Subscription(Deliveries):
             self.begin_again()
             raise
 
-    def _ackable(self, event: Event) -> tuple[int, Event | None]:
-        """Return up to where an ack may go, and the event if that is done with.
-
-        What upcasters split is done with its last part; until then the ack is of what is before.
-        """
-        at = self.position_of(event)
-        if event.part < self._last_parts.get(at, 0):
-            return at - 1, None
-        return at, event
+    def _ackable(self, event: Event) -> tuple[Place, Event | None]:
+        """Return where an ack leads, and the event if that is done with as a whole."""
+        self.position_of(event)
+        place = self.place_behind(event)
+        if place > self._delivered:
+            raise MisuseError(f"a part of event {event.event_id} was not delivered yet")
+        return place, None if place.parts else event
 
     def position_of(self, event: Event) -> int:
         """Return where an event is in the order of this reader.
@@ -146,7 +144,7 @@ class Subscription(Deliveries):
         if not isinstance(event, Event):
             raise MisuseError(f"give an Event of subscription {self.name!r}, not {event!r:.80}")
         at = self._source.position(event)
-        if self.key.space_id not in (ALL_SPACES, event.space_id) or at > self._delivered:
+        if self.key.space_id not in (ALL_SPACES, event.space_id) or at > self._reached:
             raise MisuseError(
                 f"event {event.event_id} was not delivered by subscription {self.name!r}"
             )

@@ -7,10 +7,10 @@ from ramax.runtime.core import Core, SpaceLike
 from ramax.runtime.cursor import reader_name
 from ramax.runtime.subscribing import check_subscription_name
 from ramax.storage import cursors, feed, parked, spaces, subscriptions
-from ramax.storage.cursors import ALL_SPACES, Position
+from ramax.storage.cursors import ALL_SPACES, Place, Position
 from ramax.storage.events import read_head
 from ramax.storage.executors import Executor, Row
-from ramax.storage.parked import FAILED, STATES, Reader
+from ramax.storage.parked import FAILED, STATES, WHOLE, Reader
 from ramax.storage.subscriptions import Key
 from ramax.values import ParkedEvent, SubscriptionStatus, from_micros
 
@@ -59,6 +59,8 @@ class SubscriptionRepository:
     ) -> None:
         """Leave an event out for good, and go on with what is behind it.
 
+        Of an event that upcasters split, only the part is left out that failed.
+
         Args:
             event: A parked one; without it, the event at which the subscription was paused.
 
@@ -78,8 +80,10 @@ class SubscriptionRepository:
         row = next(r for r in subscriptions.listed(ex, key.space_id) if _key(r) == key)
         if standing is None or standing.stopped_at is None:
             return False
-        place = Position(key.space_id, reader_name(key, row[3]), standing.stopped_at)
-        cursors.pass_over(ex, place, self._core.clock())
+        at, part = standing.stopped_at, standing.stopped_part
+        place = Place(at) if part is None else Place(at - 1, part + 1)
+        to = Position(key.space_id, reader_name(key, row[3]), place)
+        cursors.pass_over(ex, to, self._core.clock())
         return subscriptions.resume(ex, key)
 
     async def parked(self, name: str, *, space: SpaceLike | None = None) -> Sequence[ParkedEvent]:
@@ -94,7 +98,8 @@ class SubscriptionRepository:
             readers = [Reader(space_id, reader_name(_key(row), row[3])) for row in rows]
             return [_shown(each) for reader in readers for each in parked.listed(ex, reader)]
 
-        return sorted(await self._core.read(work), key=lambda e: (e.space_id, e.space_sequence))
+        found = await self._core.read(work)
+        return sorted(found, key=lambda e: (e.space_id, e.space_sequence, e.part or 0))
 
     async def retry(
         self, name: str, event: ParkedEvent | None = None, *, space: SpaceLike | None = None
@@ -160,13 +165,14 @@ class SubscriptionRepository:
         name: str,
         space: SpaceLike | None,
         event: ParkedEvent,
-        work: Callable[[Executor, Reader, int, int], bool],
+        work: Callable[[Executor, Reader, int, int, int], bool],
     ) -> bool:
         space_id, rows = await self._rows(name, space)
         readers = [Reader(space_id, reader_name(_key(row), row[3])) for row in rows]
+        part = WHOLE if event.part is None else event.part
+        at = event.space_id, event.space_sequence, part
         done = await self._core.locked(
-            f"parked events of {name!r}",
-            lambda ex: [work(ex, r, event.space_id, event.space_sequence) for r in readers],
+            f"parked events of {name!r}", lambda ex: [work(ex, r, *at) for r in readers]
         )
         self._core.tell([space_id])
         return any(done)
@@ -177,22 +183,25 @@ def _key(row: Row) -> Key:
 
 
 def _status(ex: Executor, row: Row) -> SubscriptionStatus:
-    space_id, name, partition, partitions, owner, _, paused_at, stopped_at, reason = row
+    space_id, name, partition, partitions, owner, _, paused_at, stopped_at, part, reason = row
     reader = reader_name(_key(row), partitions)
     over_all = space_id == ALL_SPACES
+    place = cursors.read(ex, space_id, reader) or Place(0)
     head = feed.safe_event_id(ex) if over_all else read_head(ex, space_id)
     return SubscriptionStatus(
         name,
         None if over_all else spaces.find_by_id(ex, space_id),
         partition,
         partitions,
-        cursors.read(ex, space_id, reader) or 0,
+        place.at,
         head or 0,
         owner,
         None if paused_at is None else from_micros(paused_at),
         stopped_at,
         reason,
         len(parked.listed(ex, Reader(space_id, reader))),
+        place.parts,
+        part,
     )
 
 
@@ -205,4 +214,5 @@ def _shown(aside: parked.Parked) -> ParkedEvent:
         aside.attempts,
         aside.error,
         from_micros(aside.parked_at),
+        None if aside.part == WHOLE else aside.part,
     )

@@ -70,12 +70,19 @@ def start_checkpoint(t: Tables) -> sa.Insert:
 @Statement
 def _move(t: Tables) -> sa.Update:
     c = t.checkpoints.c
+    big = sa.BigInteger()
+    stays = c.last_space_sequence == p("to", type_=big)
     return (
         sa.update(t.checkpoints)
         .where(
             c.space_id == p("space"), c.name == p("reader"), c.last_space_sequence == p("expected")
         )
-        .values(last_event_id=p("event_id"), last_space_sequence=p("sequence"), updated_at=p("now"))
+        .values(
+            last_event_id=p("event_id"),
+            last_space_sequence=p("sequence"),
+            parts_done=sa.case((stays, c.parts_done), else_=sa.literal_column("0")),
+            updated_at=p("now"),
+        )
     )
 
 
@@ -108,9 +115,10 @@ def set_checkpoint(t: Tables) -> sa.Insert:
         name=p("name"),
         last_event_id=sa.func.coalesce(event_id.scalar_subquery(), 0),
         last_space_sequence=sequence,
+        parts_done=sa.literal_column("0"),
         updated_at=p("now"),
     )
-    moved = ("last_event_id", "last_space_sequence", "updated_at")
+    moved = ("last_event_id", "last_space_sequence", "parts_done", "updated_at")
     return statement.on_conflict_do_update(
         index_elements=["space_id", "name"], set_={k: statement.excluded[k] for k in moved}
     )
@@ -170,6 +178,7 @@ def advance(
             "expected": expected,
             "event_id": event_id,
             "sequence": sequence,
+            "to": sequence,
             "now": now,
         },
     )

@@ -1,5 +1,6 @@
 """How far a subscription has come: a row of the checkpoints, moved by compare-and-set only.
 
+Where upcasters make several events of one, it counts the parts that are done of it (ADR-0070).
 A reader of one space counts sequences. A reader of all spaces counts event ids; it belongs to no
 space, and its rows have `ALL_SPACES` where others have the id of theirs (ADR-0046).
 """
@@ -18,18 +19,31 @@ ALL_SPACES = 0
 """No space ever has this id: they begin at 1."""
 
 
+class Place(NamedTuple):
+    """Behind an event, by sequence or over all spaces by id, and behind so many parts of the next.
+
+    The next one is that of ``at`` + 1, also where a filter leaves it out or no space has it.
+    """
+
+    at: int
+    parts: int = 0
+
+    def __str__(self) -> str:
+        return str(self.at) if not self.parts else f"{self.at} and {self.parts} parts"
+
+
 class Position(NamedTuple):
-    """A place in the order of a reader: of a space by sequence, of all spaces by event id."""
+    """The place of one reader."""
 
     space_id: int
     name: str
-    at: int
+    place: Place
 
 
 @Statement
 def _read(t: Tables) -> sa.Select[Any]:
     c = t.checkpoints.c
-    return sa.select(c.last_space_sequence, c.last_event_id).where(
+    return sa.select(c.last_space_sequence, c.last_event_id, c.parts_done).where(
         c.space_id == p("space_id"), c.name == p("name")
     )
 
@@ -42,15 +56,19 @@ def _owned(t: Tables) -> sa.ColumnElement[bool]:
 
 def _move(t: Tables, place: sa.Column[Any]) -> sa.Update:
     c = t.checkpoints.c
-    is_there = (c.space_id == p("space"), c.name == p("reader"), place == p("expected"))
-    return sa.update(t.checkpoints).where(*is_there, _owned(t))
+    mine = (c.space_id == p("space"), c.name == p("reader"))
+    is_there = (place == p("expected"), c.parts_done == p("expected_parts"))
+    return sa.update(t.checkpoints).where(*mine, *is_there, _owned(t))
 
 
 @Statement
 def move_in_space(t: Tables) -> sa.Update:
     """Move a reader of a space that still has its lease."""
     return _move(t, t.checkpoints.c.last_space_sequence).values(
-        last_event_id=p("event_id"), last_space_sequence=p("sequence"), updated_at=p("now")
+        last_event_id=p("event_id"),
+        last_space_sequence=p("sequence"),
+        parts_done=p("parts"),
+        updated_at=p("now"),
     )
 
 
@@ -58,29 +76,37 @@ def move_in_space(t: Tables) -> sa.Update:
 def move_in_feed(t: Tables) -> sa.Update:
     """Move a reader of all spaces that still has its lease."""
     return _move(t, t.checkpoints.c.last_event_id).values(
-        last_event_id=p("event_id"), updated_at=p("now")
+        last_event_id=p("event_id"), parts_done=p("parts"), updated_at=p("now")
     )
+
+
+def _is_before(t: Tables, place: sa.Column[Any]) -> sa.ColumnElement[bool]:
+    c = t.checkpoints.c
+    mine = (c.space_id == p("space")) & (c.name == p("reader"))
+    within = (place == p("at")) & (c.parts_done < p("parts"))
+    return mine & ((place < p("at")) | within)
 
 
 @Statement
 def _pass_in_space(t: Tables) -> sa.Update:
-    c = t.checkpoints.c
-    is_before = (c.space_id == p("space"), c.name == p("reader"), c.last_space_sequence < p("at"))
     return (
         sa.update(t.checkpoints)
-        .where(*is_before)
-        .values(last_event_id=p("event_id"), last_space_sequence=p("at"), updated_at=p("now"))
+        .where(_is_before(t, t.checkpoints.c.last_space_sequence))
+        .values(
+            last_event_id=p("event_id"),
+            last_space_sequence=p("at"),
+            parts_done=p("parts"),
+            updated_at=p("now"),
+        )
     )
 
 
 @Statement
 def _pass_in_feed(t: Tables) -> sa.Update:
-    c = t.checkpoints.c
-    is_before = (c.space_id == p("space"), c.name == p("reader"), c.last_event_id < p("at"))
     return (
         sa.update(t.checkpoints)
-        .where(*is_before)
-        .values(last_event_id=p("at"), updated_at=p("now"))
+        .where(_is_before(t, t.checkpoints.c.last_event_id))
+        .values(last_event_id=p("at"), parts_done=p("parts"), updated_at=p("now"))
     )
 
 
@@ -90,26 +116,21 @@ def _remove(t: Tables) -> sa.Delete:
     return sa.delete(t.checkpoints).where(c.space_id == p("space_id"), c.name == p("name"))
 
 
-def read(ex: Executor, space_id: int, name: str) -> int | None:
+def read(ex: Executor, space_id: int, name: str) -> Place | None:
     """Return where a reader is, None if it has never begun."""
     rows = ex.rows(_read, {"space_id": space_id, "name": name})
-    return None if not rows else int(rows[0][1 if space_id == ALL_SPACES else 0])
+    if not rows:
+        return None
+    sequence, event_id, parts = rows[0]
+    return Place(event_id if space_id == ALL_SPACES else sequence, parts)
 
 
-def begin(ex: Executor, place: Position, now: int) -> None:
-    """Set a reader to its first position, unless it has one."""
-    over_all = place.space_id == ALL_SPACES
-    event_id = place.at if over_all else event_id_at(ex, place.space_id, place.at)
-    ex.run(
-        start_checkpoint,
-        {
-            "space_id": place.space_id,
-            "name": place.name,
-            "event_id": event_id,
-            "sequence": 0 if over_all else place.at,
-            "now": now,
-        },
-    )
+def begin(ex: Executor, space_id: int, name: str, at: int, now: int) -> None:
+    """Set a reader to its first place, behind an event, unless it has one."""
+    over_all = space_id == ALL_SPACES
+    event_id = at if over_all else event_id_at(ex, space_id, at)
+    row = {"event_id": event_id, "sequence": 0 if over_all else at, "now": now}
+    ex.run(start_checkpoint, {"space_id": space_id, "name": name} | row)
 
 
 class Owner(NamedTuple):
@@ -121,29 +142,31 @@ class Owner(NamedTuple):
 
 
 def move(
-    ex: Executor, to: Position, *, expected: int, by: Owner, event_id: int | None, now: int
+    ex: Executor, to: Position, *, expected: Place, by: Owner, event_id: int | None, now: int
 ) -> bool:
     """Move a reader from ``expected``; False, and nothing done, if it is not there, or another's.
 
     Args:
         event_id: The id of the event at the place; looked up where it is None.
     """
-    moved = {"space": to.space_id, "reader": to.name, "expected": expected, "now": now}
-    moved |= by._asdict()
+    at, parts = to.place
+    moved = {"space": to.space_id, "reader": to.name, "parts": parts, "now": now}
+    moved |= {"expected": expected.at, "expected_parts": expected.parts} | by._asdict()
     if to.space_id == ALL_SPACES:
-        return bool(ex.run(move_in_feed, moved | {"event_id": to.at}))
+        return bool(ex.run(move_in_feed, moved | {"event_id": at}))
     if event_id is None:
-        event_id = event_id_at(ex, to.space_id, to.at)
-    return bool(ex.run(move_in_space, moved | {"event_id": event_id, "sequence": to.at}))
+        event_id = event_id_at(ex, to.space_id, at)
+    return bool(ex.run(move_in_space, moved | {"event_id": event_id, "sequence": at}))
 
 
 def pass_over(ex: Executor, to: Position, now: int) -> None:
     """Move a reader forward to a place, whoever owns it: that one finds out at its next move."""
-    moved = {"space": to.space_id, "reader": to.name, "at": to.at, "now": now}
+    at, parts = to.place
+    moved = {"space": to.space_id, "reader": to.name, "at": at, "parts": parts, "now": now}
     if to.space_id == ALL_SPACES:
         ex.run(_pass_in_feed, moved)
     else:
-        ex.run(_pass_in_space, moved | {"event_id": event_id_at(ex, to.space_id, to.at)})
+        ex.run(_pass_in_space, moved | {"event_id": event_id_at(ex, to.space_id, at)})
 
 
 def remove(ex: Executor, space_id: int, name: str) -> None:

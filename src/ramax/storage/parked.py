@@ -1,7 +1,7 @@
 """Events that a subscription has put aside: the one that failed, and those of its entity behind it.
 
 A row is `FAILED` until somebody says what to do, `WAITING` behind an earlier one of its entity, or
-`RETRY`: due again.
+`RETRY`: due again. Of an event that upcasters split, each part has a row of its own.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,9 @@ from ramax.storage.tables import Tables
 FAILED: Final = 0
 WAITING: Final = 1
 RETRY: Final = 2
+
+WHOLE: Final = -1
+"""The part of what was parked before parts were told apart: all of them."""
 
 STATES: Final = {FAILED: "failed", WAITING: "waiting", RETRY: "retry"}
 
@@ -39,6 +42,11 @@ def _is(t: Tables) -> sa.ColumnElement[bool]:
     return (c.space_id == p("id")) & (c.subscription == p("reader")) & (c.over_all == p("over"))
 
 
+def _is_one(t: Tables) -> sa.ColumnElement[bool]:
+    c = t.parked.c
+    return _is(t) & (c.space_sequence == p("sequence")) & (c.part == p("part"))
+
+
 @Statement
 def _add(t: Tables) -> sa.Insert:
     return sa.insert(t.parked).values(
@@ -46,6 +54,7 @@ def _add(t: Tables) -> sa.Insert:
         subscription=p("reader"),
         over_all=p("over"),
         space_sequence=p("sequence"),
+        part=p("part"),
         entity_id=p("entity"),
         state=p("state"),
         attempts=p("attempts"),
@@ -64,7 +73,7 @@ def _is_parked(t: Tables) -> sa.Select[Any]:
 def _change(t: Tables) -> sa.Update:
     return (
         sa.update(t.parked)
-        .where(_is(t), t.parked.c.space_sequence == p("sequence"))
+        .where(_is_one(t))
         .values(
             state=p("to"),
             attempts=t.parked.c.attempts + p("more", type_=sa.BigInteger()),
@@ -75,16 +84,12 @@ def _change(t: Tables) -> sa.Update:
 
 @Statement
 def _retry(t: Tables) -> sa.Update:
-    return (
-        sa.update(t.parked)
-        .where(_is(t), t.parked.c.space_sequence == p("sequence"), t.parked.c.state == p("was"))
-        .values(state=p("to"))
-    )
+    return sa.update(t.parked).where(_is_one(t), t.parked.c.state == p("was")).values(state=p("to"))
 
 
 @Statement
 def _remove(t: Tables) -> sa.Delete:
-    return sa.delete(t.parked).where(_is(t), t.parked.c.space_sequence == p("sequence"))
+    return sa.delete(t.parked).where(_is_one(t))
 
 
 @Statement
@@ -95,8 +100,15 @@ def _remove_all(t: Tables) -> sa.Delete:
 def _listed(t: Tables) -> sa.Select[Any]:
     c = t.parked.c
     return sa.select(
-        c.space_id, c.space_sequence, c.entity_id, c.state, c.attempts, c.error, c.parked_at
-    ).order_by(c.space_id, c.space_sequence)
+        c.space_id,
+        c.space_sequence,
+        c.part,
+        c.entity_id,
+        c.state,
+        c.attempts,
+        c.error,
+        c.parked_at,
+    ).order_by(c.space_id, c.space_sequence, c.part)
 
 
 @Statement
@@ -116,6 +128,7 @@ class Parked(NamedTuple):
 
     space_id: int
     space_sequence: int
+    part: int
     entity_id: str
     state: int
     attempts: int
@@ -125,8 +138,9 @@ class Parked(NamedTuple):
 
 def add(ex: Executor, reader: Reader, event: Parked) -> None:
     """Put an event aside, in the caller's transaction, which moves the reader past it."""
-    row = {"sequence": event.space_sequence, "entity": event.entity_id, "now": event.parked_at}
+    row = {"sequence": event.space_sequence, "part": event.part, "entity": event.entity_id}
     why = {"state": event.state, "attempts": event.attempts, "error": event.error}
+    why["now"] = event.parked_at
     ex.run(_add, reader.params(event.space_id) | row | why)
 
 
@@ -137,19 +151,20 @@ def is_parked(ex: Executor, reader: Reader, space_id: int, entity_id: str) -> bo
 
 def failed_again(ex: Executor, reader: Reader, event: Parked, attempts: int, error: str) -> None:
     """Note that an event was tried again, and failed."""
-    changed = {"sequence": event.space_sequence, "to": FAILED, "more": attempts, "why": error}
-    ex.run(_change, reader.params(event.space_id) | changed)
+    one = {"sequence": event.space_sequence, "part": event.part}
+    changed = {"to": FAILED, "more": attempts, "why": error}
+    ex.run(_change, reader.params(event.space_id) | one | changed)
 
 
-def retry(ex: Executor, reader: Reader, space_id: int, sequence: int) -> bool:
-    """Let a failed event be tried again; False if there is none of that sequence."""
-    wanted = {"sequence": sequence, "was": FAILED, "to": RETRY}
+def retry(ex: Executor, reader: Reader, space_id: int, sequence: int, part: int) -> bool:
+    """Let a failed event be tried again; False if there is no such one."""
+    wanted = {"sequence": sequence, "part": part, "was": FAILED, "to": RETRY}
     return bool(ex.run(_retry, reader.params(space_id) | wanted))
 
 
-def remove(ex: Executor, reader: Reader, space_id: int, sequence: int) -> bool:
+def remove(ex: Executor, reader: Reader, space_id: int, sequence: int, part: int) -> bool:
     """Take an event out; False if it was not there."""
-    return bool(ex.run(_remove, reader.params(space_id) | {"sequence": sequence}))
+    return bool(ex.run(_remove, reader.params(space_id) | {"sequence": sequence, "part": part}))
 
 
 def remove_all(ex: Executor, reader: Reader, space_id: int) -> None:

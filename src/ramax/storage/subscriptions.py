@@ -32,6 +32,7 @@ class Standing(NamedTuple):
     lease_until: int
     paused_at: int | None
     stopped_at: int | None
+    stopped_part: int | None
     reason: str | None
 
 
@@ -70,7 +71,9 @@ def _partitions(t: Tables) -> sa.Select[Any]:
 def standing(t: Tables) -> sa.Select[Any]:
     """Read the owner and the pause of one subscription."""
     c = t.subscriptions.c
-    return sa.select(c.owner, c.lease_until, c.paused_at, c.stopped_at, c.reason).where(_is(t))
+    return sa.select(
+        c.owner, c.lease_until, c.paused_at, c.stopped_at, c.stopped_part, c.reason
+    ).where(_is(t))
 
 
 @Statement
@@ -109,7 +112,12 @@ def _pause(t: Tables) -> sa.Update:
     return (
         sa.update(t.subscriptions)
         .where(_is(t), t.subscriptions.c.paused_at.is_(None))
-        .values(paused_at=p("now"), stopped_at=p("position"), reason=p("why"))
+        .values(
+            paused_at=p("now"),
+            stopped_at=p("position"),
+            stopped_part=p("stopped_part"),
+            reason=p("why"),
+        )
     )
 
 
@@ -118,7 +126,7 @@ def _resume(t: Tables) -> sa.Update:
     return (
         sa.update(t.subscriptions)
         .where(_is(t), t.subscriptions.c.paused_at.is_not(None))
-        .values(paused_at=sa.null(), stopped_at=sa.null(), reason=sa.null())
+        .values(paused_at=sa.null(), stopped_at=sa.null(), stopped_part=sa.null(), reason=sa.null())
     )
 
 
@@ -138,6 +146,7 @@ def _listed(t: Tables) -> sa.Select[Any]:
         c.lease_until,
         c.paused_at,
         c.stopped_at,
+        c.stopped_part,
         c.reason,
     ).order_by(c.space_id, c.name, c.partition)
 
@@ -180,9 +189,18 @@ def take(ex: Executor, key: Key, me: str, now: int, until: int) -> bool:
     return bool(ex.run(take_lease, key.params | {"me": me, "now": now, "until": until}))
 
 
-def pause(ex: Executor, key: Key, now: int, position: int | None, why: str | None) -> bool:
+class Stop(NamedTuple):
+    """The event at which a subscription stopped: its position; its part where others follow."""
+
+    at: int
+    part: int | None
+
+
+def pause(ex: Executor, key: Key, now: int, stop: Stop | None, why: str | None) -> bool:
     """Pause a subscription; False if it is paused, or not there."""
-    return bool(ex.run(_pause, key.params | {"now": now, "position": position, "why": why}))
+    at, part = stop or (None, None)
+    paused = {"now": now, "position": at, "stopped_part": part, "why": why}
+    return bool(ex.run(_pause, key.params | paused))
 
 
 def resume(ex: Executor, key: Key) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 
 DialectName = Literal["sqlite", "postgresql"]
 
-HEAD = "ramax_0012"
+HEAD = "ramax_0013"
 """The newest Alembic revision that this code works with."""
 
 VERSION_TABLE = "ramax_alembic_version"
@@ -183,6 +183,8 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         sa.Column("last_event_id", big, nullable=False),
         sa.Column("last_space_sequence", big, nullable=False),
         sa.Column("updated_at", big),
+        # of the event behind that place, where upcasters make several of it
+        sa.Column("parts_done", big, nullable=False, server_default="0"),
         **hot,
     )
     idempotency_keys = sa.Table(
@@ -236,6 +238,7 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         sa.Column("paused_at", big),  # NULL: it is not paused
         sa.Column("stopped_at", big),  # position of the event at which it paused
         sa.Column("reason", sa.Text()),
+        sa.Column("stopped_part", big),  # of that event; NULL: none is behind it
         **hot,
     )
     parked = sa.Table(
@@ -251,6 +254,8 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         sa.Column("attempts", big, nullable=False),
         sa.Column("error", sa.Text()),
         sa.Column("parked_at", big, nullable=False),
+        # of the event, where upcasters make several of it
+        sa.Column("part", big, primary_key=True, autoincrement=False),
     )
     replicas = sa.Table(
         "replicas",
