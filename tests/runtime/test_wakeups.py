@@ -79,6 +79,31 @@ async def test_a_database_that_does_not_answer_is_asked_again(db, store, caplog)
     await wakeups.dismiss(bell)
 
 
+@pytest.mark.parametrize("step", ["_read", "_listen"])
+async def test_no_error_ends_the_polling_and_it_is_told(db, store, caplog, step):
+    wakeups = db._core.wakeups
+    real, failures = getattr(wakeups, step), [ZeroDivisionError("a mistake") for _ in range(3)]
+
+    async def fails(*arguments):
+        if failures:
+            raise failures.pop()
+        return await real(*arguments)
+
+    setattr(wakeups, step, fails)
+    wakeups._listener = None  # which rings for everybody when it begins
+    bell = wakeups.bell(store.space.space_id, 0.01)
+    assert await rings(bell)  # whoever waits reads for himself, and tells his caller
+    assert "looking for new events failed, which is tried again" in caplog.text
+    assert "ZeroDivisionError: a mistake" in caplog.text
+    await until(lambda: not failures)
+    await until(lambda: wakeups._seen.get(store.space.space_id) == 0)
+    bell.clear()
+    wakeups._seen.clear()
+    assert await rings(bell)
+    assert caplog.text.count("looking for new events failed") == 3
+    await wakeups.dismiss(bell)
+
+
 @pytest.mark.postgres
 async def test_another_process_rings_by_a_notification(db_on_postgres, postgres_url):
     store = await db_on_postgres.content_store("acme", counter())

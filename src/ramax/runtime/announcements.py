@@ -61,6 +61,8 @@ class Announcements:
                 await self._read(lambda ex: notify(ex, sorted(spaces)))
         except StorageError as error:  # it was a hint; whoever waits for it polls
             logger.warning("could not tell other processes of new events: %s", error)
+        except Exception:  # or nobody would hear of it
+            logger.exception("could not tell other processes of new events")
 
     def _sent(self, _task: asyncio.Task[None]) -> None:
         self._task = None

@@ -109,6 +109,8 @@ class Leases:
                 await to_its_end(self._locked("prolonging leases", partial(_keep, rows)))
             except StorageError as error:  # tried again; who reads on without one does no harm
                 logger.warning("could not prolong %d leases: %s", len(rows), error)
+            except Exception:  # without it they would all end, one by one, in silence
+                logger.exception("could not prolong %d leases", len(rows))
 
     async def _stop(self) -> None:
         task, self._task = self._task, None

@@ -1,6 +1,5 @@
 """Runs async projections: each under a subscription of its name, rows and ack together."""
 
-import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
@@ -19,6 +18,7 @@ from ramax.runtime.consumer import Consumer, Policy
 from ramax.runtime.core import Core
 from ramax.runtime.projecting import projector
 from ramax.runtime.subscription import Subscription
+from ramax.runtime.together import run_together
 from ramax.runtime.transaction import Transaction
 from ramax.storage import projections
 from ramax.storage.projections import Bound
@@ -59,9 +59,7 @@ async def run(
             space = await core.resolve(reader.key.space_id)
             project = projector(core.backend.tables, space.space_id, space.space_name)
             runners.append(_Runner(core, partial(project, projection), reader, attempts))
-        async with asyncio.TaskGroup() as group:
-            for runner in runners:
-                group.create_task(runner.run(), name=f"ramax projection {runner.name}")
+        await run_together({f"ramax projection {each.name}": each.run() for each in runners})
 
 
 def _chosen(domain: Domain | None, names: Sequence[str]) -> list[Projection]:

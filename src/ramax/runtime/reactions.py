@@ -1,6 +1,5 @@
 """Runs the reactions of a domain: each under its own subscription, at least once for each event."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -11,6 +10,7 @@ from ramax.core.reactions import ReactionRule
 from ramax.errors import MisuseError
 from ramax.runtime.consumer import OnError
 from ramax.runtime.subscription import Subscription
+from ramax.runtime.together import run_together
 from ramax.values import Commit, Event
 
 
@@ -70,17 +70,21 @@ async def run(
 
     Raises:
         MisuseError: The domain has none.
+        SubscriptionPausedError: One is paused, and they do not follow.
+        ExceptionGroup: Several failed at the same time; one alone is raised as it is.
     """
     if domain is None or not len(domain.reactions):
         raise MisuseError("the domain has no reactions: @domain.reaction('a.b')")
-    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+    async with AsyncExitStack() as stack:
+        loops = {}
         for rule in domain.reactions:
             for partition in range(partitions):
                 subscription = subscription_of(rule, partition)
                 reader = await stack.enter_async_context(subscription)
                 handler = partial(_react, rule, store_of)
-                running = reader.run(handler, on_error=on_error, attempts=attempts)
-                group.create_task(running, name=f"ramax reaction {rule.name}")
+                name = f"ramax reaction {rule.name}/{partition}"
+                loops[name] = partial(reader.run, handler, on_error=on_error, attempts=attempts)
+        await run_together({name: loop() for name, loop in loops.items()})
 
 
 async def _react(rule: ReactionRule, store_of: StoreOf, event: Event) -> None:

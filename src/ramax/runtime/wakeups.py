@@ -27,6 +27,10 @@ _RETRY_LISTENING = 30.0
 """Seconds after which LISTEN is tried again where it failed."""
 
 
+_SELDOM = 30.0
+"""Seconds between looks at most, where they keep failing."""
+
+
 class Bell:
     """Rings for one waiter when his space, or any space, may have moved."""
 
@@ -94,20 +98,37 @@ class Wakeups:
             await self._stop()
 
     async def _poll(self) -> None:
+        failures = 0
         while True:
             interval = min((b.poll_interval for s in self._bells.values() for b in s), default=1.0)
-            await to_its_end(self._listen())
-            await asyncio.sleep(interval * random.uniform(0.8, 1.0))  # noqa: S311 - jitter
-            try:
-                found = await self._read(self._positions)
-            except StorageError as error:
-                # a waiter that reads for himself tells his caller, who can do something about it
-                logger.warning("looking for new events failed: %s", error)
-                continue
-            for space_id in list(self._bells):
-                if found.get(space_id) != self._seen.get(space_id):
-                    self._seen[space_id] = found.get(space_id, -1)
-                    self.ring(space_id)
+            pause = max(interval, min(interval * 2 ** min(failures, 10), _SELDOM))
+            listening = await self._goes_well(to_its_end(self._listen()))
+            await asyncio.sleep(pause * random.uniform(0.8, 1.0))  # noqa: S311 - jitter
+            looking = await self._goes_well(self._look())
+            failures = 0 if listening and looking else failures + 1
+
+    async def _goes_well(self, step: Awaitable[None]) -> bool:
+        """Take a step of the polling, which no failure of it ends; False if it failed.
+
+        What the database did not do is tried again as soon as ever. All else is nobody's plan: the
+        waiters are woken, who read for themselves and tell their callers what they find.
+        """
+        try:
+            await step
+        except StorageError as error:
+            logger.warning("looking for new events failed: %s", error)
+        except Exception:
+            logger.exception("looking for new events failed, which is tried again")
+            self.heard(None)
+            return False
+        return True
+
+    async def _look(self) -> None:
+        found = await self._read(self._positions)
+        for space_id in list(self._bells):
+            if found.get(space_id) != self._seen.get(space_id):
+                self._seen[space_id] = found.get(space_id, -1)
+                self.ring(space_id)
 
     def ring(self, space_id: int) -> None:
         """Ring for one space."""

@@ -1,6 +1,6 @@
 """How far a subscription has come: a row of the checkpoints, moved by compare-and-set only.
 
-Where upcasters make several events of one, it counts the parts that are done of it (ADR-0070).
+Where upcasters make several events of one, it counts the parts that are done of it (ADR-0071).
 A reader of one space counts sequences. A reader of all spaces counts event ids; it belongs to no
 space, and its rows have `ALL_SPACES` where others have the id of theirs (ADR-0046).
 """
