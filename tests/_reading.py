@@ -59,6 +59,6 @@ async def no_task_left(expected: int = 0):
 
 async def park(db: ramax.Database, space_id: int, of: str) -> None:
     """Put an event aside, of a subscription that is called so."""
-    aside = Parked(space_id, 2, "k1", FAILED, 1, of, 5)
+    aside = Parked(space_id, 2, 0, "k1", FAILED, 1, of, 5)
     reader = Reader(space_id, "subscription")
     await db._core.locked("a test", lambda ex: parked.add(ex, reader, aside))

@@ -5,9 +5,7 @@ import pytest
 import sqlalchemy as sa
 
 import ramax
-from ramax import (
-    ClosedError,
-)
+from ramax import ClosedError, Rejected, SubscriptionLostError, SubscriptionPausedError
 from tests._domains import add, counter
 from tests._reading import no_task_left, sequences, take, until
 
@@ -36,6 +34,39 @@ async def test_a_reader_whose_lease_went_to_another_reads_no_further(store, db, 
         assert await s.next_event(0.1) is None
         assert not s.active
     assert "another reader has taken it over" in caplog.text
+
+
+async def refused(event):
+    raise Rejected(f"no {event.space_sequence}")
+
+
+async def test_a_reader_that_stops_at_a_pause_gives_its_lease_back(store, db):
+    async with store.subscribe("s", follow=False) as s:
+        with pytest.raises(SubscriptionPausedError):
+            await s.run(refused, attempts=1)
+    (status,) = await db.subscriptions.list()
+    assert status.owner is None
+
+
+async def test_a_reader_whose_checkpoint_was_moved_gives_its_lease_back(store, db):
+    async with store.subscribe("s") as s:
+        event = await anext(s)
+        await store.update_checkpoint(3, name="s")
+        with pytest.raises(SubscriptionLostError):
+            await s.ack(event)
+    (status,) = await db.subscriptions.list()
+    assert status.owner is None
+
+
+async def test_who_only_waited_for_his_turn_takes_no_lease_with_him(store, db, caplog):
+    async with store.subscribe("s", buffer=1) as first:
+        await take(first, 1, ack=True)
+        async with store.subscribe("s", poll_interval=SOON) as second:
+            assert await second.next_event(0.01) is None
+        (status,) = await db.subscriptions.list()
+        assert status.owner == db._core.leases.owner
+        await take(first, 4, ack=True)
+    assert "taken it over" not in caplog.text
 
 
 async def test_iterating_ends_in_an_error_when_the_database_closes(url):

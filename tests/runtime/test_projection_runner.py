@@ -50,9 +50,8 @@ async def test_an_event_that_cannot_be_projected_pauses_it_there(shops):
     await store.execute(add, ("placed", ["1", "2"]))
     await store.execute(add, ("odd", ["1"]))
     await store.execute(add, ("paid", ["2"]))
-    with pytest.raises(ExceptionGroup) as caught:
+    with pytest.raises(SubscriptionPausedError, match="odd"):
         await store.run_projections(follow=False)
-    assert caught.group_contains(SubscriptionPausedError, match="odd")
     assert await totals_of(shops, store) == {"placed": 2}
     assert await store.get_checkpoint("search") == 2
     odd.clear()

@@ -67,9 +67,8 @@ async def test_a_reaction_that_runs_again_has_its_follow_up_once(db):
     fail = {1}
     store = await db.content_store("acme", orders(log, fail=fail))
     await store.execute(place, 1)
-    with pytest.raises(BaseExceptionGroup) as caught:
+    with pytest.raises(SubscriptionPausedError, match=r"orders\.collect"):
         await react(store)
-    assert caught.group_contains(SubscriptionPausedError)
     collected = [each for each in log if each[0] == "collect"]
     assert collected == [("collect", "1/orders.collect/1")] * 2
     fail.clear()

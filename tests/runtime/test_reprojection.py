@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 import ramax
-from ramax import MisuseError, NewEvent
+from ramax import MisuseError, NewEvent, SubscriptionPausedError
 from ramax.errors import ProjectionError
 from ramax.runtime import reprojection
 from tests._orders import (
@@ -154,7 +154,7 @@ async def test_a_projection_that_has_paused_at_an_event_goes_on(shops):
     search_of(broken).on("odd")(lambda event: 1 / 0)
     store = await filled(shops, broken)
     await store.events.append("order:1", "odd", {})
-    with pytest.raises(ExceptionGroup):
+    with pytest.raises(SubscriptionPausedError):
         await store.run_projections(follow=False)
     mended = await shops.content_store("a", shop("async"))
     await mended.rebuild("search")

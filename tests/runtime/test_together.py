@@ -14,7 +14,8 @@ async def test_all_run_to_their_end():
 
     async def work(name):
         await asyncio.sleep(0)
-        done.append((name, asyncio.current_task().get_name()))
+        task = asyncio.current_task()
+        done.append((name, task and task.get_name()))
 
     await run_together({"a": work(1), "b": work(2)})
     assert sorted(done) == [(1, "a"), (2, "b")]
@@ -42,7 +43,10 @@ async def test_what_several_raise_comes_together():
 
 
 async def test_cancelling_it_cancels_all_of_them():
-    running = asyncio.create_task(run_together({"a": asyncio.Event().wait()}))
+    async def forever():
+        await asyncio.Event().wait()
+
+    running = asyncio.create_task(run_together({"a": forever()}))
     await asyncio.sleep(0)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):

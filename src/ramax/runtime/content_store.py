@@ -275,7 +275,8 @@ class ContentStore:
 
         Raises:
             MisuseError: The domain has none, or none of such a name.
-            SubscriptionPausedError: In an ExceptionGroup: one is paused, and does not follow.
+            SubscriptionPausedError: One is paused, and does not follow.
+            ExceptionGroup: Several failed at the same time; one alone is raised as it is.
         """
         terms = Terms("beginning", follow, poll_interval=poll_interval, lease=lease)
         opener = subscribing.Opener(self._core, self.domain, self._transaction_type)

@@ -64,6 +64,7 @@ class Deliveries:
         self.name = name
         self._bell: Bell | None = None
         self._active = self._entered = False
+        self._leased = False  # also while it begins again
         self.turns = 0
         self._rows: deque[Any] = deque()
         self._ready: deque[Event] = deque()  # what was made of the row at hand
@@ -112,8 +113,8 @@ class Deliveries:
             finally:
                 bell, self._bell = self._bell, None
                 await self._core.wakeups.dismiss(bell)
-                await self._core.leases.give_back(self.key)
-                if self._active:
+                if self._leased:
+                    await self._core.leases.give_back(self.key)
                     self._core.wakeups.ring(self.key.space_id)  # for who waits to take over
         self._forget()
 
@@ -240,7 +241,8 @@ class Deliveries:
         return Place(at)
 
     async def _become_owner(self, bell: Bell) -> bool:
-        if await self._take():
+        self._leased = self._leased or await self._take()
+        if self._leased:
             at = await self._core.read(self._cursor.read)
             if at is None:
                 raise SpaceNotFoundError(self._source.name)
@@ -318,6 +320,8 @@ class Deliveries:
 
     def _stand_by(self) -> None:
         logger.warning("subscription %r: another reader has taken it over", self.name)
+        self._core.leases.lost(self.key)
+        self._leased = False
         self.begin_again()
 
     def _hold_still(self, standing: Standing) -> None:
@@ -341,7 +345,6 @@ class Deliveries:
 
     def begin_again(self) -> None:
         """Deliver next what comes after the checkpoint, as it is in the database then."""
-        self._core.leases.lost(self.key)
         self._forget()
         self._caught_up.clear()  # or it would wait for what comes next, not for its turn
 
