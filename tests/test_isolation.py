@@ -281,7 +281,7 @@ async def over_its_space(s: Any, event: Any) -> Any:
 
 
 async def at_hand(s: Any, event: Any) -> Any:
-    made = [s.position_of(event), [s.events_of(row) for row in s._rows]]
+    made = [s.position_of(event), s.place_behind(event).at, [s.events_of(row) for row in s._rows]]
     s.begin_again()
     return [made, await drain(s)]
 
@@ -544,6 +544,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "ack_with": lambda t: subscribed(t, lambda s, event: s.ack_with(event, lambda ex: None)),
         "run": lambda t: subscribed(t, handled),
         "position_of": lambda t: subscribed(t, at_hand),
+        "place_behind": lambda t: subscribed(t, at_hand),
         "events_of": lambda t: subscribed(t, at_hand),
         "begin_again": lambda t: subscribed(t, at_hand),
         "next_event": lambda t: subscribed(t, lambda s, _: s.next_event()),

@@ -12,7 +12,7 @@ COLUMNS = {
     "spaces": "space_id, space_name, created_at, metadata, domains, indexed",
     "events": "*",
     "pstate_entities": "*",
-    "projection_checkpoints": "*",
+    "projection_checkpoints": "space_id, name, last_event_id, last_space_sequence, updated_at",
 }
 
 
