@@ -21,6 +21,7 @@ import ramax.storage
 from ramax import ContentStore, Database, Domain, NewEvent, Query, Ref, Transaction, field
 from ramax.core.datatypes.kv import KV
 from ramax.entry import Past, TransactionScope
+from ramax.entry.registry import SpaceRegistry
 from ramax.errors import ConcurrencyError, EventNotFoundError
 from ramax.runtime.checkpoints import CheckpointRepository
 from ramax.runtime.event_log import EventLog
@@ -31,7 +32,6 @@ from ramax.runtime.pstate_repository import PStateRepository
 from ramax.runtime.scope import TransactionPState
 from ramax.runtime.snapshots import SpaceSnapshots
 from ramax.runtime.space_events import SpaceEvents
-from ramax.runtime.spaces import SpaceRegistry
 from ramax.runtime.subscription import Subscription
 from ramax.runtime.subscriptions import SubscriptionRepository
 from ramax.secrets import Secrets
@@ -40,6 +40,7 @@ from ramax.storage.spaces import delete_statements
 from ramax.storage.sql import Statement
 from ramax.storage.tables import HEAD, TOKENS_TABLE, build_tables
 from tests._domains import documents
+from tests._merging import took_over
 from tests._reading import park
 from tests._tables import Dump, dump, of_space, without_space
 from tests.secrets._vaults import OneKey
@@ -141,6 +142,7 @@ async def two(durable_db: Database) -> Two:
         async with store.subscribe("subscription", start=2) as s:
             await s.ack(await anext(s))
         await park(db, store.space.space_id, name)
+        await took_over(db, store.space.space_id)
         await sealed(store).set("k0", name)
         stores.append(store)
     made = Two(db, stores[1], stores[0])
@@ -571,6 +573,8 @@ ABOUT_ALL: dict[type, dict[str, str]] = {
     SpaceRegistry: {
         "list_all": "the list of spaces",
         "stats": "a line for each space; of one space it is tested below",
+        "promote": "takes from one space into another, on purpose",
+        "preview_promote": "looks at two spaces, on purpose",
     },
     EventLog: {
         "get_event": "finds by an id that is unique over all spaces",
@@ -621,7 +625,7 @@ def test_every_object_that_a_user_holds_is_in_the_matrix() -> None:
         type(value)
         for owner in (Database, ContentStore)
         for value in _parts(owner)
-        if type(value).__module__.startswith("ramax.runtime")
+        if type(value).__module__.startswith(("ramax.runtime", "ramax.entry.registry"))
     }
     assert held - set(MATRIX) == set()
 

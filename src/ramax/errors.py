@@ -183,9 +183,14 @@ class MergeConflictError(ConflictError):
     code = "conflict.merge"
     retryable = False
 
-    def __init__(self, conflicts: Sequence[object]) -> None:
+    def __init__(self, conflicts: Sequence[Any]) -> None:
         self.conflicts = tuple(conflicts)
-        super().__init__(f"{len(self.conflicts)} conflicts, first: {shown(self.conflicts[:1])}")
+        first = "; ".join(map(str, self.conflicts[:3]))
+        more = len(self.conflicts) - 3
+        super().__init__(
+            f"both sides changed {first}{f' and {more} more' if more > 0 else ''}; "
+            "nothing was written"
+        )
 
 
 class PatchTestError(ConflictError):

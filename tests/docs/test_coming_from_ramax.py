@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 import ramax
+from ramax.entry.registry import SpaceRegistry
 from ramax.runtime.event_log import EventLog
 from ramax.runtime.pstate import SpacePState
 from ramax.runtime.pstate_repository import PStateRepository
 from ramax.runtime.space_events import SpaceEvents
-from ramax.runtime.spaces import SpaceRegistry
 from tests.docs.documents import DOCS, table
 
 PAGE = DOCS / "howto/coming-from-ramax.md"

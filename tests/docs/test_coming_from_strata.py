@@ -9,7 +9,7 @@ import pytest
 
 import ramax
 from ramax.datatypes import Cells, JsonDocuments, KeyValues, Log, Vectors
-from ramax.runtime.spaces import SpaceRegistry
+from ramax.entry.registry import SpaceRegistry
 from tests.docs.documents import DOCS, table
 
 PAGE = DOCS / "howto/coming-from-strata.md"

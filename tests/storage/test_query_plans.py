@@ -11,6 +11,7 @@ from ramax.storage import (
     events,
     feed,
     links,
+    merges,
     pstate,
     reads,
     search,
@@ -69,6 +70,26 @@ HOT: dict[str, tuple[Any, Any, dict[str, str]]] = {
     "the number of events of an entity": (
         events.count_of_entity,
         {"space_id": 1, "entity_id": "e7", "upto": 10**6, "limit": 10},
+        {"sqlite": "ix_events_space_entity", "postgresql": "ix_events_space_entity"},
+    ),
+    "what of a part of a log is copied": (
+        merges.copies,
+        {"space_id": 1, "after": 5, "upto": 10**6},
+        {"sqlite": "PRIMARY KEY", "postgresql": "merged_events_pkey"},
+    ),
+    "what of another log was decided": (
+        merges.decided,
+        {"space_id": 1, "origin_space_id": 2, "first": 3, "last": 9, "upto": 10**6},
+        {"sqlite": "ix_merged_events_origin", "postgresql": "ix_merged_events_origin"},
+    ),
+    "what events of a part of a log are about": (
+        merges.briefs,
+        {"space_id": 1, "after": 5, "upto": 10**6},
+        {"sqlite": "sqlite_autoindex_events_1", "postgresql": "pk_events"},
+    ),
+    "the events of an entity in a part of a log": (
+        merges.of_entity,
+        {"space_id": 1, "entity_id": "e7", "after": 5, "upto": 10**6},
         {"sqlite": "ix_events_space_entity", "postgresql": "ix_events_space_entity"},
     ),
     "a value": (

@@ -5,6 +5,7 @@ from ramax.errors import CodecError, SpaceNotEmptyError, SpaceNotFoundError, Sto
 from ramax.storage import spaces
 from ramax.storage.executors import CoreExecutor
 from tests._domains import documents, put
+from tests._merging import took_over
 from tests._reading import park
 from tests._tables import dump, of_space, without_space
 from tests.secrets._vaults import OneKey, secrets_of
@@ -56,6 +57,7 @@ async def test_deleting_a_space_takes_every_row_of_it_and_none_of_another(db):
         async with store.subscribe("subscription"):
             await park(db, store.space.space_id, "x")
         await (await secrets_of(db, store.space.space_name, OneKey())).set("secret", 1)
+        await took_over(db, store.space.space_id)
     gone = stores[0].space
     before = await dump(db)
     assert set(of_space(before, gone.space_id)) == set(before)

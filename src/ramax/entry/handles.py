@@ -12,8 +12,9 @@ from ramax.core.datatypes.datatype import DataType
 from ramax.core.domain import Domain
 from ramax.entry.features import DataTypes, secrets_of
 from ramax.entry.operations import run_operation
+from ramax.entry.registry import SpaceRegistry
 from ramax.errors import DataError
-from ramax.runtime import content_store, database, past, scope, text_search, transaction
+from ramax.runtime import content_store, database, past, scope, spaces, text_search, transaction
 from ramax.runtime.core import SpaceLike
 from ramax.runtime.partition import Partition
 from ramax.runtime.past_access import PastAccess
@@ -155,6 +156,8 @@ class Database(database.Database):
 
     _store_type: ClassVar[type[content_store.ContentStore]] = ContentStore
     _transaction_type: ClassVar[type[transaction.Transaction]] = Transaction
+    _registry_type: ClassVar[type[spaces.SpaceRegistry]] = SpaceRegistry
+    spaces: SpaceRegistry
 
     async def content_store(
         self,

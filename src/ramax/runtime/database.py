@@ -42,11 +42,12 @@ class Database:
 
     _store_type: ClassVar[type[ContentStore]] = ContentStore
     _transaction_type: ClassVar[type[Transaction]] = Transaction
+    _registry_type: ClassVar[type[SpaceRegistry]] = SpaceRegistry
 
     def __init__(self, core: Core, engine: AsyncEngine, *, owns_engine: bool) -> None:
         self._core, self._owns_engine = core, owns_engine
         self.engine = engine
-        self.spaces = SpaceRegistry(core)
+        self.spaces = self._registry_type(core)
         self.events = EventLog(core)
         self.pstate = PStateRepository(core)
         self.checkpoints = CheckpointRepository(core)

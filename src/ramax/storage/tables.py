@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 
 DialectName = Literal["sqlite", "postgresql"]
 
-HEAD = "ramax_0013"
+HEAD = "ramax_0014"
 """The newest Alembic revision that this code works with."""
 
 VERSION_TABLE = "ramax_alembic_version"
@@ -45,6 +45,8 @@ class Tables:
     secret_keys: sa.Table
     secrets: sa.Table
     search_documents: sa.Table
+    merges: sa.Table
+    merged_events: sa.Table
 
     @property
     def owned_by_space(self) -> tuple[sa.Table, ...]:
@@ -318,6 +320,28 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         sa.Column("tokens", postgresql.TSVECTOR() if postgres else sa.Text(), nullable=False),
         *document_keys,
     )
+    merges = sa.Table(
+        "merges",
+        metadata,
+        keyed(),
+        # where the log of the space was when it came to know this
+        sa.Column("space_sequence", big, primary_key=True, autoincrement=False),
+        sa.Column("origin_space_id", big, primary_key=True, autoincrement=False),
+        sa.Column("origin_upto", big, nullable=False),
+        sa.Column("created_at", big, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    merged_events = sa.Table(
+        "merged_events",
+        metadata,
+        keyed(),
+        sa.Column("space_sequence", big, primary_key=True, autoincrement=False),
+        sa.Column("origin_space_id", big, primary_key=True, autoincrement=False),
+        sa.Column("origin_sequence", big, primary_key=True, autoincrement=False),
+        sa.Column("kind", sa.SmallInteger(), nullable=False),  # storage.merges says which
+        sa.Index("ix_merged_events_origin", "space_id", "origin_space_id", "origin_sequence"),
+        sqlite_with_rowid=False,
+    )
     return Tables(
         metadata,
         dialect,
@@ -338,6 +362,8 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         secret_keys,
         secrets,
         search_documents,
+        merges,
+        merged_events,
     )
 
 

@@ -1,0 +1,1 @@
+"""The rules by which two histories of one space become one: pure."""
