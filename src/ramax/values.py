@@ -75,8 +75,8 @@ class NewEvent:
         return f"NewEvent({', '.join(shown)})"
 
 
-class _EventSlots:
-    """The storage of an event while it is being made; see ADR-0009 for why it is mutable."""
+class EventDraft:
+    """An event while it is being made; filled, its class becomes `Event` (ADR-0009)."""
 
     __slots__ = (
         "causation_id",
@@ -127,7 +127,7 @@ _FIELDS = (
 _USUAL: Mapping[str, Any] = {"tags": (), "version": 1, "part": 0}
 
 
-class Event(_EventSlots):
+class Event(EventDraft):
     """A recorded fact; immutable.
 
     ``space_sequence`` is 1, 2, 3 … in its space; ``event_id`` is unique over all spaces;
@@ -225,7 +225,7 @@ def recorded_event(  # noqa: PLR0913, PLR0917 - what an event has
     metadata: dict[str, Any] | None,
 ) -> Event:
     """Make an event from values that nobody else holds; the fast way, for whole pages."""
-    event = _EventSlots()
+    event = EventDraft()
     event.event_id = event_id
     event.space_id = space_id
     event.space_sequence = space_sequence
@@ -251,7 +251,7 @@ def applied_event(  # noqa: PLR0917 - what an event has
     metadata: dict[str, Any] | None,
 ) -> Event:
     """Make the event that an applicator sees: without ``event_id`` and ``space_id``."""
-    event = _EventSlots()
+    event = EventDraft()
     event.space_sequence = space_sequence
     event.entity_id = entity_id
     event.event_type = event_type

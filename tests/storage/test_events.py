@@ -2,13 +2,13 @@ import pytest
 
 from ramax import NewEvent
 from ramax.storage.events import (
-    as_applied,
     as_event,
     read_all_page,
     read_event,
     read_head,
     read_last_id,
     read_page,
+    stored_events,
 )
 
 ODD = 'it\'s "odd", ["x"]'
@@ -68,7 +68,7 @@ async def test_what_an_applicator_sees_is_the_event_without_its_ids(db, space):
     new = NewEvent("t", {"x": 1}, entity_id="e", correlation_id="c", metadata={"m": 1})
     await db.events.append_many(space, [new])
     rows = await db._core.read(lambda ex: read_page(ex, space.space_id, after=5, limit=1))
-    event, applied = as_event(rows[0]), as_applied(rows[0])
+    event, (applied,) = as_event(rows[0]), stored_events(rows, ids=False)
     assert (event.event_id, event.space_id) == (11, space.space_id)
     assert not hasattr(applied, "event_id")
     assert not hasattr(applied, "space_id")

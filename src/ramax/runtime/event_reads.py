@@ -12,7 +12,7 @@ from ramax.errors import EventNotFoundError, SpaceNotFoundError
 from ramax.runtime.core import Core, SpaceLike
 from ramax.runtime.event_stream import EventStream
 from ramax.storage import events, feed
-from ramax.storage.events import as_event
+from ramax.storage.events import stored_events
 from ramax.values import Event, Space
 
 
@@ -193,8 +193,8 @@ class EventReads:
                         ex, after=start, upto=end, limit=batch_size
                     )
                 )
-                for row in page:
-                    yield as_event(row)
+                for event in stored_events(page):
+                    yield event
                 after = page[-1][0] if len(page) == batch_size else upto
             if upto >= await self._core.read(feed.safe_event_id):
                 return

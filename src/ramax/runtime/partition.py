@@ -10,7 +10,7 @@ from ramax.core.domain import Command
 from ramax.core.keys import key_range
 from ramax.core.query import Search
 from ramax.core.state import Packed, unpack
-from ramax.storage.events import FOREVER, as_event
+from ramax.storage.events import FOREVER, stored_events
 from ramax.storage.executors import Row
 from ramax.values import Commit, Event
 
@@ -167,7 +167,7 @@ class Partition:
             window = Window(upto=upto, limit=min(left, PAGE), down=True)
             page = await self.access.matches(search, window)
             # anybody may write events of another type about an entity of this name
-            found += [event for event in map(as_event, page) if event.event_type.startswith(own)]
+            found += [e for e in stored_events(page) if e.event_type.startswith(own)]
             if len(page) < window.limit:
                 break
             upto = page[-1][2] - 1
@@ -177,8 +177,8 @@ class Partition:
         """Yield the events above a sequence that are searched for, in order."""
         while True:
             page = await self.access.matches(search, Window(after=after))
-            for row in page:
-                yield as_event(row)
+            for event in stored_events(page):
+                yield event
             if len(page) < PAGE:
                 return
             after = page[-1][2]

@@ -1,7 +1,6 @@
 """Reading the log: keyset pages of one space, of one entity, of everything."""
 
-from collections.abc import Iterable, Sequence
-from operator import itemgetter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,14 +12,14 @@ from ramax.core.tags import unpack_tags
 from ramax.storage.executors import Executor, Row
 from ramax.storage.sql import Statement
 from ramax.storage.tables import EVENT_ID_SEQUENCE, Tables
-from ramax.values import Event, applied_event, marked, recorded_event
+from ramax.values import Event, EventDraft
 
 FOREVER = 2**63 - 1
 """A sequence above every event."""
 
 
 def event_columns(t: Tables) -> list[sa.ColumnElement[Any]]:
-    """The columns of a page, in the order in which `as_event` takes them."""
+    """The columns of a page, in the order in which `stored_events` takes them."""
     e = t.events.c
     return [
         e.event_id,
@@ -108,73 +107,56 @@ def _last_id(t: Tables) -> sa.TextClause | sa.Select[Any]:
     return sa.select(sa.column("last_value")).select_from(sequence)
 
 
+def stored_events(
+    rows: Iterable[Row],
+    *,
+    ids: bool = True,
+    upcast: Callable[[Event], Iterable[Event]] | None = None,
+) -> Iterator[Event]:
+    """Make the events of a page of rows, in one frame: a call would cost as much as an event.
+
+    Args:
+        ids: Without them it is what an applicator sees.
+        upcast: Says what comes of an event of another version than 1.
+    """
+    for row in rows:
+        draft = EventDraft()
+        (
+            event_id,
+            space_id,
+            draft.space_sequence,
+            draft.entity_id,
+            draft.event_type,
+            payload,
+            format_,
+            draft.micros,
+            draft.causation_id,
+            draft.correlation_id,
+            metadata,
+            version,
+            tags,
+        ) = row
+        if ids:
+            draft.event_id, draft.space_id = event_id, space_id
+        draft.payload = (
+            decode(payload) if format_ == FORMAT_MSGPACK else decode_tagged(payload, format_)
+        )
+        draft.metadata = None if metadata is None else decode(metadata)
+        if version != 1:
+            draft.version = version
+        if tags is not None:
+            draft.tags = unpack_tags(tags)
+        draft.__class__ = Event
+        event: Event = draft  # type: ignore[assignment]
+        if version == 1 or upcast is None:
+            yield event
+        else:
+            yield from upcast(event)
+
+
 def as_event(row: Row) -> Event:
     """Make an event of a row of a page."""
-    (
-        event_id,
-        space_id,
-        sequence,
-        entity_id,
-        event_type,
-        payload,
-        format_,
-        micros,
-        causation_id,
-        correlation_id,
-        metadata,
-        version,
-        tags,
-    ) = row
-    event = recorded_event(
-        event_id,
-        space_id,
-        sequence,
-        entity_id,
-        event_type,
-        decode(payload) if format_ == FORMAT_MSGPACK else decode_tagged(payload, format_),
-        micros,
-        causation_id,
-        correlation_id,
-        None if metadata is None else decode(metadata),
-    )
-    if version == 1 and tags is None:
-        return event
-    return marked(event, version, unpack_tags(tags))
-
-
-def as_applied(row: Row) -> Event:
-    """Make the event that an applicator sees of a row of a page."""
-    (
-        _,
-        _,
-        sequence,
-        entity_id,
-        event_type,
-        payload,
-        format_,
-        micros,
-        causation_id,
-        correlation_id,
-        metadata,
-        version,
-        tags,
-    ) = row
-    event = applied_event(
-        sequence,
-        entity_id,
-        event_type,
-        decode(payload) if format_ == FORMAT_MSGPACK else decode_tagged(payload, format_),
-        micros,
-        causation_id,
-        correlation_id,
-        None if metadata is None else decode(metadata),
-    )
-    if version == 1 and tags is None:
-        return event
-    return marked(event, version, unpack_tags(tags))
-
-
-_version = itemgetter(11)
+    return next(stored_events((row,)))
 
 
 def applied_events(rows: Sequence[Row], domain: Domain, space_name: str) -> Iterable[Event]:
@@ -183,7 +165,7 @@ def applied_events(rows: Sequence[Row], domain: Domain, space_name: str) -> Iter
     Raises:
         UpcastError: While iterating; see `Domain.upcast`.
     """
-    return _upcast(map(as_applied, rows), rows, domain, space_name)
+    return _todays(rows, domain, space_name, ids=False)
 
 
 def recorded_events(rows: Sequence[Row], domain: Domain | None, space_name: str) -> Iterable[Event]:
@@ -192,16 +174,14 @@ def recorded_events(rows: Sequence[Row], domain: Domain | None, space_name: str)
     Raises:
         UpcastError: While iterating; see `Domain.upcast`.
     """
-    events = map(as_event, rows)
-    return events if domain is None else _upcast(events, rows, domain, space_name)
+    return stored_events(rows) if domain is None else _todays(rows, domain, space_name, ids=True)
 
 
-def _upcast(
-    events: Iterable[Event], rows: Sequence[Row], domain: Domain, space_name: str
-) -> Iterable[Event]:
-    if not domain.has_versions and {*map(_version, rows)} <= {1}:
-        return events  # the usual case, which is to cost nothing
-    return domain.upcast(events, space_name)
+def _todays(rows: Sequence[Row], domain: Domain, space_name: str, *, ids: bool) -> Iterable[Event]:
+    if domain.has_versions:
+        return domain.upcast(stored_events(rows, ids=ids), space_name)
+    # the usual case, which is to cost nothing: only what a newer program wrote is to be refused
+    return stored_events(rows, ids=ids, upcast=lambda event: domain.upcast((event,), space_name))
 
 
 def read_page(

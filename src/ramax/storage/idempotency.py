@@ -10,7 +10,7 @@ from sqlalchemy import bindparam as p
 from ramax.core.codec import decode, encode
 from ramax.core.unit import EventRow
 from ramax.errors import IdempotencyConflictError
-from ramax.storage.events import as_event, read_page
+from ramax.storage.events import read_page, stored_events
 from ramax.storage.executors import Executor
 from ramax.storage.sql import Statement
 from ramax.storage.tables import Tables
@@ -109,7 +109,7 @@ def replay(ex: Executor, space_id: int, found: Found) -> list[Commit]:
     after = found.first_sequence - 1
     upto, limit = after + found.events, max(found.events, 1)
     rows = read_page(ex, space_id, after=after, upto=upto, limit=limit)
-    events = [as_event(row) for row in rows]
+    events = list(stored_events(rows))
     commits, at = [], 0
     for size in decode(found.fingerprint[16:]):
         part = tuple(events[at : at + size])
