@@ -1,5 +1,6 @@
 """Finding events: by query, by time, from the end, by what caused them and what belongs together."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -152,3 +153,34 @@ async def test_events_that_come_meanwhile_are_read_too_but_not_backwards(store):
 
     assert await reading() == list(range(1, 14))
     assert await reading(reverse=True) == list(range(13, 0, -1))
+
+
+async def test_a_page_that_was_read_early_is_not_taken_for_the_end(store):
+    seen: list[int] = []
+    async for event in store.events.stream(batch_size=7):
+        seen.append(event.space_sequence)
+        if len(seen) == 7:  # where a read is a round trip, the rest is on its way
+            await store.events.append("e", "late", {})
+    assert seen == list(range(1, 14))
+
+
+async def test_a_stream_that_is_left_has_nothing_on_its_way(db, store):
+    before = len(asyncio.all_tasks())
+    for _ in range(5):
+        stream = store.events.stream(batch_size=2)
+        assert (await anext(stream)).space_sequence == 1
+        await stream.aclose()
+        assert len(asyncio.all_tasks()) == before
+    await db.spaces.delete("s", force=True)
+    with pytest.raises(SpaceNotFoundError):
+        await numbers(store.events.stream(batch_size=2))
+
+
+async def test_a_stream_that_fails_ahead_tells_it_in_order(db, store):
+    seen: list[int] = []
+    with pytest.raises(SpaceNotFoundError):
+        async for event in store.events.stream(batch_size=4):
+            seen.append(event.space_sequence)
+            if len(seen) == 4:
+                await db.spaces.delete("s", force=True)
+    assert seen[:4] == [1, 2, 3, 4]

@@ -1,6 +1,8 @@
 """Reading a log page by page: a page in memory, no connection between two of them."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
 from ramax.core.domain import Domain
@@ -9,6 +11,7 @@ from ramax.core.selection import Selection
 from ramax.errors import SpaceNotFoundError
 from ramax.runtime.core import Core, SpaceLike
 from ramax.storage import events
+from ramax.storage.cancellation import to_its_end
 from ramax.storage.events import as_event, recorded_events
 from ramax.storage.executors import Row
 from ramax.storage.search import read_matches
@@ -34,28 +37,53 @@ class EventStream:
             UpcastError: An upcaster failed.
         """
         space = await self.core.resolve(self.space)
-        chosen = self.selected
-        after, upto, left = chosen.after, chosen.upto, chosen.limit
-        while left > 0:
-            size = chosen.batch_size if self._evolves else min(chosen.batch_size, left)
-            page = await self._page(space, after, upto, size)
-            if self.domain is None or not self.domain.has_versions:
-                for event in recorded_events(page, self.domain, space.space_name):
-                    yield event
-                left -= len(page)
-            else:
+        left = self.selected.limit
+        async with aclosing(self._pages(space)) as pages:
+            async for page in pages:
+                if self._is_as_stored:
+                    for event in recorded_events(page, self.domain, space.space_name):
+                        yield event
+                    continue
                 for parts in self._parts(page, self.domain, space.space_name):
                     for event in parts:
                         yield event
                     left -= 1
                     if left == 0:
                         return
-            if len(page) < size:
-                return
-            if chosen.reverse:
-                upto = page[-1][2] - 1
-            else:
-                after = page[-1][2]
+
+    async def _pages(self, space: Space) -> AsyncGenerator[Sequence[Row]]:
+        """Yield pages; where a read is a round trip, the next one is on its way meanwhile."""
+        chosen, counts = self.selected, self._is_as_stored
+        after, upto, left = chosen.after, chosen.upto, chosen.limit
+        ahead: asyncio.Task[Sequence[Row]] | None = None
+        try:
+            while left > 0:
+                size = chosen.batch_size if self._evolves else min(chosen.batch_size, left)
+                early = ahead is not None
+                page = await (ahead or self._page(space, after, upto, size))
+                ahead = None
+                if page and chosen.reverse:
+                    upto = page[-1][2] - 1
+                elif page:
+                    after = page[-1][2]
+                full = len(page) == size
+                left -= len(page) if counts else 0
+                if full and counts and left > 0 and self.core.reader.far:
+                    size = min(chosen.batch_size, left)
+                    ahead = asyncio.create_task(self._page(space, after, upto, size))
+                    await asyncio.sleep(0)  # so that it has been sent
+                yield page
+                if not full and (chosen.reverse or not early):
+                    return  # one that was read early lacks what has come since
+        finally:
+            if ahead is not None:  # the reader has left; a connection would not survive a cancel
+                with suppress(Exception):
+                    await to_its_end(ahead)
+
+    @property
+    def _is_as_stored(self) -> bool:
+        """Whether each stored event is one event, so that rows can be counted."""
+        return self.domain is None or not self.domain.has_versions
 
     @property
     def _evolves(self) -> bool:
@@ -104,7 +132,7 @@ class EventStream:
         ]
 
     def _parts(
-        self, page: Sequence[Row], domain: Domain, space_name: str
+        self, page: Sequence[Row], domain: Domain | None, space_name: str
     ) -> Iterable[Iterable[Event]]:
         """Yield, for each stored event that counts, what has become of it."""
         for row in page:

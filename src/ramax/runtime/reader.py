@@ -30,6 +30,11 @@ class Reader:
         self._waiting: list[_Request] = []
         self._draining: asyncio.Task[None] | None = None
 
+    @property
+    def far(self) -> bool:
+        """A read is a round trip: there is something else to do meanwhile."""
+        return not self._backend.local_reads
+
     async def run(self, work: Callable[[Executor], T]) -> T:
         """Run any read; in memory it takes its turn with the writes."""
         if self._backend.one_connection:
