@@ -22,10 +22,10 @@ async def dump(database: ramax.Database) -> Dump:
 
 def of_space(rows: Dump, space_id: int) -> Dump:
     """Only the rows of one space; a table without any is absent."""
-    kept = {name: [r for r in each if r["space_id"] == space_id] for name, each in rows.items()}
+    kept = {name: [r for r in each if r.get("space_id") == space_id] for name, each in rows.items()}
     return {name: each for name, each in kept.items() if each}
 
 
 def without_space(rows: Dump, space_id: int) -> Dump:
     """Everything but the rows of one space."""
-    return {name: [r for r in each if r["space_id"] != space_id] for name, each in rows.items()}
+    return {name: [r for r in each if r.get("space_id") != space_id] for name, each in rows.items()}

@@ -590,6 +590,8 @@ ABOUT_ALL: dict[type, dict[str, str]] = {
         "read": "reads keys of one space that is locked; the verbs above are made of it",
     },
     Database: {
+        "at_branch": "another set of spaces; tested below",
+        "branches": "sets of spaces: tests/branches",
         "close": "ends it",
         "call": "runs a verb of the space that it names: tests/entry/operations",
         "observe": "whoever watches, watches the whole database",
@@ -650,7 +652,7 @@ async def test_no_method_shows_or_changes_another_space(two: Two, kind: type, na
     theirs = two.theirs.space.space_id
     assert of_space(after, theirs) == of_space(two.before, theirs)
     known = {two.space.space_id, theirs}
-    others = {row["space_id"] for rows in after.values() for row in rows} - known
+    others = {r["space_id"] for n, rows in after.items() if n != "branches" for r in rows} - known
     assert len(others) == (1 if name == "create" else 0)
 
 
@@ -714,7 +716,7 @@ async def test_a_deleted_space_takes_no_byte_of_another_with_it(two: Two) -> Non
     tables = two.db._core.backend.tables
     assert set(of_space(two.before, mine)) == {
         "leak_docs",
-        *(t.name for t in tables.metadata.sorted_tables),
+        *(t.name for t in tables.metadata.sorted_tables if t is not tables.branches),
     }
     await two.db.spaces.delete(MINE, force=True)
     after = await dump_all(two.db)
@@ -733,6 +735,23 @@ async def test_rebuilding_one_space_moves_no_byte_of_another(two: Two) -> None:
 # -- statements ----------------------------------------------------------------------------------
 
 WITHOUT_SPACE = {
+    "branches._by_name": "the registry of branches",
+    "branches._all": "the registry of branches",
+    "branches._insert": "the registry of branches",
+    "branches._rename": "the registry of branches",
+    "branches._delete": "the registry of branches",
+    "branches._keep": "the registry of branches",
+    "branches._lock": "the registry of branches",
+    "branches.lock_spaces": "every space of a branch, to fork or delete them all",
+    "branches._fork_spaces": "likewise",
+    "branches._remove_forked": "likewise",
+    "branches._set_base": "likewise",
+    "branches._forks_of": "likewise",
+    "branches._children_of_branch": "likewise",
+    "branches._children_of_space": "which spaces go on from one",
+    "branches._seen_on": "the spaces of a branch that go on from one",
+    "inherit.with_direct_values": "the spaces of a branch that hold what no event wrote",
+    "spaces._everywhere": "the registry: the ids of all spaces",
     "spaces._by_name": "the registry: which space has this name",
     "spaces._all": "the registry: every space",
     "spaces._prefixed": "the registry: spaces by the beginning of their names",
@@ -746,7 +765,6 @@ WITHOUT_SPACE = {
     "feed._holders": "what holds the watermark of the feed",
     "feed._partition_page": "the feed of all spaces, of a part of them",
     "heads._heads": "of a list of spaces that somebody waits for",
-    "subscriptions._all": "a line for each subscription of everything",
     "subscriptions._any_owned": "whether anybody subscribes at all",
     "parked._of_feed": "what a subscription over all spaces has put aside",
     "notifications._notify": "a hint to other processes",
@@ -811,11 +829,12 @@ def test_every_statement_names_its_space_or_is_listed_with_a_reason() -> None:
 def test_a_delete_of_a_space_empties_every_table_that_has_spaces(dialect: Any) -> None:
     tables = build_tables(dialect)
     texts = [" ".join(each.on(tables).text.split()) for each in delete_statements(tables)]
-    for table in tables.metadata.sorted_tables:
+    of_spaces = [t for t in tables.metadata.sorted_tables if t is not tables.branches]
+    for table in of_spaces:
         assert "space_id" in table.c
         [text] = [t for t in texts if t.startswith(f"DELETE FROM {table.name} ")]
         assert BINDS_SPACE.search(text)
-    assert len(texts) == len(tables.metadata.sorted_tables)
+    assert len(texts) == len(of_spaces)
 
 
 # -- schemas of one PostgreSQL database ----------------------------------------------------------

@@ -13,8 +13,11 @@ RamaxError                          code, retryable; fields first, the message i
 │                                   BranchNotFoundError, CollectionNotFoundError,
 │                                   SubscriptionNotFoundError
 ├── SpaceExistsError                name
+├── BranchExistsError               name
 ├── CollectionExistsError           name
 ├── SpaceNotEmptyError              space, event_count, key_count
+├── SpaceInUseError                 space, branches: they go on from its events
+├── BranchInUseError                branch, branches
 ├── DataError (ValueError)          a value breaks a rule: what, value, rule
 │   ├── CodecError                  what, value, rule
 │   ├── UpcastError                 space, sequence, event_type, version
@@ -280,6 +283,16 @@ class SpaceExistsError(RamaxError):
         super().__init__(f"a space {name!r} exists already; open it with content_store({name!r})")
 
 
+class BranchExistsError(RamaxError):
+    """A branch of that name exists already."""
+
+    code = "exists.branch"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"there is a branch {name!r} already")
+
+
 class CollectionExistsError(RamaxError):
     """The space has a collection of vectors of that name already."""
 
@@ -300,6 +313,30 @@ class SpaceNotEmptyError(RamaxError):
         super().__init__(
             f"space {space!r} is not empty ({event_count} events, {key_count} keys); "
             "delete it for good with force=True"
+        )
+
+
+class SpaceInUseError(RamaxError):
+    """Spaces of other branches go on from events of this one; delete those branches first."""
+
+    code = "in_use.space"
+
+    def __init__(self, space: str, branches: Sequence[str]) -> None:
+        self.space, self.branches = space, tuple(branches)
+        super().__init__(
+            f"space {space!r} is needed by what was forked from it on: {', '.join(branches)}"
+        )
+
+
+class BranchInUseError(RamaxError):
+    """Other branches were forked from this one and go on from its events; delete them first."""
+
+    code = "in_use.branch"
+
+    def __init__(self, branch: str, branches: Sequence[str]) -> None:
+        self.branch, self.branches = branch, tuple(branches)
+        super().__init__(
+            f"branch {branch!r} is needed by what was forked from it: {', '.join(branches)}"
         )
 
 

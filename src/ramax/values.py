@@ -24,19 +24,39 @@ def to_micros(moment: datetime) -> int:
 class Space:
     """An isolated namespace: its own sequence, events, pstate and checkpoints.
 
-    ``space_id`` is 0 for the `default` space that nobody has written to yet.
+    ``space_id`` is 0 for the `default` space that nobody has written to yet. ``branch_id`` is 1
+    on `main`.
     """
 
     space_id: int
     space_name: str
     created_at: datetime
     metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    branch_id: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Space, (self.space_id, self.space_name, self.created_at, dict(self.metadata))
+        fields = (self.space_id, self.space_name, self.created_at, dict(self.metadata))
+        return Space, (*fields, self.branch_id)
+
+
+MAIN_BRANCH = 1
+"""The id of `main`, the branch that is always there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A set of spaces of its own; ``parent`` names the branch that it was forked from, if any.
+
+    ``created_at`` of `main`, which nobody made, is 1970.
+    """
+
+    branch_id: int
+    name: str
+    parent: str | None
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,7 +182,7 @@ async def test_pstate_of_deleted_spaces_is_kept_apart_and_their_ids_are_not_used
     assert "space 3 was deleted and left 1 pstate rows" in caplog.text
     assert file.read(SPACES) == [(1, "a")]
     assert file.read(PSTATE) == [(1, "k"), (3, "k")]
-    assert file.read(COUNTERS) == [("events", 9), ("spaces", 8)]
+    assert file.read(COUNTERS) == [("branches", 1), ("events", 9), ("spaces", 8)]
 
 
 async def test_events_of_a_space_that_nobody_registered_are_not_lost(old):
@@ -191,7 +191,7 @@ async def test_events_of_a_space_that_nobody_registered_are_not_lost(old):
     file.insert("events", spaced(1, 1, 1), spaced(2, 4, 1), spaced(3, 6, 1))
     await upgrade(file)
     assert file.read(SPACES) == [(1, "recovered-4"), (4, "recovered-4-"), (6, "recovered-6")]
-    assert file.read(COUNTERS) == [("events", 3), ("spaces", 6)]
+    assert file.read(COUNTERS) == [("branches", 1), ("events", 3), ("spaces", 6)]
 
 
 async def test_events_without_a_space_go_to_the_named_one_beside_the_registered(old):

@@ -173,7 +173,8 @@ async def test_a_bad_name_is_refused_before_anything_is_written(old):
 async def test_a_database_without_rows_gets_no_space(tmp_path):
     engine = create_async_engine(ElixirFile(tmp_path / "empty.db", BEFORE_SPACES).url)
     await migrate.upgrade(engine)
-    assert {name: [] for name in build_tables("sqlite").metadata.tables} == await everything(engine)
+    nothing: dict[str, list[object]] = {n: [] for n in build_tables("sqlite").metadata.tables}
+    assert await everything(engine) == nothing | {"branches": [(1, "main", None, 0)]}
     await engine.dispose()
 
 

@@ -19,6 +19,7 @@ from ramax.errors import (
 from tests._counting import counted
 from tests._domains import add, counter, nothing, refuse
 from tests._each import each
+from tests._merging import took_over
 from tests._racers import START, race
 from tests._reading import park
 from tests._tables import dump, of_space, without_space
@@ -625,6 +626,7 @@ async def fill(db, name):
     async with store.subscribe("subscription") as s:
         await s.ack(await anext(s))
     await park(db, store.space.space_id, name)
+    await took_over(db, store.space.space_id)
     await (await secrets_of(db, name, OneKey())).set("secret", name)
     return store
 

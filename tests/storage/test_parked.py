@@ -14,8 +14,13 @@ async def on(db, *steps):
 
 
 async def test_readers_of_one_name_park_apart(db):
+    for name in ("a", "b"):
+        await db.spaces.create(name)
+    await db.branches.create("other")
+    elsewhere = (await db.at_branch("other").spaces.create("a")).space_id
     await on(
         db,
+        lambda ex: parked.add(ex, Reader(-2, "s"), event(1, space_id=elsewhere)),
         lambda ex: parked.add(ex, MINE, event(1)),
         lambda ex: parked.add(ex, FEED, event(1)),
         lambda ex: parked.add(ex, FEED, event(1, space_id=2)),

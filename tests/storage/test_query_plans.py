@@ -30,12 +30,12 @@ HOT: dict[str, tuple[Any, Any, dict[str, str]]] = {
     ),
     "a page of all spaces": (
         events._all_page,
-        {"after": 5, "upto": 10**6, "limit": 100},
+        {"after": 5, "upto": 10**6, "limit": 100, "branch_id": 1},
         {"sqlite": "INTEGER PRIMARY KEY", "postgresql": "uq_events_event_id"},
     ),
     "a page of a partition": (
         feed._partition_page,
-        {"after": 5, "upto": 10**6, "limit": 100, "partitions": 2, "partition": 1},
+        {"after": 5, "upto": 10**6, "limit": 100, "partitions": 2, "partition": 1, "branch_id": 1},
         {"sqlite": "INTEGER PRIMARY KEY", "postgresql": "uq_events_event_id"},
     ),
     "how a subscription stands": (
@@ -69,7 +69,7 @@ HOT: dict[str, tuple[Any, Any, dict[str, str]]] = {
     ),
     "the number of events of an entity": (
         events.count_of_entity,
-        {"space_id": 1, "entity_id": "e7", "upto": 10**6, "limit": 10},
+        {"space_id": 1, "entity_id": "e7", "after": 0, "upto": 10**6, "limit": 10},
         {"sqlite": "ix_events_space_entity", "postgresql": "ix_events_space_entity"},
     ),
     "what of a part of a log is copied": (

@@ -60,7 +60,7 @@ async def test_deleting_a_space_takes_every_row_of_it_and_none_of_another(db):
         await took_over(db, store.space.space_id)
     gone = stores[0].space
     before = await dump(db)
-    assert set(of_space(before, gone.space_id)) == set(before)
+    assert set(of_space(before, gone.space_id)) == set(before) - {"branches"}
     with pytest.raises(SpaceNotEmptyError):
         await db._core.locked("a test", lambda ex: spaces.delete(ex, gone, force=False))
     assert await dump(db) == before

@@ -83,9 +83,19 @@ async def test_a_pause_has_a_reason_and_ends_once(db):
     assert found == [1, True, False, stopped, True, False, runs, True, False]
 
 
-async def test_the_list_is_of_one_space_or_of_everything(db):
-    keys = [Key(1, "b"), Key(1, "a"), Key(2, "a"), Key(0, "z")]
+async def test_the_list_is_of_one_space_or_of_a_branch(db):
+    for name in ("a", "b"):
+        await db.spaces.create(name)
+    await db.branches.create("other")
+    elsewhere = (await db.at_branch("other").spaces.create("a")).space_id
+    keys = [Key(1, "b"), Key(1, "a"), Key(2, "a"), Key(0, "z"), Key(elsewhere, "a"), Key(-2, "z")]
     await on(db, *(lambda ex, key=key: subs.add(ex, key, 1) for key in keys))
-    (of_one, of_all) = await on(db, lambda ex: subs.listed(ex, 1), lambda ex: subs.listed(ex, None))
+    of_one, of_all, of_other = await on(
+        db,
+        lambda ex: subs.listed(ex, 1),
+        lambda ex: subs.listed_on(ex, 1),
+        lambda ex: subs.listed_on(ex, 2),
+    )
+    assert [tuple(row)[:2] for row in of_other] == [(-2, "z"), (elsewhere, "a")]
     assert [tuple(row)[:2] for row in of_one] == [(1, "a"), (1, "b")]
     assert [tuple(row)[:2] for row in of_all] == [(0, "z"), (1, "a"), (1, "b"), (2, "a")]

@@ -6,7 +6,10 @@ from ramax.storage.tables import build_tables
 DIALECTS = ("sqlite", "postgresql")
 # A key that names no space: the registry's own, and the id of an event, unique over all spaces.
 WITHOUT_SPACE = {
-    ("spaces", ("space_name",)),
+    ("branches", ("branch_id",)),
+    ("branches", ("branch_name",)),
+    ("spaces", ("branch_id", "space_name")),
+    ("spaces", ("parent_space_id",)),
     ("events", ("event_id",)),
 }
 
@@ -53,7 +56,7 @@ def test_every_table_but_the_registry_is_emptied_with_its_space_the_guard_first(
     tables = build_tables(dialect)
     owned = tables.owned_by_space
     assert owned[0] is tables.space_sequences
-    assert {*owned, tables.spaces} == set(tables.metadata.sorted_tables)
+    assert {*owned, tables.spaces, tables.branches} == set(tables.metadata.sorted_tables)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

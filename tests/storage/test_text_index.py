@@ -42,7 +42,12 @@ async def test_what_is_searched_is_listed_by_id(db):
         await db.spaces.create(name)
     for name in ("c", "a"):
         await db.spaces.enable_search(name)
-    assert [s.space_name for s in await db._core.read(read_searched)] == ["a", "c"]
+    await db.branches.create("other")
+    view = db.at_branch("other")
+    await view.spaces.create("d")
+    await view.spaces.enable_search("d")
+    found = [await db._core.read(lambda ex, b=b: read_searched(ex, b)) for b in (1, 2)]
+    assert [[space.space_name for space in each] for each in found] == [["a", "c"], ["d"]]
 
 
 async def test_a_very_long_text_is_kept_and_found_by_its_beginning(db):

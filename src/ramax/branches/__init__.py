@@ -1,1 +1,5 @@
-"""Merging: what one space has and another lacks, taken over event by event."""
+"""Branches: all spaces forked at one point; merging: what one has and another lacks, taken over."""
+
+from ramax.branches.client import Branches
+
+__all__ = ["Branches"]

@@ -72,4 +72,4 @@ def open_vault(core: Core, keys: KeyProvider | None) -> None:
 
 def secrets_of(core: Core, space: Space) -> Secrets:
     """Return the client of a space's secrets."""
-    return Secrets(core, space, _vaults[core])
+    return Secrets(core, space, _vaults[core.root])

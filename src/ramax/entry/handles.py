@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeVar, cast
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ramax.branches import Branches
 from ramax.core.datatypes.datatype import DataType
 from ramax.core.domain import Domain
 from ramax.entry.features import DataTypes, secrets_of
@@ -158,6 +159,11 @@ class Database(database.Database):
     _transaction_type: ClassVar[type[transaction.Transaction]] = Transaction
     _registry_type: ClassVar[type[spaces.SpaceRegistry]] = SpaceRegistry
     spaces: SpaceRegistry
+
+    @property
+    def branches(self) -> Branches:
+        """The branches of the whole database."""
+        return Branches(self._core.root)
 
     async def content_store(
         self,

@@ -36,7 +36,7 @@ class StoreAccess:
     async def memory(self) -> tuple[object, int] | None:
         """Return the open database and the id of the space."""
         space = await self.core.resolve(self.space)
-        return (self.core, space.space_id) if space.space_id else None
+        return (self.core.root, space.space_id) if space.space_id else None
 
     async def locate(self, at: int | datetime) -> int:
         """Return the sequence of the newest event up to a point of the space's history.
@@ -77,6 +77,8 @@ class StoreAccess:
         space = await self.core.resolve(self.space)
         if not space.space_id:
             return nothing
+        if await self.core.base_of(space):  # a fork may have nothing folded yet
+            await StateReads(self.core, space, self.domain).current()
 
         def read(ex: Executor) -> T:
             found = work(ex, space.space_id)

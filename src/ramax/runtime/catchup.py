@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from ramax.core.domain import Domain
 from ramax.core.fold import check_fit, fold
 from ramax.core.state import ReadFailedError, Source, SpaceState
-from ramax.core.unit import SpaceWrite
-from ramax.errors import SpaceNotFoundError
+from ramax.core.unit import Guard, SpaceWrite
+from ramax.errors import DomainMismatchError, SpaceNotFoundError
 from ramax.runtime.complaints import log_complaints
 from ramax.runtime.core import Core
 from ramax.runtime.projecting import project_gap
 from ramax.storage.backend import write_plan
 from ramax.storage.events import applied_events, read_page
 from ramax.storage.executors import Executor, Row
+from ramax.storage.inherit import inherit as inherited
+from ramax.storage.lineage import base_of
 from ramax.storage.links import index_rows
 from ramax.storage.plan import WritePlan
 from ramax.storage.reads import Facts, StoredSource, read_event_types, read_facts
@@ -75,11 +77,23 @@ async def _catch_up(core: Core, space: Space, domain: Domain) -> int:
             lambda ex: fold_gap(ex, space, domain, core.options.page, core.clock()),
         )
         folded += page
+        core.cache.forget(space.space_id)
         if page:
-            core.cache.forget(space.space_id)
             core.writer.on_commit([space.space_id])
         if page < core.options.page:
             return folded
+
+
+async def inherit(core: Core, space: Space) -> bool:
+    """Give a fork that has no pstate yet a copy of its parent's; False where that has moved on."""
+
+    def work(ex: Executor) -> bool:
+        take_lock(ex, space.space_id, space.space_name)
+        return inherited(ex, space.space_id, facts_of(ex, space).guard, core.clock())
+
+    copied = await core.writer.locked(f"copying space {space.space_name!r}", work)
+    core.cache.forget(space.space_id)
+    return copied
 
 
 async def catch_up_all(core: Core, space: Space, domain: Domain) -> None:
@@ -98,10 +112,25 @@ async def catch_up_all(core: Core, space: Space, domain: Domain) -> None:
         core.cache.forget(space.space_id)
 
 
+def check_all_there(domain: Domain, guard: Guard, space_name: str) -> None:
+    """Refuse to fold what a fork inherited without a domain that its parent was folded by.
+
+    Raises:
+        DomainMismatchError: It lacks one.
+    """
+    if missing := (guard.domains or frozenset()) - domain.names:
+        raise DomainMismatchError(space_name, missing, "its parent's pstate was folded by")
+
+
 def fold_gap(ex: Executor, space: Space, domain: Domain, limit: int, now: int) -> int:
     """Fold up to ``limit`` missing events in the transaction of ``ex``; return how many."""
     take_lock(ex, space.space_id, space.space_name)
     guard = facts_of(ex, space).guard
+    if guard.checkpoint < base_of(ex, space.space_id):
+        if not guard.checkpoint and inherited(ex, space.space_id, guard, now):
+            guard = facts_of(ex, space).guard
+        else:
+            check_all_there(domain, guard, space.space_name)
     names = check_fit(
         domain,
         guard.domains,

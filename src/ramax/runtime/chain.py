@@ -6,7 +6,7 @@ from collections.abc import Callable
 from ramax.core.chain import BEGINNING
 from ramax.errors import SpaceNotFoundError
 from ramax.runtime.core import Core
-from ramax.storage import chain
+from ramax.storage import branches, chain
 from ramax.storage.executors import Executor
 from ramax.storage.spaces import keep, move_state_version, take_lock
 from ramax.values import ChainHead, Progress, Space
@@ -41,10 +41,15 @@ async def enable(
 
 
 async def disable(core: Core, space: Space) -> None:
-    """Forget the chain of a space; the events stay."""
+    """Forget the chain of a space; the events stay.
+
+    Raises:
+        SpaceInUseError: Spaces of other branches go on from it.
+    """
 
     def work(ex: Executor) -> None:
         take_lock(ex, space.space_id, space.space_name)
+        branches.check_unneeded(ex, space.space_id, space.space_name)
         chain.write_head(ex, space.space_id, None)
         chain.delete_hashes(ex, space.space_id)
         move_state_version(ex, space.space_id)

@@ -31,12 +31,12 @@ from ramax.runtime.wakeups import Wakeups
 from ramax.runtime.watching import Watch
 from ramax.runtime.write_back import WriteBack, WriteBackLimits
 from ramax.runtime.writer import Limits, Writer
-from ramax.storage import spaces
+from ramax.storage import lineage, spaces
 from ramax.storage.backend import Backend
 from ramax.storage.cancellation import to_its_end
 from ramax.storage.executors import Executor
 from ramax.storage.spaces import DEFAULT, UNSAVED_DEFAULT
-from ramax.values import EPOCH, Space
+from ramax.values import EPOCH, MAIN_BRANCH, Space
 
 T = TypeVar("T")
 SpaceLike = Space | str | int
@@ -213,6 +213,15 @@ class Core:
 
     # -- which space -----------------------------------------------------------------------------
 
+    @property
+    def root(self) -> "Core":
+        """The core of the whole database: this one, unless it is a branch's."""
+        return self
+
+    async def branch(self) -> int:
+        """Return the id of the branch whose spaces these are."""
+        return MAIN_BRANCH
+
     async def resolve(self, space: SpaceLike) -> Space:
         """Return the space that a caller means; one that has no row yet has id 0.
 
@@ -224,6 +233,8 @@ class Core:
         """
         if isinstance(space, Space):
             if space.space_id:
+                if space.branch_id != await self.branch():
+                    raise SpaceNotFoundError(space.space_name)
                 return space
             if space.space_name != DEFAULT:
                 return await self.find_by_name(space.space_name) or space
@@ -267,7 +278,8 @@ class Core:
             raise DataError("space name", name, "must be a str")
         if not spaces.is_storable_name(name):
             return None
-        found = await self.read(lambda ex: spaces.find_by_name(ex, name))
+        branch = await self.branch()
+        found = await self.read(lambda ex: spaces.find_by_name(ex, name, branch))
         if name != DEFAULT:
             return found
         self._default = found or self._default
@@ -278,7 +290,9 @@ class Core:
         check_sequence(space_id, "space id")
         if space_id == UNSAVED_DEFAULT.space_id:
             return await self.find_by_name(DEFAULT)
-        return await self.read(lambda ex: spaces.find_by_id(ex, space_id))
+        branch = await self.branch()
+        found = await self.read(lambda ex: spaces.find_by_id(ex, space_id))
+        return found if found is not None and found.branch_id == branch else None
 
     async def saved(self, space: SpaceLike) -> Space:
         """Return the space with a row: one that has none yet gets its own now.
@@ -306,14 +320,30 @@ class Core:
     async def create(self, name: str, metadata: Mapping[str, Any] | None) -> Space:
         """As `get_or_create`, but `default` gets its row."""
         validate_space_name(name)
-        now = self.clock()
+        now, branch = self.clock(), await self.branch()
 
         def work(ex: Executor) -> Space:
-            found = spaces.find_by_name(ex, name) or spaces.create(ex, name, metadata, now)
+            found = spaces.find_by_name(ex, name, branch) or spaces.create(
+                ex, name, metadata, now, branch
+            )
             # none of both: another process created it in between and its row is visible now
-            return found or spaces.find_by_name(ex, name) or _vanished(name)
+            return found or spaces.find_by_name(ex, name, branch) or _vanished(name)
 
-        return await self.locked(f"creating space {name!r}", work)
+        return self.known_alone(await self.locked(f"creating space {name!r}", work))
+
+    # -- where it comes from ---------------------------------------------------------------------
+
+    def known_alone(self, made: Space) -> Space:
+        """Remember that a space was not forked: it was made just now, and that is committed."""
+        self.backend.lineages.setdefault(made.space_id, lineage.ALONE)
+        return made
+
+    async def base_of(self, space: Space) -> int:
+        """Return the sequence at which a space was forked, 0 where it was not; read once."""
+        known = self.backend.lineages.get(space.space_id)
+        if known is None:
+            return await self.reader.run(lambda ex: lineage.base_of(ex, space.space_id))
+        return known[-1].after if known else 0
 
     async def close(self) -> None:
         """Wait for what was accepted, then give every connection back.

@@ -9,7 +9,7 @@ from ramax.errors import ClosedError, MisuseError, SpaceNotFoundError, Subscript
 from ramax.runtime.core import Core
 from ramax.runtime.transaction import ensure_begun
 from ramax.storage import cursors
-from ramax.storage.cursors import ALL_SPACES, Owner, Place, Position
+from ramax.storage.cursors import Owner, Place, Position, over_all
 from ramax.storage.executors import CoreExecutor, Executor
 from ramax.storage.subscriptions import Key
 from ramax.values import Event
@@ -119,7 +119,7 @@ class Cursor:
     def _lost(self, actual: Place | None) -> SpaceNotFoundError | SubscriptionLostError:
         if actual is None:
             return SpaceNotFoundError(self._of)
-        where = "all spaces" if self._key.space_id == ALL_SPACES else f"space {self._of!r}"
+        where = "all spaces" if over_all(self._key.space_id) else f"space {self._of!r}"
         left = self._newest
         if not left.parts and not actual.parts:
             return SubscriptionLostError(self._key.name, where, left.at, actual.at)
@@ -150,10 +150,10 @@ class Cursor:
             raise MisuseError(f"ack needs SQLAlchemy's AsyncConnection, got {connection!r:.80}")
         if not connection.in_transaction():
             raise MisuseError("ack needs an open transaction: async with connection.begin(): …")
-        tables = self._core.backend.tables
+        backend = self._core.backend
 
         def work(sync_connection: sa.Connection) -> None:
-            ex = CoreExecutor(sync_connection, tables)
+            ex = CoreExecutor(sync_connection, backend.tables, backend.lineages)
             ensure_begun(ex)
             within = sync_connection.get_transaction()
             self.move(ex, at, event, within=within)

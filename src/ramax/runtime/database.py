@@ -12,6 +12,7 @@ from ramax.core.observer import Observer
 from ramax.core.reactions import ReactionRule
 from ramax.errors import ClosedError, ConflictError, MisuseError, StorageBusyError
 from ramax.runtime import reactions, subscribing
+from ramax.runtime.branch_core import BranchCore
 from ramax.runtime.checkpoints import CheckpointRepository
 from ramax.runtime.consumer import OnError
 from ramax.runtime.content_store import ContentStore
@@ -52,6 +53,16 @@ class Database:
         self.pstate = PStateRepository(core)
         self.checkpoints = CheckpointRepository(core)
         self.subscriptions = SubscriptionRepository(core)
+
+    def at_branch(self, name: str) -> Self:
+        """Return this database as a branch sees it: its spaces, stores, transactions and feeds.
+
+        The name is looked up by the first call that needs it. The view is not to be closed.
+
+        Raises:
+            BranchNotFoundError: There is no such branch; by the first call.
+        """
+        return type(self)(BranchCore(self._core.root, name), self.engine, owns_engine=False)
 
     async def content_store(
         self,
@@ -266,7 +277,7 @@ class Database:
 
         def look(ex: Executor) -> list[int]:
             found = {i for table in tables for i in projections.spaces_in(ex, table)}
-            return sorted(found - {space.space_id for space in spaces.list_all(ex)})
+            return sorted(found - spaces.ids_everywhere(ex))
 
         gone = await self._core.read(look)
         for space_id in gone:
@@ -300,7 +311,7 @@ class Database:
 
     async def close(self) -> None:
         """Wait for what was accepted, refuse what comes later, close every connection."""
-        if self._core.closed:
+        if self._core.closed or self._core.root is not self._core:
             return
         self._core.check_caller()  # a transaction of this task would never end
         await self._core.close()

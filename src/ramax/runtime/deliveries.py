@@ -24,7 +24,7 @@ from ramax.runtime.terms import Terms
 from ramax.runtime.transaction import Transaction
 from ramax.runtime.wakeups import Bell
 from ramax.storage import subscriptions
-from ramax.storage.cursors import ALL_SPACES, Place
+from ramax.storage.cursors import Place, over_all
 from ramax.storage.executors import Executor, Row
 from ramax.storage.spaces import keep
 from ramax.storage.subscriptions import Key, Standing
@@ -90,7 +90,7 @@ class Deliveries:
 
     def _ensure(self, ex: Executor) -> None:
         """Make the rows of a new subscription; one that is there keeps its checkpoint."""
-        if self.key.space_id != ALL_SPACES and keep(ex, self.key.space_id) is None:
+        if not over_all(self.key.space_id) and keep(ex, self.key.space_id) is None:
             raise SpaceNotFoundError(self.key.space_id)
         count = subscriptions.add(ex, self.key, self.terms.partitions)
         if count != self.terms.partitions:
@@ -286,7 +286,7 @@ class Deliveries:
             self._last_parts = {at: part for at, part in parts.items() if at > acked}
         self._read_upto = page.upto
         if self._core.watch is not None:
-            space_name = "" if self.key.space_id == ALL_SPACES else self._source.name
+            space_name = "" if over_all(self.key.space_id) else self._source.name
             self._core.watch.lag(self.name, space_name, max(0, page.end - self._done_upto()))
         if not page.rows and page.upto - self._cursor.acked.at >= self.terms.buffer:
             await self._keep_filtered()

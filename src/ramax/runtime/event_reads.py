@@ -42,7 +42,8 @@ class EventReads:
             EventNotFoundError: There is none.
         """
         check_sequence(event_id, "event id")
-        found = await self._core.read(lambda ex: events.read_event(ex, event_id))
+        branch = await self._core.branch()
+        found = await self._core.read(lambda ex: events.read_event(ex, event_id, branch))
         if found is None:
             raise EventNotFoundError(event_id)
         return found
@@ -184,13 +185,13 @@ class EventReads:
         """
         check_sequence(from_event_id, "from_event_id")
         check_batch_size(batch_size)
-        after = from_event_id
+        after, branch = from_event_id, await self._core.branch()
         while True:
             upto = await self._core.read(feed.safe_event_id)
             while after < upto:
                 page = await self._core.read(
                     lambda ex, start=after, end=upto: events.read_all_page(  # type: ignore[misc]
-                        ex, after=start, upto=end, limit=batch_size
+                        ex, after=start, upto=end, limit=batch_size, branch_id=branch
                     )
                 )
                 for event in stored_events(page):

@@ -21,7 +21,7 @@ from ramax.runtime.event_reads import EventReads, todays
 from ramax.runtime.past_fold import PastFold
 from ramax.runtime.snapshot_writing import save
 from ramax.runtime.state_view import StateView, check_prefix
-from ramax.storage.events import FOREVER
+from ramax.storage.events import FOREVER, read_event_of
 from ramax.storage.executors import Executor
 from ramax.storage.past import read_first_later, read_time
 from ramax.storage.snapshots import Fold, read_newest
@@ -234,9 +234,11 @@ class PastEvents:
             EventNotFoundError: There was none of that id in this space.
         """
         point = await self._past.point()
-        found = await self._log.get_event(event_id)
-        space = await self._past.core.resolve(self._past.space)
-        if found.space_id != space.space_id or found.space_sequence > point.sequence:
+        check_sequence(event_id, "event id")
+        core = self._past.core
+        space = await core.resolve(self._past.space)
+        found = await core.read(lambda ex: read_event_of(ex, space.space_id, event_id))
+        if found is None or found.space_sequence > point.sequence:
             raise EventNotFoundError(event_id)
         return todays(found, self._past.domain, space)
 

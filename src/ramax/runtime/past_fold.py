@@ -7,10 +7,11 @@ from ramax.core.fold import check_fit
 from ramax.core.keys import key_range
 from ramax.core.state import Packed
 from ramax.errors import StorageError
-from ramax.runtime.catchup import facts_of, fold_rows
+from ramax.runtime.catchup import check_all_there, facts_of, fold_rows
 from ramax.runtime.refold import Folded
 from ramax.storage.events import read_page
 from ramax.storage.executors import Executor
+from ramax.storage.lineage import base_of
 from ramax.storage.reads import read_event_types
 from ramax.storage.snapshots import Fold, Stored, read_chunk, read_newest
 from ramax.storage.spill import Spill
@@ -39,6 +40,8 @@ class PastFold:
             SpaceNotFoundError: The space is gone.
         """
         guard = facts_of(ex, self.space).guard
+        if guard.checkpoint < base_of(ex, self.space.space_id):
+            check_all_there(self._domain, guard, self.space.space_name)
         check_fit(
             self._domain,
             guard.domains,

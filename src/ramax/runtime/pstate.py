@@ -204,7 +204,10 @@ class SpacePState(StateView):
             SchemaError: It does not fit what this handle's domain declares.
         """
         check_key(key, "pstate key")
-        await direct_values.put(self._core, self._space, self._schema, key, value)
+        space = await self._core.resolve(self._space)
+        if space.space_id and await self._core.base_of(space):
+            space = await self._reads.current()  # now it is known what events wrote
+        await direct_values.put(self._core, space, self._schema, key, value)
 
     async def delete(self, key: str) -> bool:
         """Delete a value that ``put`` wrote; say whether there was one.

@@ -13,7 +13,7 @@ from ramax.errors import SpaceNotFoundError
 from ramax.storage import feed
 from ramax.storage.events import read_head, read_page, recorded_events
 from ramax.storage.executors import Executor, Row
-from ramax.values import Event, Space
+from ramax.values import MAIN_BRANCH, Event, Space
 
 _TYPE = 4
 """Where the type is in a row of a page."""
@@ -134,6 +134,7 @@ class FeedSource:
     partition: int = 0
     partitions: int = 1
     domain: Domain | None = None
+    branch_id: int = MAIN_BRANCH
     _safe: int = 0
     name: str = field(default="all spaces", init=False)
 
@@ -148,6 +149,7 @@ class FeedSource:
             limit=limit,
             partition=self.partition,
             partitions=self.partitions,
+            branch_id=self.branch_id,
         )
         upto = rows[-1][0] if len(rows) == limit else max(self._safe, after)
         return Page(self.only.stored(rows, self.domain), upto, self._safe)

@@ -1,16 +1,17 @@
 """The log of one space as its store offers it: the verbs of `EventLog` without ``space``."""
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from ramax.core.domain import Domain
+from ramax.core.limits import check_sequence
 from ramax.core.query import Query
 from ramax.core.selection import BATCH
 from ramax.errors import EventNotFoundError
 from ramax.runtime.core import Core
 from ramax.runtime.event_log import EventLog
 from ramax.runtime.event_reads import todays
+from ramax.storage.events import read_event_of
 from ramax.values import Event, NewEvent, Space
 
 
@@ -53,11 +54,10 @@ class SpaceEvents:
             EventNotFoundError: There is none of that id in this space, or upcasters drop it.
             SpaceNotFoundError: The space was deleted.
         """
-        found: Event | None = None
-        with suppress(EventNotFoundError):
-            found = await self._log.get_event(event_id)
+        check_sequence(event_id, "event id")
         space = await self._core.resolve(self._space)
-        if found is None or found.space_id != space.space_id:
+        found = await self._core.read(lambda ex: read_event_of(ex, space.space_id, event_id))
+        if found is None:
             await self.get_space_latest_sequence()  # perhaps the whole space is gone
             raise EventNotFoundError(event_id)
         return todays(found, self._domain, space)

@@ -1,6 +1,7 @@
 """The registry of spaces as users see it: ``db.spaces``."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from ramax.core.fulltext.documents import declared
@@ -44,15 +45,15 @@ class SpaceRegistry:
         """
         if validate_space_name(name) == DEFAULT:
             raise SpaceExistsError(name)
-        now = self._core.clock()
+        now, branch = self._core.clock(), await self._core.branch()
 
         def work(ex: Executor) -> Space:
-            made = spaces.create(ex, name, metadata, now)
+            made = spaces.create(ex, name, metadata, now, branch)
             if made is None:
                 raise SpaceExistsError(name)
             return made
 
-        return await self._core.locked(f"creating space {name!r}", work)
+        return self._core.known_alone(await self._core.locked(f"creating space {name!r}", work))
 
     async def find_by_name(self, name: str) -> Space | None:
         """Return the space of that name, whatever today's rule for names is, or None."""
@@ -84,7 +85,8 @@ class SpaceRegistry:
             raise DataError("prefix of space names", prefix, "must be a str")
         if prefix and not spaces.is_storable_name(prefix):
             return []
-        found = await self._core.read(lambda ex: spaces.list_all(ex, prefix))
+        branch = await self._core.branch()
+        found = await self._core.read(lambda ex: spaces.list_all(ex, prefix, branch))
         visible = [space for space in found if not space.space_name.startswith(SYSTEM_PREFIX)]
         if DEFAULT.startswith(prefix or "") and all(s.space_name != DEFAULT for s in visible):
             return [UNSAVED_DEFAULT, *visible]
@@ -105,7 +107,7 @@ class SpaceRegistry:
 
         def work(ex: Executor) -> Space:
             spaces.take_lock(ex, found.space_id, found.space_name)
-            other = spaces.find_by_name(ex, name)
+            other = spaces.find_by_name(ex, name, found.branch_id)
             if other is not None and other.space_id != found.space_id:
                 raise SpaceExistsError(name)
             spaces.rename(ex, found.space_id, name)
@@ -142,7 +144,7 @@ class SpaceRegistry:
             SpaceNotFoundError: There is no such space.
         """
         if space is None:
-            found = await self._core.read(read_stats)
+            found = await self._core.read(partial(read_stats, branch_id=await self._core.branch()))
             visible = [s for s in found if not s.space.space_name.startswith(SYSTEM_PREFIX)]
             if all(s.space.space_name != DEFAULT for s in visible):
                 visible.insert(0, _nothing())

@@ -9,7 +9,8 @@ from ramax.core.limits import check_key
 from ramax.core.state import Packed
 from ramax.core.unit import Guard
 from ramax.errors import SpaceNotFoundError
-from ramax.runtime.catchup import catch_up
+from ramax.runtime.catchup import catch_up, check_all_there, inherit
+from ramax.runtime.commands import NO_DOMAIN
 from ramax.runtime.core import Core
 from ramax.runtime.watching import Watch
 from ramax.storage.reads import Facts, read_event_types
@@ -34,7 +35,7 @@ class StateReads:
     async def current(self) -> Space:
         """Return the space, with its gap folded where this handle may."""
         space = await self._core.resolve(self._space)
-        if self._domain is not None and space.space_id:
+        if space.space_id and (self._domain is not None or await self._core.base_of(space)):
             await self._read_saved(space, (), keep=False)
         return space
 
@@ -98,15 +99,22 @@ class StateReads:
 
     async def _behind(self, space: Space, guard: Guard) -> bool:
         """Fold the gap where this handle's domain fits; say whether to read again."""
-        if guard.checkpoint == guard.last_sequence or self._domain is None:
+        if guard.checkpoint == guard.last_sequence:
             return False
-        if guard.domains is not None and guard.checkpoint and guard.domains - self._domain.names:
+        inherited = guard.checkpoint < await self._core.base_of(space)
+        if inherited and not guard.checkpoint and await inherit(self._core, space):
+            return True
+        domain = self._domain
+        if inherited:  # nobody has folded this fork, and it has nothing that may be read as it is
+            domain = domain or NO_DOMAIN
+            check_all_there(domain, guard, space.space_name)
+        elif domain is None:
+            return False
+        elif guard.domains is not None and guard.checkpoint and guard.domains - domain.names:
             return False  # another domain's fold: it may be read as it is
         types: frozenset[str] = await self._core.reader.run(
             lambda ex: read_event_types(ex, space.space_id, guard.checkpoint)
         )
-        check_fit(
-            self._domain, guard.domains, guard.checkpoint, space.space_name, lambda _upto: types
-        )
-        await catch_up(self._core, space, self._domain)
+        check_fit(domain, guard.domains, guard.checkpoint, space.space_name, lambda _upto: types)
+        await catch_up(self._core, space, domain)
         return True

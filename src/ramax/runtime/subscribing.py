@@ -13,7 +13,7 @@ from ramax.runtime.sources import FeedSource, Only, Source, SpaceSource
 from ramax.runtime.subscription import Subscription
 from ramax.runtime.terms import Terms
 from ramax.runtime.transaction import Transaction
-from ramax.storage.cursors import ALL_SPACES
+from ramax.storage.cursors import all_spaces
 from ramax.storage.reads import PSTATE
 from ramax.storage.subscriptions import Key
 from ramax.values import Space
@@ -73,8 +73,9 @@ class Opener:
             raise DataError("partition", partition, f"is from 0 to {terms.partitions - 1}")
 
         async def opening() -> tuple[Key, Source]:
-            source = FeedSource(wanted, partition, terms.partitions, self.domain)
-            return Key(ALL_SPACES, name, partition), source
+            branch = await self.core.branch()
+            source = FeedSource(wanted, partition, terms.partitions, self.domain, branch)
+            return Key(all_spaces(branch), name, partition), source
 
         return self._make(name, opening, terms)
 

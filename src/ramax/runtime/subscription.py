@@ -11,7 +11,7 @@ from ramax.runtime.causation import handling
 from ramax.runtime.consumer import Consumer, Handler, OnError, Policy
 from ramax.runtime.deliveries import Deliveries
 from ramax.runtime.transaction import Transaction, domain_key
-from ramax.storage.cursors import ALL_SPACES, Place
+from ramax.storage.cursors import Place, over_all
 from ramax.storage.executors import Executor
 from ramax.values import Event, Space
 
@@ -144,7 +144,8 @@ class Subscription(Deliveries):
         if not isinstance(event, Event):
             raise MisuseError(f"give an Event of subscription {self.name!r}, not {event!r:.80}")
         at = self._source.position(event)
-        if self.key.space_id not in (ALL_SPACES, event.space_id) or at > self._reached:
+        mine = over_all(self.key.space_id) or self.key.space_id == event.space_id
+        if not mine or at > self._reached:
             raise MisuseError(
                 f"event {event.event_id} was not delivered by subscription {self.name!r}"
             )

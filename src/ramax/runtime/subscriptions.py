@@ -7,7 +7,7 @@ from ramax.runtime.core import Core, SpaceLike
 from ramax.runtime.cursor import reader_name
 from ramax.runtime.subscribing import check_subscription_name
 from ramax.storage import cursors, feed, parked, spaces, subscriptions
-from ramax.storage.cursors import ALL_SPACES, Place, Position
+from ramax.storage.cursors import Place, Position, all_spaces, over_all
 from ramax.storage.events import read_head
 from ramax.storage.executors import Executor, Row
 from ramax.storage.parked import FAILED, STATES, WHOLE, Reader
@@ -26,8 +26,13 @@ class SubscriptionRepository:
 
     async def list(self, space: SpaceLike | None = None) -> list[SubscriptionStatus]:
         """Return those of a space, or every one there is, by space and name."""
-        only = None if space is None else (await self._core.resolve(space)).space_id
-        if only == ALL_SPACES:  # `default` before its first write
+        if space is None:
+            branch = await self._core.branch()
+            return await self._core.read(
+                lambda ex: [_status(ex, row) for row in subscriptions.listed_on(ex, branch)]
+            )
+        only = (await self._core.resolve(space)).space_id
+        if not only:  # `default` before its first write
             return []
         return await self._core.read(
             lambda ex: [_status(ex, row) for row in subscriptions.listed(ex, only)]
@@ -141,8 +146,11 @@ class SubscriptionRepository:
 
     async def _rows(self, name: str, space: SpaceLike | None) -> tuple[int, Sequence[Row]]:
         check_subscription_name(name)
-        space_id = ALL_SPACES if space is None else (await self._core.resolve(space)).space_id
-        if space is None or space_id != ALL_SPACES:
+        if space is None:
+            space_id = all_spaces(await self._core.branch())
+        else:
+            space_id = (await self._core.resolve(space)).space_id
+        if space is None or space_id:
             rows = await self._core.read(lambda ex: subscriptions.listed(ex, space_id))
             if found := [row for row in rows if row[1] == name]:
                 return space_id, found
@@ -185,12 +193,12 @@ def _key(row: Row) -> Key:
 def _status(ex: Executor, row: Row) -> SubscriptionStatus:
     space_id, name, partition, partitions, owner, _, paused_at, stopped_at, part, reason = row
     reader = reader_name(_key(row), partitions)
-    over_all = space_id == ALL_SPACES
+    everywhere = over_all(space_id)
     place = cursors.read(ex, space_id, reader) or Place(0)
-    head = feed.safe_event_id(ex) if over_all else read_head(ex, space_id)
+    head = feed.safe_event_id(ex) if everywhere else read_head(ex, space_id)
     return SubscriptionStatus(
         name,
-        None if over_all else spaces.find_by_id(ex, space_id),
+        None if everywhere else spaces.find_by_id(ex, space_id),
         partition,
         partitions,
         place.at,

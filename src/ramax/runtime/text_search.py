@@ -117,9 +117,10 @@ async def search_spaces(core: Core, spaces: Sequence[Space] | None, wish: Wish) 
     Scores rest on what else a space holds: those of two spaces do not compare. Ranks do.
     """
     many = replace(wish, limit=wish.limit + wish.offset, offset=0)
+    branch = await core.branch()
 
     def work(ex: Executor) -> list[SearchHit]:
-        chosen = text_index.read_searched(ex) if spaces is None else spaces
+        chosen = text_index.read_searched(ex, branch) if spaces is None else spaces
         return [
             replace(hit, score=score)
             for space in chosen

@@ -25,7 +25,7 @@ from ramax.errors import (
 )
 from ramax.runtime.batch import Attempt, Trial, run_batch
 from ramax.runtime.catchup import fold_gap
-from ramax.runtime.commands import try_empty
+from ramax.runtime.commands import NO_DOMAIN, try_empty
 from ramax.runtime.core import Core, SpaceLike, check_space, unregistered
 from ramax.runtime.jobs import Append, Execute, Job, StateBehindError
 from ramax.runtime.partition import Partition
@@ -35,6 +35,7 @@ from ramax.storage import spaces
 from ramax.storage.cancellation import to_its_end
 from ramax.storage.executors import CoreExecutor, Executor
 from ramax.storage.faults import ConnectionLostError, at_commit, translated
+from ramax.storage.lineage import base_of
 from ramax.storage.reads import read_facts
 from ramax.storage.spaces import take_lock
 from ramax.values import Commit, Event, NewEvent, Space
@@ -247,25 +248,28 @@ class Transaction:
     async def _find(self, target: SpaceLike) -> Space | None:
         check_space(target)
         if isinstance(target, Space) and target.space_id:
-            return target
+            return await self._core.resolve(target)
         if isinstance(target, int):
             found = await self.run(lambda ex: spaces.find_by_id(ex, target))
-            if found is None:
+            if found is None or found.branch_id != await self._core.branch():
                 raise SpaceNotFoundError(target)
             return found
         name = target.space_name if isinstance(target, Space) else target
         if not spaces.is_storable_name(name):
             return None
-        return await self.run(lambda ex: spaces.find_by_name(ex, name))
+        branch = await self._core.branch()
+        return await self.run(lambda ex: spaces.find_by_name(ex, name, branch))
 
     async def _make(self, target: SpaceLike) -> Space:
         space = await self._find(target)
         if space is not None:
             return space
         name = validate_space_name(target.space_name if isinstance(target, Space) else target)
-        now = self._core.clock()
+        now, branch = self._core.clock(), await self._core.branch()
         made = await self.run(
-            lambda ex: spaces.create(ex, name, None, now) or spaces.find_by_name(ex, name)
+            lambda ex: (
+                spaces.create(ex, name, None, now, branch) or spaces.find_by_name(ex, name, branch)
+            )
         )
         if made is None:  # somebody made it and deleted it again, in this moment
             raise ConflictError(f"space {name!r} is being made by another transaction; begin again")
@@ -332,9 +336,12 @@ class Transaction:
         """Run work on the transaction's connection; a storage error fails the transaction."""
         self._check()
         assert self._connection is not None
-        tables = self._core.backend.tables
+        backend = self._core.backend
+        tables, lineages = backend.tables, backend.lineages
         try:
-            return await self._connection.run_sync(lambda c: work(CoreExecutor(c, tables)))
+            return await self._connection.run_sync(
+                lambda c: work(CoreExecutor(c, tables, lineages))
+            )
         except (StorageError, ConnectionLostError, asyncio.CancelledError) as error:
             self._failure = error
             raise
@@ -383,9 +390,13 @@ class Transaction:
             facts = (await self.run(lambda ex: read_facts(ex, {space.space_id: keys})))[
                 space.space_id
             ]
-            if domain is None or facts.guard.checkpoint == facts.guard.last_sequence:
+            behind = facts.guard.checkpoint != facts.guard.last_sequence
+            if behind and domain is None:
+                base = await self.run(lambda ex: base_of(ex, space.space_id))
+                behind = facts.guard.checkpoint < base
+            if not behind:
                 return facts.values
-            await self._fold_gap(space, domain)
+            await self._fold_gap(space, domain or NO_DOMAIN)
 
     async def _fold_gap(self, space: Space, domain: Domain) -> None:
         core = self._core

@@ -5,6 +5,7 @@ Nothing of it rests on the writer or on a cache, and nothing is written. It runs
 
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 from ramax.core.domain import Domain
 from ramax.errors import DataError, DomainMismatchError, FoldError, SpaceNotFoundError
@@ -50,7 +51,7 @@ async def verify(
     if space is not None:
         yield await verify_space(core, await core.present(space), domain, progress, anchor)
         return
-    for each in await core.read(spaces.list_all):
+    for each in await core.read(partial(spaces.list_all, branch_id=await core.branch())):
         try:
             yield await _Verification(core, each, domain, progress).run(strict=False)
         except SpaceNotFoundError:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from ramax.errors import RamaxError, StorageError
 from ramax.runtime.feed_watch import FeedWatch
 from ramax.storage.cancellation import to_its_end
-from ramax.storage.cursors import ALL_SPACES
+from ramax.storage.cursors import over_all
 from ramax.storage.executors import Executor
 from ramax.storage.heads import read_heads
 from ramax.storage.notifications import Listener
@@ -75,9 +75,9 @@ class Wakeups:
 
     def heard(self, space_ids: Sequence[int] | None) -> None:
         """Ring for spaces that are said to have moved; None is any of them."""
-        for space_id in list(self._bells) if space_ids is None else (*space_ids, ALL_SPACES):
-            for bell in self._bells.get(space_id, ()):
-                bell.ring()
+        for space_id in list(self._bells):
+            if space_ids is None or space_id in space_ids or over_all(space_id):
+                self.ring(space_id)
 
     def bell(self, space_id: int, poll_interval: float) -> Bell:
         """Hang up a bell; give it to `dismiss` in the end."""
@@ -136,10 +136,10 @@ class Wakeups:
             bell.ring()
 
     def _positions(self, ex: Executor) -> dict[int, int]:
-        spaces = [space_id for space_id in list(self._bells) if space_id != ALL_SPACES]
+        spaces = [space_id for space_id in list(self._bells) if not over_all(space_id)]
         found = read_heads(ex, spaces) if spaces else {}
-        if ALL_SPACES in self._bells:
-            found[ALL_SPACES] = self._feed_watch.look(ex)
+        if feeds := [space_id for space_id in list(self._bells) if over_all(space_id)]:
+            found |= dict.fromkeys(feeds, self._feed_watch.look(ex))
         return found
 
     async def _listen(self) -> None:

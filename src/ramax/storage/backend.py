@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -30,6 +30,9 @@ class Backend(Protocol):
     """One database, opened; connections are the backend's own, work comes as functions."""
 
     tables: Tables
+
+    lineages: dict[int, Any]
+    """What this process knows of where spaces come from; see `lineage`."""
 
     one_writer: bool
     """Writes need the only writing connection: explicit transactions must take turns with it."""

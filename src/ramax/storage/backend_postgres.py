@@ -37,11 +37,13 @@ READERS = 3
 class _Held:
     """A connection taken out of the pool for good."""
 
-    def __init__(self, borrowed: PoolProxiedConnection, tables: Tables) -> None:
+    def __init__(
+        self, borrowed: PoolProxiedConnection, tables: Tables, lineages: dict[int, Any]
+    ) -> None:
         self._detached = borrowed
         self._driver: Any = borrowed.driver_connection
         borrowed.detach()
-        self._executor = AsyncpgExecutor(self._driver, tables)
+        self._executor = AsyncpgExecutor(self._driver, tables, lineages)
 
     @property
     def lost(self) -> bool:
@@ -100,6 +102,7 @@ class PostgresBackend:
         self, engine: AsyncEngine, tables: Tables, *, read_only: bool, patience: float
     ) -> None:
         self.tables = tables
+        self.lineages: dict[int, Any] = {}
         self._engine, self._read_only = engine, read_only
         # held connections come past the pool: one that was handed in may be small, and busy
         self._pool = engine.sync_engine.pool.recreate()
@@ -129,7 +132,7 @@ class PostgresBackend:
     async def _connect(self) -> _Held:
         held = None
         try:
-            held = _Held(await greenlet_spawn(self._pool.connect), self.tables)
+            held = _Held(await greenlet_spawn(self._pool.connect), self.tables, self.lineages)
             await held.prepare()
         except Exception as error:  # the driver's, or the adapter's
             await self._drop(held, broken=True)
@@ -256,7 +259,9 @@ class PostgresBackend:
         try:
             async with self._engine.connect() as connection:
                 await connection.begin()
-                result = await connection.run_sync(lambda c: work(CoreExecutor(c, self.tables)))
+                result = await connection.run_sync(
+                    lambda c: work(CoreExecutor(c, self.tables, self.lineages))
+                )
                 await _commit(connection)
         except (sa.exc.SQLAlchemyError, OSError) as error:
             raise translated(error) from error

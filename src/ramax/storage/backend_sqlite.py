@@ -42,6 +42,7 @@ class SqliteBackend:
         patience: float = BUSY_TIMEOUT_SECONDS,
     ) -> None:
         self.tables = tables
+        self.lineages: dict[int, Any] = {}
         self._patience = patience
         self.one_connection = memory
         self._engine, self._owned = engine, owned
@@ -67,7 +68,7 @@ class SqliteBackend:
             await driver.execute(f"PRAGMA busy_timeout = {int(self._patience * 1000)}")
         except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
             raise translated(error) from error
-        return HeldSqlite(connection, driver, self.tables)
+        return HeldSqlite(connection, driver, self.tables, self.lineages)
 
     async def open(self) -> None:
         """Take the connections; a database that cannot be opened fails here."""

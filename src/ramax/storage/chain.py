@@ -11,6 +11,7 @@ from ramax.core.chain import BEGINNING, hashes_of, next_hash
 from ramax.core.unit import SpaceWrite
 from ramax.storage.events import read_page
 from ramax.storage.executors import Executor, Row
+from ramax.storage.lineage import clipped, lineage_of
 from ramax.storage.plan import Extra
 from ramax.storage.sql import Statement
 from ramax.storage.tables import Tables
@@ -117,8 +118,11 @@ def hash_of(previous: bytes, row: Row) -> bytes:
 
 def read_hashes(ex: Executor, space_id: int, *, after: int, upto: int) -> dict[int, bytes]:
     """Read the hashes with after < sequence <= upto, by sequence."""
-    rows = ex.rows(hashes_page, {"space_id": space_id, "after": after, "upto": upto})
-    return {sequence: bytes(value) for sequence, value in rows}
+    parts = clipped(lineage_of(ex, space_id)[:-1], after, upto)
+    # a fork whose parent has no chain may have hashes of the parent's events as its own
+    found = [part._asdict() for part in parts]
+    found.append({"space_id": space_id, "after": after, "upto": upto})
+    return {s: bytes(value) for part in found for s, value in ex.rows(hashes_page, part)}
 
 
 def read_head(ex: Executor, space_id: int) -> tuple[int, bytes | None, bytes | None] | None:
@@ -130,6 +134,8 @@ def read_head(ex: Executor, space_id: int) -> tuple[int, bytes | None, bytes | N
     if not rows:
         return None
     sequence, head, newest = rows[0]
+    if newest is None and lineage_of(ex, space_id):
+        newest = read_hashes(ex, space_id, after=sequence - 1, upto=sequence).get(sequence)
     return sequence, head, BEGINNING if sequence == 0 else newest
 
 
@@ -166,5 +172,9 @@ def _newest(t: Tables) -> sa.Select[Any]:
 
 
 def _hashed(ex: Executor, space_id: int, upto: int) -> int:
-    rows: Sequence[Row] = ex.rows(_newest, {"space_id": space_id, "upto": upto})
-    return rows[0][0] or 0
+    segments = clipped(lineage_of(ex, space_id), 0, upto)[::-1] or ((space_id, 0, upto),)
+    for owner, _, end in segments:
+        rows: Sequence[Row] = ex.rows(_newest, {"space_id": owner, "upto": end})
+        if rows[0][0] is not None:
+            return int(rows[0][0])
+    return 0

@@ -7,6 +7,7 @@ from sqlalchemy import bindparam as p
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ramax.storage.executors import Executor
+from ramax.storage.lineage import clipped, lineage_of
 from ramax.storage.sql import Statement
 from ramax.storage.tables import Tables
 
@@ -144,7 +145,11 @@ def read_all(ex: Executor, space_id: int) -> dict[str, int] | None:
 
 def event_id_at(ex: Executor, space_id: int, sequence: int) -> int:
     """Return the id of the event at a sequence, 0 for sequence 0 or one that is not there."""
-    rows = ex.rows(_event_id_at, {"space_id": space_id, "sequence": sequence}) if sequence else []
+    if not sequence:
+        return 0
+    parts = clipped(lineage_of(ex, space_id), sequence - 1, sequence)
+    owner = parts[0].space_id if parts else space_id
+    rows = ex.rows(_event_id_at, {"space_id": owner, "sequence": sequence})
     return int(rows[0][0]) if rows else 0
 
 

@@ -49,7 +49,8 @@ def _statements(dialect: DialectName, schema: str | None) -> tuple[str, ...]:
         statements.append(str(construct.compile(dialect=mock.dialect)).strip())
 
     mock = sa.create_mock_engine(_MOCK_URLS[dialect], keep)
-    build_tables(dialect, schema).metadata.create_all(mock, checkfirst=False)
+    tables = build_tables(dialect, schema)
+    tables.metadata.create_all(mock, checkfirst=False)
     stamp = sa.Table(
         VERSION_TABLE,
         sa.MetaData(schema=schema),
@@ -58,6 +59,9 @@ def _statements(dialect: DialectName, schema: str | None) -> tuple[str, ...]:
     )
     stamp.create(mock, checkfirst=False)
     keep(sa.insert(stamp).values(version_num=sa.literal_column(f"'{HEAD}'")))
+    one = {"branch_id": "1", "branch_name": "'main'", "created_at": "0"}
+    main: dict[str, Any] = {name: sa.literal_column(value) for name, value in one.items()}
+    keep(sa.insert(tables.branches).values(main))
     if dialect == "postgresql":
         keep(sa.select(sa.Sequence(EVENT_ID_SEQUENCE, schema=schema).next_value()))
     return tuple(statements)

@@ -14,9 +14,25 @@ from ramax.storage.checkpoints import event_id_at, start_checkpoint
 from ramax.storage.executors import Executor
 from ramax.storage.sql import Statement
 from ramax.storage.tables import Tables
+from ramax.values import MAIN_BRANCH
 
 ALL_SPACES = 0
-"""No space ever has this id: they begin at 1."""
+"""No space ever has this id: they begin at 1. That of another branch than main is negative."""
+
+
+def all_spaces(branch_id: int) -> int:
+    """Return what a reader of all spaces of a branch has for an id."""
+    return ALL_SPACES if branch_id == MAIN_BRANCH else -branch_id
+
+
+def branch_of(space_id: int) -> int:
+    """Return the branch of a reader of all spaces, by what it has for an id."""
+    return -space_id or MAIN_BRANCH
+
+
+def over_all(space_id: int) -> bool:
+    """Say whether that is the id of a reader of all spaces."""
+    return space_id <= ALL_SPACES
 
 
 class Place(NamedTuple):
@@ -122,14 +138,14 @@ def read(ex: Executor, space_id: int, name: str) -> Place | None:
     if not rows:
         return None
     sequence, event_id, parts = rows[0]
-    return Place(event_id if space_id == ALL_SPACES else sequence, parts)
+    return Place(event_id if over_all(space_id) else sequence, parts)
 
 
 def begin(ex: Executor, space_id: int, name: str, at: int, now: int) -> None:
     """Set a reader to its first place, behind an event, unless it has one."""
-    over_all = space_id == ALL_SPACES
-    event_id = at if over_all else event_id_at(ex, space_id, at)
-    row = {"event_id": event_id, "sequence": 0 if over_all else at, "now": now}
+    everywhere = over_all(space_id)
+    event_id = at if everywhere else event_id_at(ex, space_id, at)
+    row = {"event_id": event_id, "sequence": 0 if everywhere else at, "now": now}
     ex.run(start_checkpoint, {"space_id": space_id, "name": name} | row)
 
 
@@ -152,7 +168,7 @@ def move(
     at, parts = to.place
     moved = {"space": to.space_id, "reader": to.name, "parts": parts, "now": now}
     moved |= {"expected": expected.at, "expected_parts": expected.parts} | by._asdict()
-    if to.space_id == ALL_SPACES:
+    if over_all(to.space_id):
         return bool(ex.run(move_in_feed, moved | {"event_id": at}))
     if event_id is None:
         event_id = event_id_at(ex, to.space_id, at)
@@ -163,7 +179,7 @@ def pass_over(ex: Executor, to: Position, now: int) -> None:
     """Move a reader forward to a place, whoever owns it: that one finds out at its next move."""
     at, parts = to.place
     moved = {"space": to.space_id, "reader": to.name, "at": at, "parts": parts, "now": now}
-    if to.space_id == ALL_SPACES:
+    if over_all(to.space_id):
         ex.run(_pass_in_feed, moved)
     else:
         ex.run(_pass_in_space, moved | {"event_id": event_id_at(ex, to.space_id, at)})

@@ -9,13 +9,13 @@ from sqlalchemy import bindparam as p
 from ramax.core.codec import FORMAT_MSGPACK, decode, decode_tagged
 from ramax.core.domain import Domain
 from ramax.core.tags import unpack_tags
+from ramax.storage.branches import seen_on
 from ramax.storage.executors import Executor, Row
+from ramax.storage.lineage import FOREVER as FOREVER  # noqa: PLC0414 - for readers
+from ramax.storage.lineage import clipped, gather, lineage_of
 from ramax.storage.sql import Statement
 from ramax.storage.tables import EVENT_ID_SEQUENCE, Tables
-from ramax.values import Event, EventDraft
-
-FOREVER = 2**63 - 1
-"""A sequence above every event."""
+from ramax.values import MAIN_BRANCH, Event, EventDraft
 
 
 def event_columns(t: Tables) -> list[sa.ColumnElement[Any]]:
@@ -55,11 +55,13 @@ def space_page(t: Tables) -> sa.Select[Any]:
 
 
 def all_page(t: Tables) -> sa.Select[Any]:
-    """Select a page of all spaces by id."""
-    e = t.events.c
+    """Select a page of all spaces of a branch by id."""
+    e, s = t.events.c, t.spaces.c
+    # no join: a planner may begin with the spaces, and sort all of their events for each page
+    branch = sa.select(s.branch_id).where(s.space_id == e.space_id).scalar_subquery()
     return (
         sa.select(*event_columns(t))
-        .where(e.event_id > p("after"), e.event_id <= p("upto"))
+        .where(e.event_id > p("after"), e.event_id <= p("upto"), branch == p("branch_id"))
         .order_by(e.event_id)
         .limit(p("limit", type_=sa.BigInteger()))
     )
@@ -74,7 +76,10 @@ def _all_page(t: Tables) -> sa.Select[Any]:
 @Statement
 def _by_id(t: Tables) -> sa.Select[Any]:
     """One event by its id; names no space on purpose."""
-    return sa.select(*event_columns(t)).where(t.events.c.event_id == p("event_id"))
+    e, s = t.events.c, t.spaces
+    joined = t.events.join(s, s.c.space_id == e.space_id)
+    found = sa.select(*event_columns(t), s.c.branch_id).select_from(joined)
+    return found.where(e.event_id == p("event_id"))
 
 
 @Statement
@@ -86,6 +91,7 @@ def count_of_entity(t: Tables) -> sa.Select[Any]:
         .where(
             e.space_id == p("space_id"),
             e.entity_id == p("entity_id"),
+            e.space_sequence > p("after"),
             e.space_sequence <= p("upto"),
         )
         .limit(p("limit", type_=sa.BigInteger()))
@@ -188,19 +194,42 @@ def read_page(
     ex: Executor, space_id: int, *, after: int, upto: int = FOREVER, limit: int
 ) -> Sequence[Row]:
     """Read up to ``limit`` rows of a space with after < sequence <= upto, in order."""
-    params = {"space_id": space_id, "after": after, "upto": upto, "limit": limit}
-    return ex.rows(space_page, params)
+    lineage = lineage_of(ex, space_id)
+    if not lineage:
+        params = {"space_id": space_id, "after": after, "upto": upto, "limit": limit}
+        return ex.rows(space_page, params)
+    return gather(
+        lineage, (after, upto), limit, lambda i, part: ex.rows(space_page, {"space_id": i, **part})
+    )
 
 
-def read_all_page(ex: Executor, *, after: int, upto: int, limit: int) -> Sequence[Row]:
-    """Read up to ``limit`` rows of all spaces with after < event_id <= upto, by id."""
-    return ex.rows(_all_page, {"after": after, "upto": upto, "limit": limit})
+def read_all_page(
+    ex: Executor, *, after: int, upto: int, limit: int, branch_id: int = MAIN_BRANCH
+) -> Sequence[Row]:
+    """Read up to ``limit`` rows of all spaces of a branch with after < event_id <= upto, by id."""
+    bounds = {"after": after, "upto": upto, "limit": limit, "branch_id": branch_id}
+    return ex.rows(_all_page, bounds)
 
 
-def read_event(ex: Executor, event_id: int) -> Event | None:
-    """Return one event of any space, or None."""
-    rows = ex.rows(_by_id, {"event_id": event_id})
-    return as_event(rows[0]) if rows else None
+def read_event(ex: Executor, event_id: int, branch_id: int = MAIN_BRANCH) -> Event | None:
+    """Return one event of any space of a branch, or None.
+
+    One that a space of the branch has from before it was forked is shown as an event of it.
+    """
+    for *row, written_on in ex.rows(_by_id, {"event_id": event_id}):
+        if written_on != branch_id:
+            row[1] = seen_on(ex, branch_id, row[1], row[2])
+        return as_event(row) if row[1] is not None else None
+    return None
+
+
+def read_event_of(ex: Executor, space_id: int, event_id: int) -> Event | None:
+    """Return an event of a space, which may be one that it has from before it was forked."""
+    for *row, _ in ex.rows(_by_id, {"event_id": event_id}):
+        parts = clipped(lineage_of(ex, space_id), row[2] - 1, row[2])
+        if row[1] == (parts[0].space_id if parts else space_id):
+            return as_event((row[0], space_id, *row[2:]))
+    return None
 
 
 def read_head(ex: Executor, space_id: int) -> int | None:
@@ -211,8 +240,13 @@ def read_head(ex: Executor, space_id: int) -> int | None:
 
 def read_count(ex: Executor, space_id: int, entity_id: str, *, upto: int, most: int) -> int:
     """Count the events of an entity with sequence <= upto; no further than ``most``."""
-    params = {"space_id": space_id, "entity_id": entity_id, "upto": upto, "limit": most}
-    return int(ex.rows(count_of_entity, params)[0][0])
+    count = 0
+    for owner, after, end in clipped(lineage_of(ex, space_id), 0, upto) or ((space_id, 0, upto),):
+        params = {"space_id": owner, "entity_id": entity_id, "after": after, "upto": end}
+        count += int(ex.rows(count_of_entity, params | {"limit": most - count})[0][0])
+        if count >= most:
+            break
+    return count
 
 
 def read_last_id(ex: Executor) -> int:

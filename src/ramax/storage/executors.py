@@ -25,6 +25,12 @@ class Executor(Protocol):
 
     tables: Tables
 
+    lineages: dict[int, Any]
+    """What is known of where spaces come from; see `lineage`."""
+
+    lasting: bool
+    """What it reads of that is committed, and may be remembered."""
+
     def rows(self, statement: Statement, params: Params) -> Sequence[Row]:
         """Run a statement and return its rows, to be unpacked by position."""
         ...
@@ -56,10 +62,18 @@ class CopyingExecutor(Executor, Protocol):
 class SqliteExecutor:
     """Over the sqlite3 connection of this thread."""
 
-    __slots__ = ("_connection", "_execute", "tables")
+    __slots__ = ("_connection", "_execute", "lasting", "lineages", "tables")
 
-    def __init__(self, connection: sqlite3.Connection, tables: Tables) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        tables: Tables,
+        lineages: dict[int, Any] | None = None,
+        *,
+        lasting: bool = False,
+    ) -> None:
         self.tables = tables
+        self.lineages, self.lasting = {} if lineages is None else lineages, lasting
         self._connection = connection
         self._execute = connection.execute
 
@@ -95,10 +109,13 @@ class SqliteExecutor:
 class AsyncpgExecutor:
     """Over an asyncpg connection, inside a greenlet; each statement commits by itself."""
 
-    __slots__ = ("_connection", "tables")
+    __slots__ = ("_connection", "lasting", "lineages", "tables")
 
-    def __init__(self, connection: Any, tables: Tables) -> None:
+    def __init__(
+        self, connection: Any, tables: Tables, lineages: dict[int, Any] | None = None
+    ) -> None:
         self.tables = tables
+        self.lineages, self.lasting = {} if lineages is None else lineages, True
         self._connection = connection
 
     def rows(self, statement: Statement, params: Params) -> Sequence[Row]:
@@ -152,10 +169,16 @@ class AsyncpgExecutor:
 class CoreExecutor:
     """Over a SQLAlchemy connection inside `run_sync`; its transaction is the caller's."""
 
-    __slots__ = ("_connection", "tables")
+    __slots__ = ("_connection", "lasting", "lineages", "tables")
 
-    def __init__(self, connection: sa.Connection, tables: Tables) -> None:
+    def __init__(
+        self,
+        connection: sa.Connection,
+        tables: Tables,
+        lineages: dict[int, Any] | None = None,
+    ) -> None:
         self.tables = tables
+        self.lineages, self.lasting = {} if lineages is None else lineages, False
         self._connection = connection
 
     def rows(self, statement: Statement, params: Params) -> Sequence[Row]:

@@ -16,6 +16,7 @@ from ramax.storage.events import all_page, read_all_page, read_last_id
 from ramax.storage.executors import Executor, Row
 from ramax.storage.sql import Statement
 from ramax.storage.tables import Tables
+from ramax.values import MAIN_BRANCH
 
 
 @Statement
@@ -62,15 +63,22 @@ def _holders(_: Tables) -> sa.TextClause:
 
 
 def read_partition_page(
-    ex: Executor, *, after: int, upto: int, limit: int, partition: int, partitions: int
+    ex: Executor,
+    *,
+    after: int,
+    upto: int,
+    limit: int,
+    partition: int,
+    partitions: int,
+    branch_id: int = MAIN_BRANCH,
 ) -> Sequence[Row]:
     """Read up to ``limit`` rows of the spaces whose id leaves ``partition`` divided by the number.
 
     With after < event_id <= upto, by id.
     """
     if partitions == 1:
-        return read_all_page(ex, after=after, upto=upto, limit=limit)
-    page = {"after": after, "upto": upto, "limit": limit}
+        return read_all_page(ex, after=after, upto=upto, limit=limit, branch_id=branch_id)
+    page = {"after": after, "upto": upto, "limit": limit, "branch_id": branch_id}
     return ex.rows(_partition_page, page | {"partition": partition, "partitions": partitions})
 
 

@@ -24,10 +24,12 @@ class HeldSqlite:
 
     lost = False
 
-    def __init__(self, connection: AsyncConnection, driver: Any, tables: Tables) -> None:
+    def __init__(
+        self, connection: AsyncConnection, driver: Any, tables: Tables, lineages: dict[int, Any]
+    ) -> None:
         self.connection = connection
         self._driver = driver
-        self._tables = tables
+        self._tables, self._lineages = tables, lineages
         self.left_open = False
         self._rests = Rests()
 
@@ -74,7 +76,7 @@ class HeldSqlite:
 
     async def read(self, work: Callable[[Executor], T]) -> T:
         """Run reads in the transaction that is open; see `Reading.read`."""
-        return await self.hop(lambda connection: _read(connection, self._tables, work))
+        return await self.hop(lambda connection: self._read(connection, work))
 
     async def unit(self, begin: str, work: Callable[[Executor], T]) -> T:
         """Run ``work`` between ``begin`` and COMMIT; whatever it raises rolls back."""
@@ -83,7 +85,9 @@ class HeldSqlite:
     def _run(self, connection: sqlite3.Connection, begin: str, work: Callable[[Executor], T]) -> T:
         try:
             self._begin(connection, begin)
-            result = work(SqliteExecutor(connection, self._tables))
+            # what a transaction that writes has read may be rolled back, and its ids used again
+            lasting = begin == "BEGIN"
+            result = work(SqliteExecutor(connection, self._tables, self._lineages, lasting=lasting))
             _commit(connection)
         except BaseException as error:
             self.roll_back(connection)
@@ -116,12 +120,11 @@ class HeldSqlite:
                 connection.execute("ROLLBACK")
         self.left_open = connection.in_transaction  # that was interrupted, too
 
-
-def _read(connection: sqlite3.Connection, tables: Tables, work: Callable[[Executor], T]) -> T:
-    try:
-        return work(SqliteExecutor(connection, tables))
-    except sqlite3.Error as error:
-        raise translated(error) from error
+    def _read(self, connection: sqlite3.Connection, work: Callable[[Executor], T]) -> T:
+        try:
+            return work(SqliteExecutor(connection, self._tables, self._lineages, lasting=True))
+        except sqlite3.Error as error:
+            raise translated(error) from error
 
 
 class Completion:

@@ -12,6 +12,7 @@ from ramax.core.unit import EventRow
 from ramax.errors import IdempotencyConflictError
 from ramax.storage.events import read_page, stored_events
 from ramax.storage.executors import Executor
+from ramax.storage.lineage import lineage_of
 from ramax.storage.sql import Statement
 from ramax.storage.tables import Tables
 from ramax.values import Commit
@@ -68,9 +69,18 @@ def _in_order(value: Any) -> Any:
 
 
 def find(ex: Executor, space_id: int, key: str) -> Found | None:
-    """Return what is stored for a key, or None."""
+    """Return what is stored for a key, or None.
+
+    What was answered before a fork is answered so in the fork, too: its log has those events.
+    """
     rows = ex.rows(_get, {"space_id": space_id, "key": key})
-    return Found(*rows[0]) if rows else None
+    if rows:
+        return Found(*rows[0])
+    for owner, _, upto in lineage_of(ex, space_id)[-2::-1]:
+        for found in map(Found._make, ex.rows(_get, {"space_id": owner, "key": key})):
+            if found.first_sequence + found.events - 1 <= upto:
+                return found
+    return None
 
 
 def check(space_name: str, key: str, first: bytes, repeat: bytes) -> None:

@@ -36,7 +36,7 @@ def _new_space(t: Tables) -> sa.Insert:
     return (
         insert(t.spaces)
         .values(space_name=p("name"), created_at=p("created"), metadata=p("meta"))
-        .on_conflict_do_nothing(index_elements=["space_name"])
+        .on_conflict_do_nothing(index_elements=["branch_id", "space_name"])  # of `main`
         .returning(t.spaces.c.space_id)
     )
 

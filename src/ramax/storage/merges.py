@@ -16,6 +16,8 @@ from ramax.core.keys import prefix_end
 from ramax.core.merging.knowledge import Origin
 from ramax.storage.events import FOREVER, as_event, event_columns
 from ramax.storage.executors import Executor
+from ramax.storage.lineage import Segment as Segment  # noqa: PLC0414 - for readers
+from ramax.storage.lineage import clipped, lineage_of
 from ramax.storage.sql import Statement
 from ramax.storage.tables import Tables
 from ramax.values import Event
@@ -28,14 +30,6 @@ COPIED: Final = 1
 
 SETTLED: Final = 2
 """It is a copy that was taken in place of what the target had changed before it."""
-
-
-class Segment(NamedTuple):
-    """Where events with after < sequence <= upto are stored."""
-
-    space_id: int
-    after: int
-    upto: int
 
 
 class Brief(NamedTuple):
@@ -161,9 +155,9 @@ def _know(t: Tables) -> sa.Insert:
     )
 
 
-def segments_of(_ex: Executor, space_id: int, head: int) -> tuple[Segment, ...]:
+def segments_of(ex: Executor, space_id: int, head: int) -> tuple[Segment, ...]:
     """Return where the events of a log up to a sequence are stored, oldest first."""
-    return (Segment(space_id, 0, head),)
+    return clipped(lineage_of(ex, space_id), 0, head) or (Segment(space_id, 0, head),)
 
 
 def read_known(ex: Executor, segments: Sequence[Segment]) -> dict[int, int]:

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 
-from ramax.storage.cursors import ALL_SPACES
+from ramax.storage.cursors import branch_of, over_all
 from ramax.storage.executors import Executor
 from ramax.storage.sql import Statement
 from ramax.storage.tables import Tables
@@ -26,15 +26,15 @@ STATES: Final = {FAILED: "failed", WAITING: "waiting", RETRY: "retry"}
 
 
 class Reader(NamedTuple):
-    """Whose events: a subscription of one space, or one over all (`ALL_SPACES`)."""
+    """Whose events: a subscription of one space, or one over all (`cursors.over_all`)."""
 
     space_id: int
     name: str
 
     def params(self, space_id: int) -> dict[str, Any]:
         """The parameters that name this reader's rows in a space."""
-        over_all = int(self.space_id == ALL_SPACES)
-        return {"id": space_id, "reader": self.name, "over": over_all}
+        over = int(over_all(self.space_id))
+        return {"id": space_id, "reader": self.name, "over": over}
 
 
 def _is(t: Tables) -> sa.ColumnElement[bool]:
@@ -119,8 +119,10 @@ def _of_space(t: Tables) -> sa.Select[Any]:
 @Statement
 def _of_feed(t: Tables) -> sa.Select[Any]:
     """Of a reader of all spaces; names none on purpose."""
-    c = t.parked.c
-    return _listed(t).where(c.subscription == p("reader"), c.over_all == p("over"))
+    c, s = t.parked.c, t.spaces.c
+    branch = sa.select(s.branch_id).where(s.space_id == c.space_id).scalar_subquery()
+    mine = (c.subscription == p("reader"), c.over_all == p("over"), branch == p("branch_id"))
+    return _listed(t).where(*mine)
 
 
 class Parked(NamedTuple):
@@ -175,7 +177,10 @@ def remove_all(ex: Executor, reader: Reader, space_id: int) -> None:
 def listed(ex: Executor, reader: Reader) -> list[Parked]:
     """Return the parked events of a reader, by space and sequence."""
     params = reader.params(reader.space_id)
-    rows = ex.rows(_of_feed if reader.space_id == ALL_SPACES else _of_space, params)
+    if over_all(reader.space_id):
+        rows = ex.rows(_of_feed, params | {"branch_id": branch_of(reader.space_id)})
+    else:
+        rows = ex.rows(_of_space, params)
     return [Parked(*row) for row in rows]
 
 

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 
 from ramax.storage.executors import Executor
+from ramax.storage.lineage import FOREVER, Segment, clipped, lineage_of
 from ramax.storage.sql import Statement
 from ramax.storage.tables import Tables
 
@@ -19,6 +20,7 @@ def first_later(t: Tables) -> sa.Select[Any]:
         .where(
             e.space_id == p("space_id"),
             e.space_sequence > p("after"),
+            e.space_sequence <= p("upto"),
             e.timestamp > p("moment"),
         )
         .order_by(e.space_sequence)
@@ -40,11 +42,17 @@ def read_first_later(ex: Executor, space_id: int, moment: int, *, after: int) ->
 
     Times may fall in a log that came from elsewhere, so the first one counts, not a search.
     """
-    rows = ex.rows(first_later, {"space_id": space_id, "moment": moment, "after": after})
-    return rows[0][0] if rows else None
+    parts = clipped(lineage_of(ex, space_id), after, FOREVER)
+    for part in parts or (Segment(space_id, after, FOREVER),):
+        rows = ex.rows(first_later, part._asdict() | {"moment": moment})
+        if rows:
+            return rows[0][0]  # type: ignore[no-any-return]
+    return None
 
 
 def read_time(ex: Executor, space_id: int, sequence: int) -> int | None:
     """Read when an event was recorded (UTC µs); None if there is no such event."""
-    rows = ex.rows(time_of, {"space_id": space_id, "sequence": sequence})
+    parts = clipped(lineage_of(ex, space_id), sequence - 1, sequence)
+    owner = parts[0].space_id if parts else space_id
+    rows = ex.rows(time_of, {"space_id": owner, "sequence": sequence})
     return rows[0][0] if rows else None

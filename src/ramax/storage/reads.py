@@ -16,6 +16,7 @@ from ramax.core.state import Packed, ReadFailedError, Tagged
 from ramax.core.unit import Guard
 from ramax.errors import StorageError
 from ramax.storage.executors import Executor
+from ramax.storage.lineage import Segment, clipped, lineage_of
 from ramax.storage.sql import Statement, unnest
 from ramax.storage.tables import Tables
 
@@ -133,7 +134,11 @@ def _has_types(t: Tables) -> sa.Select[Any]:
     e = t.events.c
     return (
         sa.select(e.event_type)
-        .where(e.space_id == p("space_id"), e.space_sequence <= p("upto"))
+        .where(
+            e.space_id == p("space_id"),
+            e.space_sequence > p("after"),
+            e.space_sequence <= p("upto"),
+        )
         .distinct()
     )
 
@@ -275,5 +280,5 @@ def uncatchable(read: Callable[..., T], *arguments: Any) -> T:
 
 def read_event_types(ex: Executor, space_id: int, upto: int) -> frozenset[str]:
     """Read which event types a space has, up to and including a sequence."""
-    rows = ex.rows(_has_types, {"space_id": space_id, "upto": upto})
-    return frozenset(row[0] for row in rows)
+    parts = clipped(lineage_of(ex, space_id), 0, upto) or (Segment(space_id, 0, upto),)
+    return frozenset(row[0] for part in parts for row in ex.rows(_has_types, part._asdict()))

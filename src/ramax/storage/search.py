@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from ramax.core.query import Query, Search
 from ramax.storage.events import event_columns
 from ramax.storage.executors import Executor, Row
+from ramax.storage.lineage import clipped, gather, lineage_of
 from ramax.storage.sql import Statement
 from ramax.storage.tables import Tables
 
@@ -131,11 +132,15 @@ def read_newest_match(
 ) -> int | None:
     """Return the newest sequence with after < sequence <= upto that a query matches, or None."""
     newest = None
+    lineage = lineage_of(ex, space_id)
     for search in query.searches:
-        bounds = {"after": after, "upto": upto}
-        rows = ex.rows(NEWEST[shape_of(search)], parameters(ex, space_id, search) | bounds)
-        if rows:
-            after = newest = rows[0][0]  # the others have to be newer
+        parts = clipped(lineage, after, upto)[::-1] or ((space_id, after, upto),)
+        for owner, low, high in parts:
+            bounds = {"after": low, "upto": high}
+            rows = ex.rows(NEWEST[shape_of(search)], parameters(ex, owner, search) | bounds)
+            if rows:
+                after = newest = rows[0][0]  # the others have to be newer
+                break
     return newest
 
 
@@ -155,11 +160,20 @@ def read_matches(  # noqa: PLR0913 - what bounds a page
 
     after < sequence <= upto, and since < timestamp <= until in UTC microseconds.
     """
-    bounds = {"after": after, "upto": upto, "since": since, "until": until, "limit": limit}
-    pages = [
-        ex.rows(PAGES[shape_of(search), reverse], parameters(ex, space_id, search) | bounds)
-        for search in searches
-    ]
+    times = {"since": since, "until": until}
+    lineage = lineage_of(ex, space_id)
+
+    def page(search: Search) -> Sequence[Row]:
+        statement = PAGES[shape_of(search), reverse]
+
+        def read(owner: int, bounds: dict[str, int]) -> Sequence[Row]:
+            return ex.rows(statement, parameters(ex, owner, search) | bounds | times)
+
+        if not lineage:
+            return read(space_id, {"after": after, "upto": upto, "limit": limit})
+        return gather(lineage, (after, upto), limit, read, reverse=reverse)
+
+    pages = [page(search) for search in searches]
     if len(pages) == 1:
         return pages[0]
     found = {row[2]: row for page in pages for row in page}

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ramax.core.codec import decode, encode
 from ramax.storage.events import FOREVER
 from ramax.storage.executors import Executor
+from ramax.storage.lineage import lineage_of
 from ramax.storage.sql import Statement
 from ramax.storage.tables import Tables
 from ramax.values import SnapshotInfo, from_micros
@@ -179,10 +180,19 @@ def read_newest(
     ex: Executor, space_id: int, fold: Fold, *, upto: int = FOREVER, moment: int = FOREVER
 ) -> Stored | None:
     """Find the newest snapshot up to a sequence, none of whose events is later than a time."""
-    rows = ex.rows(
-        newest, {"space_id": space_id, "upto": upto, "fold": fold.digest, "moment": moment}
-    )
-    return Stored(*rows[0]) if rows else None
+    asked = {"fold": fold.digest, "moment": moment}
+    found = [
+        Stored(*row)
+        for owner, end in _owners(ex, space_id, upto)
+        for row in ex.rows(newest, asked | {"space_id": owner, "upto": end})
+    ]
+    return max(found, default=None)
+
+
+def _owners(ex: Executor, space_id: int, upto: int) -> list[tuple[int, int]]:
+    """Whose snapshots up to which sequence are of the log of a space: its own, and older ones."""
+    inherited = lineage_of(ex, space_id)[-2::-1]
+    return [(space_id, upto), *((part.space_id, min(part.upto, upto)) for part in inherited)]
 
 
 def read_of_fold(ex: Executor, space_id: int, fold: Fold) -> list[Stored]:
@@ -195,12 +205,13 @@ def read_chunk(
     ex: Executor, space_id: int, sequence: int, fold: Fold, chunk: int
 ) -> dict[str, bytes] | None:
     """Read the keys and values of a chunk; None where somebody dropped it."""
-    params = {"space_id": space_id, "sequence": sequence, "fold": fold.digest, "chunk": chunk}
-    rows = ex.rows(_chunk, params)
-    if not rows:
-        return None
-    flat = msgpack.unpackb(rows[0][0])
-    return dict(zip(flat[::2], flat[1::2], strict=True))
+    asked = {"sequence": sequence, "fold": fold.digest, "chunk": chunk}
+    for owner, end in _owners(ex, space_id, sequence):
+        rows = ex.rows(_chunk, asked | {"space_id": owner}) if end == sequence else []
+        if rows:
+            flat = msgpack.unpackb(rows[0][0])
+            return dict(zip(flat[::2], flat[1::2], strict=True))
+    return None
 
 
 def write_chunk(  # noqa: PLR0917 - what a row has

@@ -1,6 +1,6 @@
 """The registry of spaces: rows of `spaces`, each with its guard in `space_sequences`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -12,12 +12,13 @@ from ramax.core.codec import decode, encode, encode_payload
 from ramax.core.keys import prefix_end
 from ramax.core.limits import check_payload_size
 from ramax.errors import SpaceNotEmptyError, SpaceNotFoundError
-from ramax.storage import secrets
+from ramax.storage import branches, secrets
 from ramax.storage.executors import Executor, Row
+from ramax.storage.lineage import learn
 from ramax.storage.plan import Extra
 from ramax.storage.sql import Statement
 from ramax.storage.tables import TOKENS_TABLE, Tables
-from ramax.values import EPOCH, Space, from_micros
+from ramax.values import EPOCH, MAIN_BRANCH, Space, from_micros
 
 DEFAULT = "default"
 UNSAVED_DEFAULT = Space(0, DEFAULT, EPOCH, {})
@@ -29,12 +30,14 @@ SYSTEM_PREFIX = "_system_"
 def space_columns(t: Tables) -> list[sa.ColumnElement[Any]]:
     """Return the columns that `as_space` takes, in its order."""
     c = t.spaces.c
-    return [c.space_id, c.space_name, c.created_at, c.metadata]
+    return [c.space_id, c.space_name, c.created_at, c.metadata, c.branch_id, c.parent_space_id]
 
 
 @Statement
 def _by_name(t: Tables) -> sa.Select[Any]:
-    return sa.select(*space_columns(t)).where(t.spaces.c.space_name == p("name"))
+    c = t.spaces.c
+    mine = (c.branch_id == p("branch_id")) & (c.space_name == p("name"))
+    return sa.select(*space_columns(t)).where(mine)
 
 
 @Statement
@@ -44,7 +47,13 @@ def _by_id(t: Tables) -> sa.Select[Any]:
 
 @Statement
 def _all(t: Tables) -> sa.Select[Any]:
-    return sa.select(*space_columns(t)).order_by(t.spaces.c.space_id)
+    c = t.spaces.c
+    return sa.select(*space_columns(t)).where(c.branch_id == p("branch_id")).order_by(c.space_id)
+
+
+@Statement
+def _everywhere(t: Tables) -> sa.Select[Any]:
+    return sa.select(t.spaces.c.space_id)
 
 
 @Statement
@@ -52,7 +61,11 @@ def _prefixed(t: Tables) -> sa.Select[Any]:
     c = t.spaces.c
     return (
         sa.select(*space_columns(t))
-        .where(c.space_name >= p("low"), c.space_name < p("high"))
+        .where(
+            c.branch_id == p("branch_id"),
+            c.space_name >= p("low"),
+            c.space_name < p("high"),
+        )
         .order_by(c.space_id)
     )
 
@@ -62,8 +75,13 @@ def _insert(t: Tables) -> sa.Insert:
     insert = postgresql.insert if t.dialect == "postgresql" else sqlite.insert
     return (
         insert(t.spaces)
-        .values(space_name=p("name"), created_at=p("now"), metadata=p("meta"))
-        .on_conflict_do_nothing(index_elements=["space_name"])
+        .values(
+            space_name=p("name"),
+            created_at=p("now"),
+            metadata=p("meta"),
+            branch_id=p("branch_id"),
+        )
+        .on_conflict_do_nothing(index_elements=["branch_id", "space_name"])
         .returning(t.spaces.c.space_id)
     )
 
@@ -165,40 +183,63 @@ def is_storable_name(name: str) -> bool:
 
 def as_space(row: Row) -> Space:
     """Make a space of a row of `space_columns`."""
-    space_id, name, created_at, metadata = row
-    return Space(space_id, name, from_micros(created_at), decode(metadata) if metadata else {})
+    space_id, name, created_at, metadata, branch_id, _ = row
+    stored = decode(metadata) if metadata else {}
+    return Space(space_id, name, from_micros(created_at), stored, branch_id)
 
 
-def find_by_name(ex: Executor, name: str) -> Space | None:
-    """Return the stored space of that name, or None."""
-    rows = ex.rows(_by_name, {"name": name})
-    return as_space(rows[0]) if rows else None
+def _found(ex: Executor, rows: Sequence[Row]) -> list[Space]:
+    for row in rows:
+        learn(ex, row[0], row[5])
+    return [as_space(row) for row in rows]
+
+
+def find_by_name(ex: Executor, name: str, branch_id: int = MAIN_BRANCH) -> Space | None:
+    """Return the stored space of that name on a branch, or None."""
+    found = _found(ex, ex.rows(_by_name, {"name": name, "branch_id": branch_id}))
+    return found[0] if found else None
 
 
 def find_by_id(ex: Executor, space_id: int) -> Space | None:
     """Return the stored space of that id, or None."""
-    rows = ex.rows(_by_id, {"space_id": space_id})
-    return as_space(rows[0]) if rows else None
+    found = _found(ex, ex.rows(_by_id, {"space_id": space_id}))
+    return found[0] if found else None
 
 
-def list_all(ex: Executor, prefix: str | None = None) -> list[Space]:
-    """Return stored spaces by id, those whose names begin with ``prefix`` if it is given."""
+def list_all(ex: Executor, prefix: str | None = None, branch_id: int = MAIN_BRANCH) -> list[Space]:
+    """Return stored spaces of a branch by id, of names that begin with ``prefix`` if given."""
     if not prefix:
-        return [as_space(row) for row in ex.rows(_all, {})]
-    return [
-        as_space(row) for row in ex.rows(_prefixed, {"low": prefix, "high": prefix_end(prefix)})
-    ]
+        return _found(ex, ex.rows(_all, {"branch_id": branch_id}))
+    names = {"low": prefix, "high": prefix_end(prefix), "branch_id": branch_id}
+    return _found(ex, ex.rows(_prefixed, names))
 
 
-def create(ex: Executor, name: str, metadata: Mapping[str, Any] | None, now: int) -> Space | None:
-    """Insert a space and its guard; None if the name is taken."""
+def ids_everywhere(ex: Executor) -> frozenset[int]:
+    """Return the ids of the spaces of all branches."""
+    return frozenset(row[0] for row in ex.rows(_everywhere, {}))
+
+
+def create(
+    ex: Executor,
+    name: str,
+    metadata: Mapping[str, Any] | None,
+    now: int,
+    branch_id: int = MAIN_BRANCH,
+) -> Space | None:
+    """Insert a space of a branch, and its guard; None if the name is taken.
+
+    Raises:
+        BranchNotFoundError: The branch was deleted.
+    """
     meta = None if metadata is None else pack_metadata(metadata, name)
-    rows = ex.rows(_insert, {"name": name, "now": now, "meta": meta})
+    if branch_id != MAIN_BRANCH:
+        branches.keep(ex, branch_id, f"number {branch_id}")
+    rows = ex.rows(_insert, {"name": name, "now": now, "meta": meta, "branch_id": branch_id})
     if not rows:
         return None
     space_id = rows[0][0]
     ex.run(_insert_guard, {"space_id": space_id})
-    return Space(space_id, name, from_micros(now), decode(meta) if meta else {})
+    return Space(space_id, name, from_micros(now), decode(meta) if meta else {}, branch_id)
 
 
 def rename(ex: Executor, space_id: int, name: str) -> None:
@@ -280,18 +321,25 @@ def delete(ex: Executor, space: Space, *, force: bool) -> None:
     """Delete a space with all its rows; the caller holds its lock.
 
     Raises:
+        SpaceInUseError: A space of another branch goes on from its events.
         SpaceNotEmptyError: It ever had an event, or has a key or a secret, without ``force``.
     """
+    branches.check_unneeded(ex, space.space_id, space.space_name)
     ever = ex.rows(lock, {"space_id": space.space_id})[0][0]
     if not force:
         keys = ex.rows(_key_count, {"space_id": space.space_id})[0][0]
         keys += secrets.count(ex, space.space_id)
         if ever or keys:
             raise SpaceNotEmptyError(space.space_name, ever, keys)
-    if ex.tables.dialect == "sqlite":
-        ex.run(drop_tokens(space.space_id), {})
+    empty(ex, space.space_id)
+
+
+def empty(ex: Executor, space_id: int) -> None:
+    """Delete every row of a space, the one of the registry last."""
+    if ex.tables.dialect == "sqlite" and space_id > 0:
+        ex.run(drop_tokens(space_id), {})
     for statement in delete_statements(ex.tables):
-        ex.run(statement, {"space_id": space.space_id})
+        ex.run(statement, {"space_id": space_id})
 
 
 @lru_cache(maxsize=1024)

@@ -7,11 +7,13 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 
 from ramax.storage.executors import Executor, Row
+from ramax.storage.lineage import base_of
+from ramax.storage.past import read_time
 from ramax.storage.reads import PSTATE
 from ramax.storage.spaces import as_space, space_columns
 from ramax.storage.sql import Statement
 from ramax.storage.tables import Tables
-from ramax.values import SpaceStats, from_micros
+from ramax.values import MAIN_BRANCH, SpaceStats, from_micros
 
 
 def _select_stats(t: Tables, only: sa.ColumnElement[int] | None) -> sa.Select[Any]:
@@ -58,7 +60,7 @@ def _select_stats(t: Tables, only: sa.ColumnElement[int] | None) -> sa.Select[An
             .outerjoin(keys, keys.c.space_id == c.space_id)
             .outerjoin(t.checkpoints, t.checkpoints.c.space_id == c.space_id)
         )
-        .where(part(c.space_id))
+        .where(part(c.space_id) if only is not None else c.branch_id == p("branch_id"))
         .order_by(c.space_id, t.checkpoints.c.name)
     )
 
@@ -73,26 +75,34 @@ def _stats_of_one(t: Tables) -> sa.Select[Any]:
     return _select_stats(t, p("space_id", type_=sa.BigInteger()))
 
 
-def read_stats(ex: Executor, space_id: int | None = None) -> list[SpaceStats]:
-    """Return the counts of one space, or of all, by id, with one statement."""
+def read_stats(
+    ex: Executor, space_id: int | None = None, branch_id: int = MAIN_BRANCH
+) -> list[SpaceStats]:
+    """Return the counts of one space, or of all of a branch, by id, with one statement.
+
+    A fork has the events of its parent's too, but no bytes of them.
+    """
     grouped: dict[int, tuple[Row, dict[str, int]]] = {}
     rows = (
-        ex.rows(_stats_of_all, {})
+        ex.rows(_stats_of_all, {"branch_id": branch_id})
         if space_id is None
         else ex.rows(_stats_of_one, {"space_id": space_id})
     )
     for row in rows:
         _, checkpoints = grouped.setdefault(row[0], (row, {}))
-        if row[9] is not None:
-            checkpoints[row[9]] = row[10]
-    return [_as_stats(row, checkpoints) for row, checkpoints in grouped.values()]
+        if row[11] is not None:
+            checkpoints[row[11]] = row[12]
+    return [_as_stats(ex, row, checkpoints) for row, checkpoints in grouped.values()]
 
 
-def _as_stats(row: Sequence[Any], checkpoints: dict[str, int]) -> SpaceStats:
-    events, newest, event_bytes, keys, key_bytes = row[4:9]
+def _as_stats(ex: Executor, row: Sequence[Any], checkpoints: dict[str, int]) -> SpaceStats:
+    events, newest, event_bytes, keys, key_bytes = row[6:11]
+    inherited = base_of(ex, row[0]) if row[5] is not None else 0
+    if newest is None and inherited:
+        newest = read_time(ex, row[0], inherited)
     return SpaceStats(
-        as_space(row[:4]),
-        events or 0,
+        as_space(row[:6]),
+        (events or 0) + inherited,
         keys or 0,
         {PSTATE: 0} | checkpoints,
         None if newest is None else from_micros(newest),

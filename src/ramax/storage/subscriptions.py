@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 from sqlalchemy.dialects import postgresql, sqlite
 
+from ramax.storage.cursors import all_spaces
 from ramax.storage.executors import Executor, Row
 from ramax.storage.sql import Statement
 from ramax.storage.tables import Tables
@@ -158,8 +159,10 @@ def _of_space(t: Tables) -> sa.Select[Any]:
 
 @Statement
 def _all(t: Tables) -> sa.Select[Any]:
-    """Every subscription of every space; names none on purpose."""
-    return _listed(t)
+    """Every subscription of a branch: of its spaces, and over all of them."""
+    c, s = t.subscriptions.c, t.spaces.c
+    mine = sa.exists().where(s.space_id == c.space_id, s.branch_id == p("branch_id"))
+    return _listed(t).where((c.space_id == p("feed")) | mine)
 
 
 @Statement
@@ -213,9 +216,14 @@ def remove(ex: Executor, key: Key) -> bool:
     return bool(ex.run(_remove, key.params))
 
 
-def listed(ex: Executor, space_id: int | None) -> Sequence[Row]:
-    """Return a row for each subscription of a space, or of everything without one."""
-    return ex.rows(_all, {}) if space_id is None else ex.rows(_of_space, {"id": space_id})
+def listed(ex: Executor, space_id: int) -> Sequence[Row]:
+    """Return a row for each subscription of a space, or of those over all of a branch."""
+    return ex.rows(_of_space, {"id": space_id})
+
+
+def listed_on(ex: Executor, branch_id: int) -> Sequence[Row]:
+    """Return a row for each subscription of a branch."""
+    return ex.rows(_all, {"branch_id": branch_id, "feed": all_spaces(branch_id)})
 
 
 def any_owned(ex: Executor, now: int) -> bool:

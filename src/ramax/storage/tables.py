@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 
 DialectName = Literal["sqlite", "postgresql"]
 
-HEAD = "ramax_0014"
+HEAD = "ramax_0015"
 """The newest Alembic revision that this code works with."""
 
 VERSION_TABLE = "ramax_alembic_version"
@@ -28,6 +28,7 @@ class Tables:
 
     metadata: sa.MetaData
     dialect: DialectName
+    branches: sa.Table
     spaces: sa.Table
     space_sequences: sa.Table
     events: sa.Table
@@ -79,6 +80,21 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
     def keyed(*references: sa.ForeignKey) -> sa.Column[int]:
         return sa.Column("space_id", big, *references, primary_key=True, autoincrement=False)
 
+    branches = sa.Table(
+        "branches",
+        metadata,
+        # 1 is `main`, whose row comes with the table
+        sa.Column(
+            "branch_id", big, *([sa.Identity(start=2)] if postgres else []), primary_key=True
+        ),
+        sa.Column("branch_name", key_text, nullable=False),
+        sa.Column("parent_branch_id", big),  # NULL: it was not forked
+        sa.Column("created_at", big, nullable=False),
+        sa.UniqueConstraint("branch_name", name="uq_branches_branch_name"),
+        sqlite_autoincrement=True,
+    )
+    put = sa.text("direct = 1")
+    forked = sa.text("parent_space_id IS NOT NULL")
     spaces = sa.Table(
         "spaces",
         metadata,
@@ -89,7 +105,16 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         sa.Column("domains", blob),  # MessagePack list of names whose fold the pstate is
         sa.Column("indexed", sa.Text()),  # fields whose references are all in pstate_refs
         sa.Column("searched", sa.Text()),  # JSON: what search_documents has the texts of
-        sa.UniqueConstraint("space_name", name="uq_spaces_space_name"),
+        sa.Column("branch_id", big, nullable=False, server_default="1"),
+        sa.Column("parent_space_id", big),  # whose events up to base_sequence are this one's too
+        sa.Column("base_sequence", big, nullable=False, server_default="0"),
+        sa.UniqueConstraint("branch_id", "space_name", name="uq_spaces_branch_name"),
+        sa.Index(
+            "ix_spaces_parent",
+            "parent_space_id",
+            postgresql_where=forked,
+            sqlite_where=forked,
+        ),
         sqlite_autoincrement=True,
     )
     space_sequences = sa.Table(
@@ -166,6 +191,7 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         sa.Column("updated_at", big),
         # 1: written by put(), not by an event; a rebuild drops it
         sa.Column("direct", sa.SmallInteger(), nullable=False, server_default="0"),
+        sa.Index("ix_pstate_direct", "space_id", postgresql_where=put, sqlite_where=put),
     )
     pstate_refs = sa.Table(
         "pstate_refs",
@@ -345,6 +371,7 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
     return Tables(
         metadata,
         dialect,
+        branches,
         spaces,
         space_sequences,
         events,

@@ -65,7 +65,8 @@ def _set_searched(t: Tables) -> sa.Update:
 def _all_searched(t: Tables) -> sa.Select[Any]:
     c = t.spaces.c
     columns = [*space_columns(t), c.searched]
-    return sa.select(*columns).where(c.searched.is_not(None)).order_by(c.space_id)
+    mine = (c.branch_id == p("branch_id")) & c.searched.is_not(None)
+    return sa.select(*columns).where(mine).order_by(c.space_id)
 
 
 class _Tokens(NamedTuple):
@@ -175,9 +176,9 @@ def end(ex: Executor, space_id: int) -> None:
         ex.run(drop_tokens(space_id), {})
 
 
-def read_searched(ex: Executor) -> list[Space]:
-    """Return the spaces that can be searched, by id."""
-    rows = ex.rows(_all_searched, {})
+def read_searched(ex: Executor, branch_id: int) -> list[Space]:
+    """Return the spaces of a branch that can be searched, by id."""
+    rows = ex.rows(_all_searched, {"branch_id": branch_id})
     return [as_space(row[:-1]) for row in rows if searched(row[-1]).filling is None]
 
 

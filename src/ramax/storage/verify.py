@@ -6,7 +6,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 
+from ramax.storage.events import read_page
 from ramax.storage.executors import Executor, Row
+from ramax.storage.lineage import base_of
 from ramax.storage.reads import PSTATE
 from ramax.storage.sql import Statement
 from ramax.storage.tables import Tables
@@ -55,12 +57,29 @@ def _stored(t: Tables) -> sa.Select[Any]:
 def read_ends(ex: Executor, space_id: int) -> tuple[int, int] | None:
     """Read the last sequence as the space says and as its events say; None where it is gone."""
     rows = ex.rows(_ends, {"space_id": space_id})
-    return (rows[0][0], rows[0][1] or 0) if rows else None
+    if not rows:
+        return None
+    last, newest = rows[0]
+    return last, base_of(ex, space_id) if newest is None else newest
 
 
 def read_checkpoints(ex: Executor, space_id: int) -> Sequence[Row]:
     """Read (last sequence of the space, name, sequence, event id, id of the event there)."""
-    return ex.rows(_checkpoints, {"space_id": space_id})
+    rows = ex.rows(_checkpoints, {"space_id": space_id})
+    base = base_of(ex, space_id)
+    if not base:
+        return rows
+    return [(*row[:4], _inherited_id(ex, space_id, row, base) or row[4]) for row in rows]
+
+
+def _inherited_id(ex: Executor, space_id: int, row: Row, base: int) -> int | None:
+    sequence, noted = row[2], row[3]
+    if sequence > base:
+        return None
+    if not noted:  # a projection's checkpoint names only events of the space's own
+        return 0
+    found = read_page(ex, space_id, after=sequence - 1, upto=sequence, limit=1)
+    return found[0][0] if found else None
 
 
 def read_stored_at(

@@ -1,0 +1,193 @@
+"""``db.branches``: making, forking and deleting branches."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from ramax.core.limits import validate_space_name
+from ramax.errors import (
+    BranchExistsError,
+    BranchInUseError,
+    BranchNotFoundError,
+    DataError,
+    MisuseError,
+)
+from ramax.runtime.core import Core
+from ramax.runtime.past import check_point, locate
+from ramax.storage import branches, projections, spaces
+from ramax.storage.branches import Head
+from ramax.storage.cursors import all_spaces
+from ramax.storage.executors import Executor
+from ramax.storage.inherit import inherit_direct
+from ramax.values import MAIN_BRANCH, Branch, to_micros
+
+At = Mapping[str, int] | datetime | None
+
+
+class Branches:
+    """Sets of spaces. `main` is always there, and cannot be renamed or deleted."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def create(self, name: str) -> Branch:
+        """Make a branch without spaces.
+
+        Raises:
+            BranchExistsError: The name is taken.
+            SpaceNameError: The name breaks the rule for names of spaces.
+        """
+        validate_space_name(name)
+        now = self._core.clock()
+
+        def work(ex: Executor) -> Branch:
+            made = branches.create(ex, name, None, now)
+            if made is None:
+                raise BranchExistsError(name)
+            return made
+
+        return await self._core.locked(f"creating branch {name!r}", work)
+
+    async def fork(self, source: str = "main", name: str = "", *, at: At = None) -> Branch:
+        """Make a branch of every space of another, at one point over all of them.
+
+        Costs a row or two for each space, however much it holds: what was before stays where it
+        is, and is read from there.
+
+        Args:
+            at: Where, if not at the newest events: a sequence for spaces by name, others at their
+                newest; or a moment, aware.
+
+        Raises:
+            BranchNotFoundError: There is no such source.
+            BranchExistsError: The name is taken.
+            DataError: ``at`` names no point of the source's history.
+        """
+        validate_space_name(name)
+        if isinstance(at, datetime):
+            check_point(at)
+        elif at is not None and not isinstance(at, Mapping):
+            raise DataError("at", at, "give sequences by name of space, or a datetime")
+        now = self._core.clock()
+
+        def work(ex: Executor) -> Branch:
+            origin = branches.find(ex, source)
+            if origin is None:
+                raise BranchNotFoundError(source)
+            made = branches.create(ex, name, origin.branch_id, now)
+            if made is None:
+                raise BranchExistsError(name)
+            branches.keep(ex, origin.branch_id, source)
+            heads = branches.lock_heads(ex, origin.branch_id)
+            moved, left_out = _places(ex, heads, at, now)
+            branches.fork_spaces(ex, origin.branch_id, made.branch_id, moved, left_out, now)
+            if at is None:
+                forks = branches.forks_of(ex, made.branch_id)
+                inherit_direct(ex, origin.branch_id, forks, now)
+            return made
+
+        return await self._core.locked(f"forking branch {source!r}", work)
+
+    async def list(self) -> list[Branch]:
+        """Return every branch, `main` first, then in the order in which they were made."""
+        return await self._core.read(branches.list_all)
+
+    async def get(self, name: str) -> Branch:
+        """Return a branch.
+
+        Raises:
+            BranchNotFoundError: There is none of that name.
+        """
+        found = await self._core.read(lambda ex: branches.find(ex, _checked(name)))
+        if found is None:
+            raise BranchNotFoundError(name)
+        return found
+
+    async def exists(self, name: str) -> bool:
+        """Say whether there is a branch of that name."""
+        return await self._core.read(lambda ex: branches.find(ex, _checked(name))) is not None
+
+    async def rename(self, name: str, new_name: str) -> Branch:
+        """Give a branch another name; views of it that were used before go on.
+
+        Raises:
+            BranchNotFoundError: There is none of that name.
+            BranchExistsError: The new name is taken.
+            MisuseError: It is `main`.
+        """
+        validate_space_name(new_name)
+
+        def work(ex: Executor) -> Branch:
+            found = _own(ex, name, "renamed")
+            if branches.find(ex, new_name) is not None:
+                raise BranchExistsError(new_name)
+            branches.rename(ex, found.branch_id, new_name)
+            return Branch(found.branch_id, new_name, found.parent, found.created_at)
+
+        return await self._core.locked(f"renaming branch {name!r}", work)
+
+    async def delete(self, name: str) -> None:
+        """Delete a branch with everything that was written on it, for good.
+
+        What it has from before it was forked is its parent's, and stays.
+
+        Raises:
+            BranchNotFoundError: There is none of that name.
+            BranchInUseError: Another branch was forked from it.
+            MisuseError: It is `main`.
+        """
+
+        def work(ex: Executor) -> list[int]:
+            found = _own(ex, name, "deleted")
+            heads = branches.lock_heads(ex, found.branch_id)
+            if needed_by := branches.children_of_branch(ex, found.branch_id):
+                raise BranchInUseError(name, needed_by)
+            for space_id in [*(head.space_id for head in heads), all_spaces(found.branch_id)]:
+                spaces.empty(ex, space_id)
+                projections.empty(ex, self._core.projected.values(), space_id)
+            branches.remove(ex, found.branch_id)
+            return [head.space_id for head in heads]
+
+        for space_id in await self._core.locked(f"deleting branch {name!r}", work):
+            self._core.cache.forget(space_id)
+
+
+def _checked(name: str) -> str:
+    if not isinstance(name, str):
+        raise DataError("branch", name, "give its name")
+    return name if spaces.is_storable_name(name) else ""
+
+
+def _own(ex: Executor, name: str, what: str) -> Branch:
+    found = branches.find(ex, _checked(name))
+    if found is None:
+        raise BranchNotFoundError(name)
+    if found.branch_id == MAIN_BRANCH:
+        raise MisuseError(f"the branch 'main' cannot be {what}")
+    branches.take_lock(ex, found.branch_id, name)
+    return found
+
+
+def _places(ex: Executor, heads: list[Head], at: At, now: int) -> tuple[dict[int, int], list[int]]:
+    """Find where spaces are forked that are not at their head, and which are left out."""
+    if at is None:
+        return {}, []
+    moved: dict[int, int] = {}
+    left_out: list[int] = []
+    if isinstance(at, datetime):
+        for head in heads:
+            space = spaces.find_by_id(ex, head.space_id)
+            assert space is not None  # it is locked
+            if to_micros(space.created_at) > to_micros(at) and not head.base_sequence:
+                left_out.append(head.space_id)
+            else:
+                moved[head.space_id] = locate(ex, space, at, now).sequence
+        return moved, left_out
+    by_name = {head.space_name: head for head in heads}
+    for name, sequence in at.items():
+        found = by_name.get(name)
+        if found is None:
+            raise DataError("at", name, "is no space of the branch")
+        if type(sequence) is not int or not 0 <= sequence <= found.last_sequence:
+            raise DataError("at", sequence, f"space {name!r} has 0 to {found.last_sequence}")
+        moved[found.space_id] = sequence
+    return moved, left_out

@@ -1,0 +1,41 @@
+"""The core as the handles of another branch than `main` see it: the same database, other spaces."""
+
+from typing import Any
+
+from ramax.errors import BranchNotFoundError
+from ramax.runtime.core import Core
+from ramax.storage import branches
+from ramax.values import Space
+
+
+class BranchCore(Core):
+    """Everything is the database's own but which spaces there are."""
+
+    def __init__(self, root: Core, name: str) -> None:
+        self._root, self._name = root, name
+        self._default: Space | None = None
+        self._branch: int | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._root, name)
+
+    @property
+    def root(self) -> Core:
+        """The core of the whole database."""
+        return self._root
+
+    async def branch(self) -> int:
+        """Return the id of the branch; looked up once.
+
+        Raises:
+            BranchNotFoundError: There is none of that name.
+        """
+        if self._branch is None:
+            found = await self.read(lambda ex: branches.find(ex, self._name))
+            if found is None:
+                raise BranchNotFoundError(self._name)
+            self._branch = found.branch_id
+        return self._branch
+
+    async def close(self) -> None:
+        """Nothing: the database is not the view's to close."""

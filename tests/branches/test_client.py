@@ -1,0 +1,198 @@
+"""Branches: a fork is its source at one point, and from there on a world of its own."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+import ramax
+from ramax.errors import (
+    BranchExistsError,
+    BranchInUseError,
+    BranchNotFoundError,
+    DataError,
+    MisuseError,
+    SpaceInUseError,
+    SpaceNotFoundError,
+)
+from ramax.storage.snapshots import Fold, read_newest
+from tests._domains import documents, put
+
+
+async def forked(db):
+    acme = await db.content_store("acme")
+    for number in range(3):
+        await acme.kv.put(f"k{number}", number)
+    await db.branches.fork("main", "experiment")
+    return acme, await db.at_branch("experiment").content_store("acme")
+
+
+async def test_a_fork_has_history_and_state_of_its_source(db):
+    acme, copy = await forked(db)
+    assert copy.space.space_id != acme.space.space_id
+    events = [event async for event in copy.events.stream()]
+    assert [event.space_sequence for event in events] == [1, 2, 3]
+    assert {event.space_id for event in events} == {copy.space.space_id}
+    assert await copy.kv.get("k2") == 2
+    assert await copy.events.get_event(events[0].event_id) == events[0]
+
+
+async def test_neither_side_sees_what_the_other_writes_later(db):
+    acme, copy = await forked(db)
+    await acme.kv.put("k0", "main")
+    await copy.kv.put("k0", "fork")
+    late = await acme.events.append("e", "late", {})
+    assert await acme.kv.get("k0") == "main"
+    assert await copy.kv.get("k0") == "fork"
+    assert [e.space_sequence async for e in copy.events.stream()] == [1, 2, 3, 4]
+    assert await copy.events.get_events("e") == []
+    with pytest.raises(ramax.EventNotFoundError):
+        await copy.events.get_event(late.event_id)
+    with pytest.raises(ramax.EventNotFoundError):
+        await db.at_branch("experiment").events.get_event(late.event_id)
+
+
+async def test_the_feed_of_a_branch_has_what_was_written_on_it(db):
+    acme, copy = await forked(db)
+    mine = await copy.events.append("e", "on.fork", {})
+    theirs = await acme.events.append("e", "on.main", {})
+    assert [e async for e in db.at_branch("experiment").events.stream_all_events()] == [mine]
+    types = [e.event_id async for e in db.events.stream_all_events()]
+    assert theirs.event_id in types and mine.event_id not in types
+
+
+async def test_a_fork_of_a_fork_reads_through_both(db):
+    _, copy = await forked(db)
+    await copy.kv.put("k3", 3)
+    await db.branches.fork("experiment", "deeper")
+    await copy.kv.put("k4", 4)
+    deeper = await db.at_branch("deeper").content_store("acme")
+    await deeper.kv.put("k5", 5)
+    assert [e.space_sequence async for e in deeper.events.stream(reverse=True)] == [5, 4, 3, 2, 1]
+    assert await deeper.kv.get("k3") == 3
+    assert await deeper.kv.get("k4") is None
+    assert (await db.at_branch("deeper").verify("acme").__anext__()).ok
+
+
+async def test_a_fork_at_sequences_or_a_moment_is_the_past(db):
+    acme, _ = await forked(db)
+    events = [event async for event in acme.events.stream()]
+    await db.branches.fork("main", "early", at={"acme": 1})
+    early = await db.at_branch("early").content_store("acme")
+    assert [await early.kv.get(f"k{n}") for n in range(3)] == [0, None, None]
+    await db.branches.fork("main", "second", at=events[1].timestamp)
+    second = await db.at_branch("second").content_store("acme")
+    assert await second.events.get_space_latest_sequence() >= 2
+    with pytest.raises(DataError):
+        await db.branches.fork("main", "beyond", at={"acme": 99})
+    with pytest.raises(DataError):
+        await db.branches.fork("main", "later", at=datetime.now(UTC) + timedelta(days=1))
+    assert not await db.branches.exists("beyond")
+
+
+async def test_names_are_unique_and_main_is_fixed(db):
+    await db.branches.create("one")
+    with pytest.raises(BranchExistsError):
+        await db.branches.create("one")
+    with pytest.raises(BranchExistsError):
+        await db.branches.fork("main", "one")
+    with pytest.raises(BranchNotFoundError):
+        await db.branches.fork("nowhere", "two")
+    renamed = await db.branches.rename("one", "two")
+    assert await db.branches.get("two") == renamed
+    for refused in (db.branches.delete("main"), db.branches.rename("main", "x")):
+        with pytest.raises(MisuseError):
+            await refused
+    assert [branch.name for branch in await db.branches.list()] == ["main", "two"]
+    with pytest.raises(BranchNotFoundError):
+        await db.at_branch("one").content_store("acme")
+
+
+async def test_what_a_live_branch_needs_is_not_deleted_and_is_later(db):
+    acme, copy = await forked(db)
+    await db.branches.fork("experiment", "deeper")
+    with pytest.raises(SpaceInUseError, match="experiment"):
+        await db.spaces.delete("acme", force=True)
+    with pytest.raises(BranchInUseError, match="deeper"):
+        await db.branches.delete("experiment")
+    await db.branches.delete("deeper")
+    await db.branches.delete("experiment")
+    with pytest.raises(SpaceNotFoundError):
+        await copy.kv.put("k", 1)
+    assert await acme.kv.get("k1") == 1
+    await db.spaces.delete("acme", force=True)
+
+
+async def test_an_idempotency_key_of_before_the_fork_counts_on_it(db):
+    acme = await db.content_store("acme")
+    first = await acme.events.append("e", "t", {}, idempotency_key="once")
+    await db.branches.fork("main", "experiment")
+    copy = await db.at_branch("experiment").content_store("acme")
+    again = await copy.events.append("e", "t", {}, idempotency_key="once")
+    assert again.event_id == first.event_id
+    assert await copy.events.get_space_latest_sequence() == 1
+
+
+async def test_a_space_of_another_branch_is_not_found_by_id_or_handle(db):
+    acme, copy = await forked(db)
+    view = db.at_branch("experiment")
+    assert await view.spaces.find_by_id(acme.space.space_id) is None
+    assert await db.spaces.find_by_id(copy.space.space_id) is None
+    with pytest.raises(SpaceNotFoundError):
+        await view.events.get_space_latest_sequence(acme.space)
+
+
+async def test_values_beside_the_log_are_in_a_fork_as_they_were(db):
+    acme, _ = await forked(db)
+    await acme.pstate.put("note", "before")
+    await db.branches.fork("main", "noted")
+    await acme.pstate.put("note", "after")
+    await acme.kv.put("k9", 9)
+    copy = await db.at_branch("noted").content_store("acme")
+    assert await copy.pstate.get("note") == "before"
+    assert await copy.kv.get("k9") is None
+    await copy.pstate.put("note", "mine")
+    assert await acme.pstate.get("note") == "after"
+
+
+async def test_a_value_put_later_is_not_copied_with_the_rest(db):
+    acme, copy = await forked(db)
+    await acme.pstate.put("note", "after")
+    assert await copy.pstate.get("note") is None
+    assert await copy.kv.get("k1") == 1
+
+
+async def test_a_chain_goes_on_in_a_fork_and_is_not_ended_under_it(db):
+    acme = await db.content_store("acme")
+    await acme.kv.put("k", 1)
+    await db.spaces.enable_hash_chain("acme")
+    await db.branches.fork("main", "experiment")
+    view = db.at_branch("experiment")
+    copy = await view.content_store("acme")
+    await copy.kv.put("k", 2)
+    with pytest.raises(SpaceInUseError, match="experiment"):
+        await db.spaces.disable_hash_chain("acme")
+    assert (await copy.verify()).chained == 2
+    await view.spaces.disable_hash_chain("acme")
+    assert (await acme.verify()).chained == 1
+    await db.branches.delete("experiment")
+    await db.spaces.disable_hash_chain("acme")
+
+
+async def test_a_fork_folds_on_from_a_snapshot_of_its_parent(db):
+    domain = documents()
+    acme = await db.content_store("acme", domain)
+    for key in "abc":
+        await acme.execute(put, [key, {"of": key}])
+    await acme.snapshots.take(2)
+    await acme.snapshots.take(3)
+    await db.branches.fork("main", "experiment", at={"acme": 2})
+    copy = await db.at_branch("experiment").content_store("acme", domain)
+    await copy.execute(put, ["d", {}])
+    fold = Fold.of(domain.fold_versions)
+    found = await db._core.read(lambda ex: read_newest(ex, copy.space.space_id, fold))
+    assert found is not None and found.sequence == 2
+    assert await copy.as_of(3).pstate.get_many(list("abcd")) == {
+        "a": {"of": "a"},
+        "b": {"of": "b"},
+        "d": {},
+    }

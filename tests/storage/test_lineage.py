@@ -1,0 +1,77 @@
+"""Where the events of a log are stored: its own space, and those that it was forked from."""
+
+import pytest
+
+from ramax.storage import lineage
+from ramax.storage.lineage import ALONE, FOREVER, Segment, clipped, gather
+
+
+@pytest.fixture
+async def chain(db):
+    """main with 2 events, forked at 2, forked at 3, and once more at 3."""
+    store = await db.content_store("s")
+    ids = [store.space.space_id]
+    for key in "ab":
+        await store.kv.put(key, 1)
+    for source, name in (("main", "one"), ("one", "two"), ("two", "three")):
+        await db.branches.fork(source, name)
+        store = await db.at_branch(name).content_store("s")
+        ids.append(store.space.space_id)
+        if name == "one":
+            await store.kv.put("c", 1)
+    return ids
+
+
+async def read(db, work):
+    return await db._core.read(work)
+
+
+async def test_a_space_that_was_not_forked_is_alone(db, chain):
+    assert await read(db, lambda ex: lineage.lineage_of(ex, chain[0])) == ALONE
+    assert await read(db, lambda ex: lineage.base_of(ex, chain[0])) == 0
+    assert await read(db, lambda ex: lineage.parent_of(ex, chain[0])) is None
+    assert await read(db, lambda ex: lineage.lineage_of(ex, 999)) == ALONE
+
+
+async def test_segments_lead_to_where_each_event_is_and_leave_out_who_has_none(db, chain):
+    main, one, _, three = chain
+    found = await read(db, lambda ex: lineage.lineage_of(ex, three))
+    assert found == (Segment(main, 0, 2), Segment(one, 2, 3), Segment(three, 3, FOREVER))
+    assert await read(db, lambda ex: lineage.base_of(ex, three)) == 3
+    assert await read(db, lambda ex: lineage.parent_of(ex, three)) == (chain[2], 3)
+
+
+async def test_what_is_read_within_a_transaction_that_may_fail_is_not_remembered(db, chain):
+    known = db._core.backend.lineages
+    known.clear()
+    await db._core.locked("test", lambda ex: lineage.lineage_of(ex, chain[1]))
+    async with db.connection() as connection, connection.begin():
+        pass
+    remembered = bool(known)
+    await read(db, lambda ex: lineage.lineage_of(ex, chain[1]))
+    assert chain[1] in known
+    assert not remembered or db.engine.dialect.name == "postgresql"
+
+
+PARTS = (Segment(1, 0, 3), Segment(2, 3, 5), Segment(3, 5, FOREVER))
+
+
+def test_parts_are_cut_at_bounds_and_left_out_where_nothing_is_left():
+    assert clipped(PARTS, 1, 4) == (Segment(1, 1, 3), Segment(2, 3, 4))
+    assert clipped(PARTS, 5, 9) == (Segment(3, 5, 9),)
+    assert clipped(PARTS, 3, 3) == ()
+    assert clipped(ALONE, 0, 9) == ()
+
+
+def test_rows_are_gathered_in_order_up_to_a_limit_as_those_of_the_space():
+    asked = []
+
+    def rows(space_id, part):
+        asked.append((space_id, part["limit"]))
+        found = range(part["after"] + 1, min(part["upto"], 7) + 1)
+        return [(100 + n, space_id, n) for n in found][: part["limit"]]
+
+    assert gather(PARTS, (0, 9), 4, rows) == [(100 + n, 3, n) for n in (1, 2, 3, 4)]
+    assert asked == [(1, 4), (2, 1)]
+    backward = gather(PARTS, (0, 9), 9, lambda i, part: rows(i, part)[::-1], reverse=True)
+    assert [row[2] for row in backward] == [7, 6, 5, 4, 3, 2, 1]
