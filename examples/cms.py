@@ -2,7 +2,8 @@
 
     python examples/cms.py [database]       a path or URL; default: a new database in memory
 
-Shows a read model made for one question (what is published), and a transaction over two spaces.
+Shows a read model made for one question (what is published), and two ways from one space to
+another: a transaction over both, and a promotion of what was recorded.
 """
 
 import argparse
@@ -106,6 +107,16 @@ async def promote(
         await tx.at(source).execute(note_promotion, note)
 
 
+async def follow(db: Database, source: ContentStore, target: ContentStore, article_id: str) -> int:
+    """Take over what happened to an article since it was last taken over; say how much that was.
+
+    The events of the source are recorded again in the target, so an article that was taken off is
+    taken off there as well. If the target has changed it meanwhile, that is a `MergeConflictError`.
+    """
+    done = await db.spaces.promote(source, target, [f"article:{article_id}"])
+    return done.copied
+
+
 # -- The demonstration ----------------------------------------------------------------------------
 
 HELLO = {"article_id": "hello", "title": "Hello", "body": "The first one."}
@@ -137,6 +148,10 @@ async def demonstrate(database: str | None) -> None:
         await attempt("unpublish news", staging.execute(unpublish_article, NEWS))
         await attempt("unpublish news again", staging.execute(unpublish_article, NEWS))
         await attempt("publish news", staging.execute(publish_article, NEWS))
+
+        print("\nWhat happened to an article goes to production as it is, and once:")
+        for _ in range(2):
+            print(f"   follow news: {await follow(db, staging, production, 'news')} events")
 
         print("\nPublished, the newest first:")
         for environment in (staging, production):

@@ -742,6 +742,8 @@ WITHOUT_SPACE = {
     "branches._delete": "the registry of branches",
     "branches._keep": "the registry of branches",
     "branches._lock": "the registry of branches",
+    "merges.heads": "every space of two branches, to compare them",
+    "merges.lock_heads": "every space of two branches, to merge one into the other",
     "branches.lock_spaces": "every space of a branch, to fork or delete them all",
     "branches._fork_spaces": "likewise",
     "branches._remove_forked": "likewise",

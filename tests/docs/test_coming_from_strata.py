@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import ramax
+from ramax.branches import Branches
 from ramax.datatypes import Cells, JsonDocuments, KeyValues, Log, Vectors
 from ramax.entry.registry import SpaceRegistry
 from tests.docs.documents import DOCS, table
@@ -19,6 +20,7 @@ OBJECTS: dict[str, Any] = {
     "ramax": ramax,
     "db": ramax.Database,
     "db.spaces": SpaceRegistry,
+    "db.branches": Branches,
     "store": ramax.ContentStore,
     "store.kv": KeyValues,
     "store.log": Log,

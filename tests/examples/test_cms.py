@@ -5,6 +5,7 @@ from examples.cms import (
     AlreadyUnpublished,
     ArticleNotFound,
     articles,
+    follow,
     list_published,
     note_promotion,
     open_environment,
@@ -12,7 +13,7 @@ from examples.cms import (
     publish_article,
     unpublish_article,
 )
-from ramax import NewEvent
+from ramax import MergeConflictError, NewEvent
 from ramax.testing import given
 from tests.examples.program import run
 
@@ -72,6 +73,28 @@ async def test_a_promotion_publishes_there_and_is_noted_here(db):
     assert article["promoted_into"] == ["cms_production"]
 
 
+async def test_what_happened_to_an_article_is_followed_once(db):
+    staging, production = [await open_environment(db, name) for name in ("staging", "production")]
+    await staging.execute(publish_article, HELLO)
+    await staging.execute(publish_article, NEWS)
+    assert await follow(db, staging, production, "hello") == 1
+    assert await list_published(production) == ["Hello"]
+    await staging.execute(unpublish_article, HELLO)
+    assert await follow(db, staging, production, "hello") == 1
+    assert await list_published(production) == []
+    assert await follow(db, staging, production, "hello") == 0
+
+
+async def test_what_production_has_changed_is_not_overwritten(db):
+    staging, production = [await open_environment(db, name) for name in ("staging", "production")]
+    await staging.execute(publish_article, HELLO)
+    await follow(db, staging, production, "hello")
+    for environment in (staging, production):
+        await environment.execute(unpublish_article, HELLO)
+    with pytest.raises(MergeConflictError):
+        await follow(db, staging, production, "hello")
+
+
 async def test_a_promotion_that_is_refused_leaves_no_trace(db):
     staging, production = [await open_environment(db, name) for name in ("staging", "production")]
     await staging.execute(publish_article, HELLO)
@@ -90,7 +113,7 @@ def test_the_program_runs(durable_url: str):
     shown = run("examples/cms.py", durable_url)
 
     assert "promote hello: done\n   promote hello again: no, AlreadyPublished\n" in shown
-    assert shown.endswith("   cms_staging    News, Hello\n   cms_production Hello\n")
+    assert shown.endswith("   cms_staging    News, Hello\n   cms_production News, Hello\n")
 
 
 def test_the_program_runs_in_memory_by_default():

@@ -4,7 +4,8 @@ import pytest
 
 from ramax.core.merging.knowledge import Origin
 from ramax.storage import merges
-from ramax.storage.merges import COPIED, DECLINED, SETTLED, Copy, Segment
+from ramax.storage.lineage import Segment
+from ramax.storage.merges import COPIED, DECLINED, SETTLED, Copy
 from tests._domains import documents, put
 
 NOW = 1_800_000_000_000_000
@@ -27,7 +28,7 @@ async def test_events_are_read_whole_and_in_brief_between_two_sequences(db, fill
     part = Segment(filled, 1, 3)
     events = await db._core.read(lambda ex: merges.read_events(ex, part))
     briefs = await db._core.read(lambda ex: merges.read_briefs(ex, part))
-    assert [(e.space_sequence, e.entity_id, e.event_type) for e in events] == briefs
+    assert [(e.space_sequence, e.entity_id, e.event_type, e.micros) for e in events] == briefs
     assert [brief.entity_id for brief in briefs] == ["b", "a/x"]
     assert events[0].payload == {"of": "b"}
 

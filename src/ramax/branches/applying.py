@@ -9,6 +9,7 @@ from ramax.core.datatypes import find_type
 from ramax.core.domain import OWN_TYPES, Domain
 from ramax.core.merging.knowledge import Origin
 from ramax.core.merging.results import SpaceMerge
+from ramax.core.unit import Guard
 from ramax.errors import StorageError
 from ramax.runtime.batch import Attempt, Trial, run_batch
 from ramax.runtime.catchup import facts_of, fold_gap
@@ -18,6 +19,7 @@ from ramax.runtime.jobs import Append, Job
 from ramax.runtime.projecting import project_gap
 from ramax.storage import merges
 from ramax.storage.executors import Executor
+from ramax.storage.lineage import base_of
 from ramax.values import Commit, Space
 
 
@@ -46,9 +48,7 @@ class Applier:
             space_id = plan.space.space_id
             written = sequences.get(space_id, [])
             if written:
-                guard = before[space_id]
-                whole = not guard.domains and guard.checkpoint == guard.last_sequence
-                self._fold(ex, plan, whole=whole)
+                self._fold(ex, plan, whole=_is_whole(ex, space_id, before[space_id]))
                 head = written[-1]
             else:
                 head = facts_of(ex, plan.space).guard.last_sequence
@@ -111,3 +111,10 @@ def _folder(plan: SpacePlan, each: Planned) -> Domain | None:
     if each.new.event_type.startswith(OWN_TYPES):
         return find_type(each.new.event_type)
     return plan.domain
+
+
+def _is_whole(ex: Executor, space_id: int, guard: Guard) -> bool:
+    """Say whether a space that no domain folds was folded, or is a fork that nobody has used."""
+    if guard.domains:
+        return False
+    return guard.checkpoint == guard.last_sequence or guard.checkpoint < base_of(ex, space_id)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from ramax.branches.merges import MergeVerbs
 from ramax.core.limits import validate_space_name
 from ramax.errors import (
     BranchExistsError,
@@ -23,7 +24,7 @@ from ramax.values import MAIN_BRANCH, Branch, to_micros
 At = Mapping[str, int] | datetime | None
 
 
-class Branches:
+class Branches(MergeVerbs):
     """Sets of spaces. `main` is always there, and cannot be renamed or deleted."""
 
     def __init__(self, core: Core) -> None:

@@ -1,14 +1,20 @@
 """What is to be recorded in one space by a merge: its events, and what is remembered of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ramax.branches.sides import SpaceSides
 from ramax.core.datatypes import log
 from ramax.core.domain import Domain
-from ramax.core.merging.conflicts import OnConflict, Recorded, Resolution, Verdict, resolve
-from ramax.core.merging.decisions import decide
+from ramax.core.merging.conflicts import (
+    MergeConflict,
+    OnConflict,
+    Recorded,
+    Resolution,
+    Verdict,
+    resolve,
+)
 from ramax.core.merging.knowledge import Knowledge, Origin
 from ramax.core.merging.results import MergePreview, SpaceMerge
 from ramax.storage.merges import COPIED, SETTLED
@@ -55,36 +61,56 @@ class SpacePlan:
 
 
 def plan(
-    space: Space, domain: Domain | None, sides: SpaceSides, on_conflict: OnConflict
+    space: Space,
+    domain: Domain | None,
+    sides: SpaceSides,
+    verdicts: Sequence[Verdict],
+    on_conflict: OnConflict,
 ) -> SpacePlan:
-    """Decide what goes over into a space.
+    """Say what is recorded in a space, by what was decided.
 
     Raises:
         MergeConflictError: There are conflicts, and they are to fail.
     """
     found = SpacePlan(space, domain)
-    found.resolution = resolve(decide(sides), on_conflict)
+    found.resolution = resolve(verdicts, on_conflict)
     settling = found.resolution.settling
     for each in found.resolution.copies:
         found.events.append(_planned(copy_of(each.event), each, settling))
     for new, stands_for in found.resolution.new:
         caused = new if stands_for is None else _caused(new, stands_for.event)
         found.events.append(_planned(caused, stands_for, settling))
+    told = Knowledge()
     if sides.chosen is None:
-        found.known = Knowledge(sides.from_log.upto).beyond(Knowledge(sides.into_log.upto))
-    else:
-        there = {each.origin for each in found.events}
-        found.declined = [
-            each.origin for each in sides.source if not each.known and each.origin not in there
-        ]
+        told = Knowledge(sides.from_log.upto)
+        found.known = told.beyond(Knowledge(sides.into_log.upto))
+    there = {each.origin for each in found.events if each.origin is not None}
+    found.declined = [
+        each.origin
+        for each in sides.source
+        if not each.known and each.origin not in there and not told.knows(each.origin)
+    ]
+    if sides.chosen is None:
+        found.declined += _inherited(sides, told, {*there, *found.declined})
     return found
 
 
-def preview(space: Space, sides: SpaceSides) -> MergePreview:
+def _inherited(sides: SpaceSides, told: Knowledge, new: set[Origin]) -> list[Origin]:
+    """Return what the source has decided against: the target takes that over as well."""
+    declined = dict.fromkeys(sides.from_log.declined_beyond(sides.into_log.upto))
+    known = sides.into_log.knowledge_of(declined)
+    return [o for o in declined if o not in new and not known.knows(o) and not told.knows(o)]
+
+
+def conflicts_of(verdicts: Iterable[Verdict]) -> list[MergeConflict]:
+    """Return what both sides changed."""
+    return [each.conflict for each in verdicts if each.conflict is not None]
+
+
+def preview(space: Space, verdicts: Sequence[Verdict]) -> MergePreview:
     """Say what a merge into a space would do, and where it would conflict."""
-    verdicts: Sequence[Verdict] = decide(sides)
     clean = resolve((each for each in verdicts if each.conflict is None), "fail")
-    conflicts = tuple(each.conflict for each in verdicts if each.conflict is not None)
+    conflicts = tuple(conflicts_of(verdicts))
     return MergePreview(space.space_name, len(clean.copies), len(clean.new), conflicts)
 
 

@@ -14,6 +14,7 @@ from ramax.core.datatypes.vectors import VECTORS
 from ramax.core.domain import Domain
 from ramax.core.limits import check_entity_id
 from ramax.core.merging.conflicts import OnConflict, check_policy
+from ramax.core.merging.decisions import decide
 from ramax.core.merging.results import MergePreview, SpaceMerge
 from ramax.errors import DataError, MisuseError, SpaceNotFoundError
 from ramax.runtime.core import Core
@@ -46,7 +47,7 @@ class Promotion:
 
         def work(ex: Executor) -> SpaceMerge:
             sides = self._sides(ex, source, target, lock=True)
-            found = planning.plan(target, folder, sides, on_conflict)
+            found = planning.plan(target, folder, sides, decide(sides), on_conflict)
             return applier.apply(ex, [found])[0]
 
         name = f"promoting from {source.space_name!r} to {target.space_name!r}"
@@ -60,7 +61,7 @@ class Promotion:
         """Say what would be taken over, and what conflicts."""
         source, target = await self._spaces()
         return await self._core.read(
-            lambda ex: planning.preview(target, self._sides(ex, source, target, lock=False))
+            lambda ex: planning.preview(target, decide(self._sides(ex, source, target, lock=False)))
         )
 
     async def _spaces(self) -> tuple[Space, Space]:

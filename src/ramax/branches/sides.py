@@ -10,7 +10,8 @@ from ramax.core.merging.knowledge import Knowledge, Origin
 from ramax.core.merging.things import Thing, thing_of
 from ramax.storage import merges
 from ramax.storage.executors import Executor
-from ramax.storage.merges import COPIED, SETTLED, Brief, Segment
+from ramax.storage.lineage import Segment
+from ramax.storage.merges import COPIED, SETTLED, Brief
 from ramax.values import Event, Space
 
 
@@ -24,10 +25,21 @@ class Chosen(NamedTuple):
 class LogSide:
     """The log of one space up to its head, and what it knows of other logs."""
 
-    def __init__(self, ex: Executor, space: Space, head: int) -> None:
+    def __init__(self, ex: Executor, space: Space, head: int, *, remembers: bool = True) -> None:
+        """Make one; a space that does not remember anything has never been merged into."""
         self._ex = ex
-        self.space, self.head = space, head
+        self.space, self.head, self.remembers = space, head, remembers
         self.segments = merges.segments_of(ex, space.space_id, head)
+
+    @property
+    def own(self) -> bool:
+        """Whether it has events that it does not go on from."""
+        return self.segments[-1].after < self.head
+
+    @cached_property
+    def lineage(self) -> Mapping[int, int]:
+        """Up to where it holds the logs that it goes on from, and its own."""
+        return {segment.space_id: segment.upto for segment in self.segments}
 
     @cached_property
     def upto(self) -> Mapping[int, int]:
@@ -38,6 +50,10 @@ class LogSide:
         """Return what is known, with all that is known of these events."""
         above = [each for each in origins if each.sequence > self.upto.get(each.space_id, 0)]
         return Knowledge(self.upto, merges.read_decided(self._ex, self.segments, above))
+
+    def declined_beyond(self, upto: Mapping[int, int]) -> list[Origin]:
+        """Return what was decided against here that somebody may not know of."""
+        return merges.read_declined(self._ex, self.segments, upto) if self.remembers else []
 
     def beyond(self, upto: Mapping[int, int]) -> Iterator[Segment]:
         """Yield the parts of this log that lie above what somebody knows."""
@@ -147,6 +163,12 @@ class SpaceSides:
                 sequences.setdefault(each.thing, set()).add(each.event.space_sequence)
         return {thing: frozenset(found) for thing, found in sequences.items()}
 
+    @cached_property
+    def news(self) -> tuple[list[Traced], list[Traced]]:
+        """In brief, what the source has that the target does not know, and the other way round."""
+        sides = (self.from_log, self.into_log)
+        return tuple(_unknown(*pair) for pair in (sides, sides[::-1]))  # type: ignore[return-value]
+
     def source_history(self, entity_id: str, *, inside: bool = False) -> Sequence[Event]:
         """All events of the source about an entity."""
         return self.from_log.history(entity_id, inside=inside)
@@ -154,6 +176,12 @@ class SpaceSides:
     def target_history(self, entity_id: str, *, inside: bool = False) -> Sequence[Event]:
         """All events of the target about an entity."""
         return self.into_log.history(entity_id, inside=inside)
+
+
+def _unknown(log: LogSide, other: LogSide) -> list[Traced]:
+    found = log.briefs_beyond(other.upto)
+    known = other.knowledge_of(each.origin for each in found)
+    return [each for each in found if not known.knows(each.origin)]
 
 
 class Settled:

@@ -6,6 +6,7 @@ from io import TextIOWrapper
 
 import click
 
+from ramax.cli.branch import branch
 from ramax.cli.chain import chain
 from ramax.cli.db import db
 from ramax.cli.demo import demo
@@ -35,7 +36,20 @@ def ramax() -> None:
 legacy.add_command(import_)
 for group in groups():
     ramax.add_command(group)
-MORE = (db, spaces, events, pstate, rebuild, subscriptions, verify, chain, legacy, demo, mcp)
+MORE = (
+    db,
+    spaces,
+    branch,
+    events,
+    pstate,
+    rebuild,
+    subscriptions,
+    verify,
+    chain,
+    legacy,
+    demo,
+    mcp,
+)
 for command in MORE:
     ramax.add_command(command)
 

@@ -14,13 +14,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ramax.core.keys import prefix_end
 from ramax.core.merging.knowledge import Origin
-from ramax.storage.events import FOREVER, as_event, event_columns
+from ramax.storage.events import as_event, event_columns
 from ramax.storage.executors import Executor
-from ramax.storage.lineage import Segment as Segment  # noqa: PLC0414 - for readers
-from ramax.storage.lineage import clipped, lineage_of
+from ramax.storage.lineage import FOREVER, Segment, lineage_of
+from ramax.storage.spaces import as_space, space_columns
 from ramax.storage.sql import Statement
 from ramax.storage.tables import Tables
-from ramax.values import Event
+from ramax.values import Event, Space
 
 DECLINED: Final = 0
 """The target kept what it had; the sequence is that of the space at that time."""
@@ -38,6 +38,15 @@ class Brief(NamedTuple):
     space_sequence: int
     entity_id: str
     event_type: str
+    micros: int
+
+
+class Head(NamedTuple):
+    """Where the log of a space is, and whether anything was ever merged into it."""
+
+    space: Space
+    sequence: int
+    remembers: bool
 
 
 class Copy(NamedTuple):
@@ -45,6 +54,46 @@ class Copy(NamedTuple):
 
     origin: Origin
     kind: int
+
+
+def _of_two_branches(t: Tables) -> sa.Select[Any]:
+    s, q = t.spaces, t.space_sequences
+    remembers = sa.or_(
+        *[
+            sa.exists().where(table.c.space_id == s.c.space_id)
+            for table in (t.merges, t.merged_events)
+        ]
+    )
+    return (
+        sa.select(*space_columns(t), q.c.last_sequence, remembers)
+        .select_from(s.join(q, q.c.space_id == s.c.space_id))
+        .where(s.c.branch_id.in_([p("one"), p("other")]))
+        .order_by(s.c.space_id)
+    )
+
+
+@Statement
+def heads(t: Tables) -> sa.Select[Any]:
+    """Where the logs of all spaces of two branches are."""
+    return _of_two_branches(t)
+
+
+@Statement
+def lock_heads(t: Tables) -> sa.Select[Any]:
+    """As `heads`, and nothing is appended to them until the transaction ends."""
+    return _of_two_branches(t).with_for_update(of=t.space_sequences, key_share=True)
+
+
+@Statement
+def declined(t: Tables) -> sa.Select[Any]:
+    """Which events of other spaces were decided against at a part of a log."""
+    m = t.merged_events.c
+    return sa.select(m.origin_space_id, m.origin_sequence).where(
+        m.space_id == p("space_id"),
+        m.space_sequence > p("after"),
+        m.space_sequence <= p("upto"),
+        m.kind == sa.literal_column(str(DECLINED)),
+    )
 
 
 @Statement
@@ -103,7 +152,7 @@ def whole(t: Tables) -> sa.Select[Any]:
 def briefs(t: Tables) -> sa.Select[Any]:
     """What the events of a part of a log are about."""
     e = t.events.c
-    columns = (e.space_sequence, e.entity_id, e.event_type)
+    columns = (e.space_sequence, e.entity_id, e.event_type, e.timestamp)
     return sa.select(*columns).where(*_between(t)).order_by(e.space_sequence)
 
 
@@ -156,8 +205,19 @@ def _know(t: Tables) -> sa.Insert:
 
 
 def segments_of(ex: Executor, space_id: int, head: int) -> tuple[Segment, ...]:
-    """Return where the events of a log up to a sequence are stored, oldest first."""
-    return clipped(lineage_of(ex, space_id), 0, head) or (Segment(space_id, 0, head),)
+    """Return where the events of a log up to its head are stored; the last is its space's own."""
+    *above, own = lineage_of(ex, space_id) or (Segment(space_id, 0, FOREVER),)
+    return (*above, Segment(space_id, own.after, head))
+
+
+def read_heads(ex: Executor, one: int, other: int, *, lock: bool = False) -> list[Head]:
+    """Return the spaces of two branches, by id, and where their logs are.
+
+    Args:
+        lock: Nothing is appended to any of them until the transaction ends.
+    """
+    rows = ex.rows(lock_heads if lock else heads, {"one": one, "other": other})
+    return [Head(as_space(row[:-2]), row[-2], bool(row[-1])) for row in rows]
 
 
 def read_known(ex: Executor, segments: Sequence[Segment]) -> dict[int, int]:
@@ -194,6 +254,18 @@ def _limits(segments: Sequence[Segment]) -> Iterator[tuple[int, int, int]]:
     """
     for number, (space_id, _, upto) in enumerate(segments, 1):
         yield space_id, FOREVER if number == len(segments) else upto, upto
+
+
+def read_declined(
+    ex: Executor, segments: Sequence[Segment], upto: Mapping[int, int]
+) -> list[Origin]:
+    """Return what was decided against at a log, beyond what somebody knows of it."""
+    found = []
+    for (owner, limit, _), segment in zip(_limits(segments), segments, strict=True):
+        after = max(segment.after, upto.get(owner, 0))
+        rows = ex.rows(declined, {"space_id": owner, "after": after, "upto": limit})
+        found += [Origin(*row) for row in rows]
+    return found
 
 
 def read_copies(ex: Executor, segment: Segment) -> dict[int, Copy]:

@@ -7,6 +7,7 @@ from ramax.entry.operations.cells import CELLS
 from ramax.entry.operations.json import JSON
 from ramax.entry.operations.kv import KV
 from ramax.entry.operations.log import LOG
+from ramax.entry.operations.merges import MERGES
 from ramax.entry.operations.operation import Document
 from ramax.entry.operations.search import SEARCH
 from ramax.entry.operations.spaces import SPACES
@@ -14,7 +15,7 @@ from ramax.entry.operations.vectors import VECTORS
 from ramax.errors import DataError
 
 OPERATIONS: Final = {
-    each.name: each for each in (*SPACES, *KV, *LOG, *CELLS, *JSON, *VECTORS, *SEARCH)
+    each.name: each for each in (*SPACES, *KV, *LOG, *CELLS, *JSON, *VECTORS, *SEARCH, *MERGES)
 }
 """By name, in the order of their groups."""
 

@@ -70,7 +70,8 @@ class Parameter:
 class Operation:
     """What `Database.call` does, what a command of ``ramax kv|log|…`` runs, what an agent calls.
 
-    ``run`` takes the database for an operation on ``spaces``, else a view of the space.
+    ``run`` takes the database for an operation on ``spaces`` or a ``branch``, else a view of the
+    space.
     """
 
     name: str
@@ -92,7 +93,7 @@ class Operation:
     @property
     def of_space(self) -> bool:
         """Whether it takes a space, which is `default` unless another one is named."""
-        return self.group != "spaces"
+        return self.group not in {"spaces", "branch"}
 
     @property
     def schema(self) -> Document:
