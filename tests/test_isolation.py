@@ -329,6 +329,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "find_by_id": lambda t: t.db.spaces.find_by_id(t.space.space_id),
         "exists": lambda t: t.db.spaces.exists(MINE),
         "create": lambda t: t.db.spaces.create("third"),
+        "clone": lambda t: t.db.spaces.clone(MINE, "third"),
         "rename": lambda t: t.db.spaces.rename(MINE, "renamed"),
         "update_metadata": lambda t: t.db.spaces.update_metadata(MINE, {"of": MINE, "n": 1}),
         "delete": lambda t: t.db.spaces.delete(MINE, force=True),
@@ -653,7 +654,7 @@ async def test_no_method_shows_or_changes_another_space(two: Two, kind: type, na
     assert of_space(after, theirs) == of_space(two.before, theirs)
     known = {two.space.space_id, theirs}
     others = {r["space_id"] for n, rows in after.items() if n != "branches" for r in rows} - known
-    assert len(others) == (1 if name == "create" else 0)
+    assert len(others) == (1 if name in {"create", "clone"} else 0)
 
 
 async def test_an_event_of_another_space_is_not_found(two: Two) -> None:
@@ -744,15 +745,17 @@ WITHOUT_SPACE = {
     "branches._lock": "the registry of branches",
     "merges.heads": "every space of two branches, to compare them",
     "merges.lock_heads": "every space of two branches, to merge one into the other",
-    "branches.lock_spaces": "every space of a branch, to fork or delete them all",
-    "branches._fork_spaces": "likewise",
-    "branches._remove_forked": "likewise",
-    "branches._set_base": "likewise",
-    "branches._forks_of": "likewise",
+    "forking._searched": "the registry: the spaces of a branch that are searched",
+    "forking._delete_of_branch.<locals>.build": "everything of every space of a branch",
+    "forking.lock_spaces": "every space of a branch, to fork or delete them all",
+    "forking._fork_spaces": "likewise",
+    "forking._remove_forked": "likewise",
+    "forking._set_base": "likewise",
+    "forking._take_back": "likewise",
     "branches._children_of_branch": "likewise",
     "branches._children_of_space": "which spaces go on from one",
     "branches._seen_on": "the spaces of a branch that go on from one",
-    "inherit.with_direct_values": "the spaces of a branch that hold what no event wrote",
+    "branches._keep_by_name": "the registry of branches",
     "spaces._everywhere": "the registry: the ids of all spaces",
     "spaces._by_name": "the registry: which space has this name",
     "spaces._all": "the registry: every space",

@@ -317,7 +317,7 @@ class SpaceNotEmptyError(RamaxError):
 
 
 class SpaceInUseError(RamaxError):
-    """Spaces of other branches go on from events of this one; delete those branches first."""
+    """Other spaces, mostly of other branches, go on from events of this one: delete those first."""
 
     code = "in_use.space"
 

@@ -31,6 +31,7 @@ from tests.test_isolation import (
 OTHERWISE = {
     "at": "goes from the store of the one branch to that branch's space",
     "delete": "the space of a fork that was forked further is refused; tested with branches",
+    "clone": "makes a third space; nothing of these two",
     "create": "the name of a third space; nothing of these two",
 }
 

@@ -17,7 +17,7 @@ async def test_there_is_a_tool_for_each_operation(db):
         listed = {tool.name: tool for tool in (await client.list_tools()).tools}
     assert set(listed) == {*OPERATIONS, "set_space", "current_space", "list_spaces"}
     put = listed["kv_put"]
-    assert set(put.input_schema["properties"]) == {"key", "value", "space"}
+    assert set(put.input_schema["properties"]) == {"key", "value", "space", "branch"}
     assert put.input_schema["required"] == ["key", "value"]
     hints = {name: tool.annotations or ToolAnnotations() for name, tool in listed.items()}
     assert not hints["kv_put"].read_only_hint

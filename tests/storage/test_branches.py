@@ -6,12 +6,11 @@ import pytest
 
 from ramax.errors import BranchNotFoundError
 from ramax.storage import branches
-from ramax.values import MAIN_BRANCH
 
 
 async def test_a_branch_is_made_once_found_renamed_and_removed(db):
     def work(ex):
-        made = branches.create(ex, "one", MAIN_BRANCH, 5)
+        made = branches.create(ex, "one", branches.find_kept(ex, "main"), 5)
         assert made is not None
         assert branches.create(ex, "one", None, 6) is None
         assert branches.find(ex, "one") == made
@@ -25,33 +24,11 @@ async def test_a_branch_is_made_once_found_renamed_and_removed(db):
 
 
 async def test_a_branch_that_is_gone_is_kept_and_locked_by_nobody(db):
+    with pytest.raises(BranchNotFoundError, match="gone"):
+        await db._core.locked("test", lambda ex: branches.find_kept(ex, "gone"))
     for verb in (branches.keep, branches.take_lock):
         with pytest.raises(BranchNotFoundError, match="gone"):
             await db._core.locked("test", lambda ex, verb=verb: verb(ex, 99, "gone"))
-
-
-async def test_heads_are_those_of_the_branch_and_forks_stand_where_they_were(db):
-    for name, count in (("a", 2), ("b", 1)):
-        store = await db.content_store(name)
-        for number in range(count):
-            await store.kv.put("k", number)
-    made = await db.branches.fork("main", "experiment")
-    await (await db.content_store("a")).kv.put("k", 9)
-
-    def look(ex):
-        return branches.lock_heads(ex, 1), branches.lock_heads(ex, made.branch_id)
-
-    main, forks = await db._core.locked("test", look)
-    assert [(h.space_name, h.last_sequence, h.base_sequence) for h in main] == [
-        ("a", 3, 0),
-        ("b", 1, 0),
-    ]
-    assert [(h.space_name, h.last_sequence, h.base_sequence) for h in forks] == [
-        ("a", 2, 2),
-        ("b", 1, 1),
-    ]
-    parents = await db._core.read(lambda ex: branches.forks_of(ex, made.branch_id))
-    assert parents == {m.space_id: f.space_id for m, f in zip(main, forks, strict=True)}
 
 
 async def test_an_inherited_event_is_seen_on_every_branch_that_has_it_and_on_no_other(db):

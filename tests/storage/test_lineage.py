@@ -2,6 +2,8 @@
 
 import pytest
 
+from ramax import NewEvent, Query
+from ramax.errors import ConcurrencyError
 from ramax.storage import lineage
 from ramax.storage.lineage import ALONE, FOREVER, Segment, clipped, gather
 
@@ -75,3 +77,25 @@ def test_rows_are_gathered_in_order_up_to_a_limit_as_those_of_the_space():
     assert asked == [(1, 4), (2, 1)]
     backward = gather(PARTS, (0, 9), 9, lambda i, part: rows(i, part)[::-1], reverse=True)
     assert [row[2] for row in backward] == [7, 6, 5, 4, 3, 2, 1]
+
+
+async def test_a_search_over_many_segments_is_one_statement_for_each_forty(db, monkeypatch):
+    store = await db.content_store("s")
+    for number in range(6):
+        await store.events.append("e", "t", {"n": number}, tags=["even"] if number % 2 == 0 else [])
+        source = "main" if not number else f"b{number - 1}"
+        await db.branches.fork(source, f"b{number}")
+        store = await db.at_branch(f"b{number}").content_store("s")
+    monkeypatch.setattr(lineage, "AT_ONCE", 4)
+    found = await store.events.get_events("e")
+    assert [event.payload["n"] for event in found] == list(range(6))
+    assert {event.space_id for event in found} == {store.space.space_id}
+    newest = [event async for event in store.events.stream(Query(["t"]), reverse=True, limit=3)]
+    assert [event.payload["n"] for event in newest] == [5, 4, 3]
+    assert await store.events.get_entity_version("e") == 6
+    even = Query(tags=["even"])
+    assert [event.payload["n"] async for event in store.events.stream(even)] == [0, 2, 4]
+    new = NewEvent("t", {}, entity_id="e")
+    with pytest.raises(ConcurrencyError):
+        await store.events.append_if([new], no_match=even, after=4)
+    await store.events.append_if([new], no_match=even, after=5)

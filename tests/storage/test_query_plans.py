@@ -22,6 +22,8 @@ from ramax.storage.tables import build_tables
 
 domain = Domain("things", lambda state, event: state.__setitem__(event.entity_id, 1))
 
+SEGMENTS = {f"space_id{n}": n + 1 for n in range(3)} | {f"upto{n}": 10**6 for n in range(3)}
+
 HOT: dict[str, tuple[Any, Any, dict[str, str]]] = {
     "a page of a space": (
         events.space_page,
@@ -37,6 +39,21 @@ HOT: dict[str, tuple[Any, Any, dict[str, str]]] = {
         feed._partition_page,
         {"after": 5, "upto": 10**6, "limit": 100, "partitions": 2, "partition": 1, "branch_id": 1},
         {"sqlite": "INTEGER PRIMARY KEY", "postgresql": "uq_events_event_id"},
+    ),
+    "the events of an entity over segments": (
+        search.page_over(search.Shape(entity=True), 3, reverse=False),
+        {"entity_id": "e7", "after": 0, "since": 0, "until": 2**62, "limit": 10, **SEGMENTS},
+        {"sqlite": "ix_events_space_entity", "postgresql": "ix_events_space_entity"},
+    ),
+    "newest of a tag over segments": (
+        search.newest_over(search.Shape(tags=1), 3),
+        {"tag": "a", "after": 0, **SEGMENTS},
+        {"sqlite": "event_tags", "postgresql": "event_tags"},
+    ),
+    "count of an entity over segments": (
+        events.count_over(3),
+        {"entity_id": "e7", "after": 0, "limit": 10, **SEGMENTS},
+        {"sqlite": "ix_events_space_entity", "postgresql": "ix_events_space_entity"},
     ),
     "how a subscription stands": (
         subscriptions.standing,
@@ -69,7 +86,7 @@ HOT: dict[str, tuple[Any, Any, dict[str, str]]] = {
     ),
     "the number of events of an entity": (
         events.count_of_entity,
-        {"space_id": 1, "entity_id": "e7", "after": 0, "upto": 10**6, "limit": 10},
+        {"space_id": 1, "entity_id": "e7", "upto": 10**6, "limit": 10},
         {"sqlite": "ix_events_space_entity", "postgresql": "ix_events_space_entity"},
     ),
     "what of a part of a log is copied": (

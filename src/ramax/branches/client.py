@@ -14,11 +14,11 @@ from ramax.errors import (
 )
 from ramax.runtime.core import Core
 from ramax.runtime.past import check_point, locate
-from ramax.storage import branches, projections, spaces
-from ramax.storage.branches import Head
+from ramax.storage import branches, forking, projections, spaces
 from ramax.storage.cursors import all_spaces
 from ramax.storage.executors import Executor
-from ramax.storage.inherit import inherit_direct
+from ramax.storage.forking import Head
+from ramax.storage.inherit import inherit_all
 from ramax.values import MAIN_BRANCH, Branch, to_micros
 
 At = Mapping[str, int] | datetime | None
@@ -71,19 +71,19 @@ class Branches(MergeVerbs):
         now = self._core.clock()
 
         def work(ex: Executor) -> Branch:
-            origin = branches.find(ex, source)
-            if origin is None:
+            if not _checked(source):
                 raise BranchNotFoundError(source)
-            made = branches.create(ex, name, origin.branch_id, now)
+            origin = branches.find_kept(ex, source)
+            made = branches.create(ex, name, origin, now)
             if made is None:
                 raise BranchExistsError(name)
-            branches.keep(ex, origin.branch_id, source)
-            heads = branches.lock_heads(ex, origin.branch_id)
-            moved, left_out = _places(ex, heads, at, now)
-            branches.fork_spaces(ex, origin.branch_id, made.branch_id, moved, left_out, now)
-            if at is None:
-                forks = branches.forks_of(ex, made.branch_id)
-                inherit_direct(ex, origin.branch_id, forks, now)
+            heads, forks = forking.begin_fork(ex, origin.branch_id, made.branch_id, now)
+            chosen, moved = _places(ex, heads, at, now)
+            left_out = forks.keys() - {head.space_id for head in chosen}
+            forking.end_fork(ex, made.branch_id, sorted(left_out), moved)
+            for head in heads if at is None else ():
+                if head.direct:
+                    inherit_all(ex, head.space_id, forks[head.space_id], now)
             return made
 
         return await self._core.locked(f"forking branch {source!r}", work)
@@ -139,12 +139,13 @@ class Branches(MergeVerbs):
 
         def work(ex: Executor) -> list[int]:
             found = _own(ex, name, "deleted")
-            heads = branches.lock_heads(ex, found.branch_id)
+            heads = forking.lock_heads(ex, found.branch_id)
             if needed_by := branches.children_of_branch(ex, found.branch_id):
                 raise BranchInUseError(name, needed_by)
-            for space_id in [*(head.space_id for head in heads), all_spaces(found.branch_id)]:
-                spaces.empty(ex, space_id)
-                projections.empty(ex, self._core.projected.values(), space_id)
+            for head in heads if self._core.projected else ():
+                projections.empty(ex, self._core.projected.values(), head.space_id)
+            forking.empty_branch(ex, found.branch_id)
+            spaces.empty(ex, all_spaces(found.branch_id))  # of readers of the whole branch
             branches.remove(ex, found.branch_id)
             return [head.space_id for head in heads]
 
@@ -168,22 +169,14 @@ def _own(ex: Executor, name: str, what: str) -> Branch:
     return found
 
 
-def _places(ex: Executor, heads: list[Head], at: At, now: int) -> tuple[dict[int, int], list[int]]:
-    """Find where spaces are forked that are not at their head, and which are left out."""
+def _places(ex: Executor, heads: list[Head], at: At, now: int) -> tuple[list[Head], dict[int, int]]:
+    """Find which spaces are forked, and where those that are not forked at their head."""
     if at is None:
-        return {}, []
-    moved: dict[int, int] = {}
-    left_out: list[int] = []
+        return heads, {}
     if isinstance(at, datetime):
-        for head in heads:
-            space = spaces.find_by_id(ex, head.space_id)
-            assert space is not None  # it is locked
-            if to_micros(space.created_at) > to_micros(at) and not head.base_sequence:
-                left_out.append(head.space_id)
-            else:
-                moved[head.space_id] = locate(ex, space, at, now).sequence
-        return moved, left_out
+        return _places_in_time(ex, heads, at, now)
     by_name = {head.space_name: head for head in heads}
+    moved: dict[int, int] = {}
     for name, sequence in at.items():
         found = by_name.get(name)
         if found is None:
@@ -191,4 +184,18 @@ def _places(ex: Executor, heads: list[Head], at: At, now: int) -> tuple[dict[int
         if type(sequence) is not int or not 0 <= sequence <= found.last_sequence:
             raise DataError("at", sequence, f"space {name!r} has 0 to {found.last_sequence}")
         moved[found.space_id] = sequence
-    return moved, left_out
+    return heads, moved
+
+
+def _places_in_time(
+    ex: Executor, heads: list[Head], at: datetime, now: int
+) -> tuple[list[Head], dict[int, int]]:
+    there: list[Head] = []
+    moved: dict[int, int] = {}
+    for head in heads:
+        space = spaces.find_by_id(ex, head.space_id)
+        assert space is not None  # it is locked
+        if head.base_sequence or to_micros(space.created_at) <= to_micros(at):
+            there.append(head)
+            moved[head.space_id] = locate(ex, space, at, now).sequence
+    return there, moved

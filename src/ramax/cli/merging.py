@@ -7,7 +7,7 @@ import click
 
 from ramax.cli.failures import Command
 from ramax.cli.output import print_json, printable, value_text
-from ramax.cli.session import json_option, writing
+from ramax.cli.session import json_option, writing_whole
 from ramax.core.merging.conflicts import POLICIES
 from ramax.core.merging.differences import BranchDiff, KeyChange, SideEvents, SpaceDiff
 from ramax.core.merging.results import BranchMerge, BranchPreview
@@ -30,7 +30,7 @@ _policy = click.option(
 @click.option("--values", is_flag=True, help="Show the values of both.")
 @click.option("--all", "include_unchanged", is_flag=True, help="List every space.")
 @json_option
-@writing
+@writing_whole
 async def diff(  # noqa: PLR0917 - what the command line says
     db: Any,
     left: str,
@@ -57,7 +57,7 @@ async def diff(  # noqa: PLR0917 - what the command line says
 @_policy
 @click.option("--preview", is_flag=True, help="Say what would happen, and write nothing.")
 @json_option
-@writing
+@writing_whole
 async def merge(  # noqa: PLR0917 - what the command line says
     db: Any,
     source: str,
@@ -78,7 +78,7 @@ async def merge(  # noqa: PLR0917 - what the command line says
 @click.option("--onto", help="Another branch than the one that it was forked from.")
 @_policy
 @json_option
-@writing
+@writing_whole
 async def rebase(
     db: Any,
     branch: str,

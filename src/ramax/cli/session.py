@@ -23,12 +23,27 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON."
 
 
 def reading(command: Run) -> Callable[..., None]:
-    """Let ``async def command(db, …)`` run on a database that it cannot change."""
-    return _on(lambda url, schema: open_database(url, schema, read_only=True), command)
+    """Let ``async def command(db, …)`` run on a branch of a database that it cannot change.
+
+    The first who uses a branch since it was forked has to fold it: on one, it can.
+    """
+    return _on_branch(_open_branch, command)
 
 
 def writing(command: Run) -> Callable[..., None]:
-    """Let ``async def command(db, …)`` run on a database."""
+    """Let ``async def command(db, …)`` run on a branch of a database."""
+    return _on_branch(
+        lambda url, schema, branch: _open_branch(url, schema, branch, read_only=False), command
+    )
+
+
+def reading_whole(command: Run) -> Callable[..., None]:
+    """Let ``async def command(db, …)`` run on all of a database, which it cannot change."""
+    return _on(lambda url, schema: open_database(url, schema, read_only=True), command)
+
+
+def writing_whole(command: Run) -> Callable[..., None]:
+    """Let ``async def command(db, …)`` run on all of a database."""
     return _on(lambda url, schema: open_database(url, schema, read_only=False), command)
 
 
@@ -36,8 +51,10 @@ def writing_unless(option: str) -> Callable[[Run], Callable[..., None]]:
     """As `writing`, but as `reading` where ``option`` is given."""
 
     def decorate(command: Run) -> Callable[..., None]:
-        return _on(
-            lambda url, schema, read_only: open_database(url, schema, read_only=read_only),
+        return _on_branch(
+            lambda url, schema, branch, read_only: _open_branch(
+                url, schema, branch, read_only=read_only
+            ),
             command,
             option,
         )
@@ -81,11 +98,30 @@ def _on(opens: Callable[..., Any], command: Run, *options: str) -> Callable[...,
     @functools.wraps(command)
     def run(url: str, schema: str | None, **arguments: Any) -> None:
         opening = opens(url, schema, *(arguments[option] for option in options))
+        arguments.pop("on_branch", None)
         asyncio.run(_run(opening, command, arguments))
 
     schema = click.option("--schema", metavar="NAME", help="PostgreSQL: the schema of the tables.")
     decorated: Callable[..., None] = url_option()(schema(run))
     return decorated
+
+
+def _on_branch(opens: Callable[..., Any], command: Run, *options: str) -> Callable[..., None]:
+    """As `_on`, with an option for the branch, which ``opens`` takes first."""
+    run = _on(opens, command, "on_branch", *options)
+    return click.option(
+        "--branch", "on_branch", default="main", show_default=True, help="The branch."
+    )(run)
+
+
+@asynccontextmanager
+async def _open_branch(
+    url: str, schema: str | None, branch: str, *, read_only: bool = True
+) -> AsyncIterator[Database]:
+    elsewhere = branch != "main"
+    opened = open_database(url, schema, read_only=read_only and not elsewhere)
+    async with opened as db:
+        yield db.at_branch(branch) if elsewhere else db
 
 
 async def _run(

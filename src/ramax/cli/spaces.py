@@ -133,6 +133,16 @@ async def create(db: Database, name: str, metadata: str | None) -> None:
 @click.argument("space")
 @click.argument("name")
 @writing
+async def clone(db: Any, space: str, name: str) -> None:
+    """Make another space NAME that has what SPACE has now, and goes on by itself."""
+    made = await db.spaces.clone(await db.spaces.get(space), name)
+    print(f"cloned space {space!r} as {made.space_name!r} with id {made.space_id}")
+
+
+@spaces.command()
+@click.argument("space")
+@click.argument("name")
+@writing
 async def rename(db: Database, space: str, name: str) -> None:
     """Give SPACE another NAME; its id, events and keys stay."""
     renamed = await db.spaces.rename(await db.spaces.get(space), name)

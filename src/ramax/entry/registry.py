@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ramax.branches.cloning import clone
 from ramax.branches.promotion import Promotion, chosen_of
 from ramax.core.domain import Domain
 from ramax.core.merging.conflicts import OnConflict
 from ramax.core.merging.results import MergePreview, SpaceMerge
 from ramax.runtime import spaces
+from ramax.runtime.core import SpaceLike
+from ramax.values import Space
 
 
 class SpaceRegistry(spaces.SpaceRegistry):
@@ -16,6 +19,22 @@ class SpaceRegistry(spaces.SpaceRegistry):
     `default` always exists: it is reported from the start, gets its row (and id) at the first
     write, and cannot be renamed or deleted. Names that begin with `_system_` are hidden.
     """
+
+    async def clone(self, source: SpaceLike, name: str) -> Space:
+        """Make another space that has what one has now, and goes on by itself.
+
+        Costs two rows, however much the source holds: what was before is read from there. As a
+        space of a branch that was forked, which this is but for the branch: see `Branches.fork`.
+
+        Args:
+            source: A `Space`, name or id.
+
+        Raises:
+            SpaceExistsError: The name is taken.
+            SpaceNotFoundError: There is no such source.
+            MisuseError: The source is `default`, and nobody has written to it.
+        """
+        return await clone(self._core, source, name)
 
     async def promote(
         self,

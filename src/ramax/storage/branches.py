@@ -1,7 +1,6 @@
-"""Branches: rows of `branches`, and forking every space of one at a single point (ADR-0082)."""
+"""The registry of branches: rows of `branches`, and who goes on from whose events (ADR-0082)."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam as p
@@ -12,15 +11,6 @@ from ramax.storage.executors import Executor, Row
 from ramax.storage.sql import Statement
 from ramax.storage.tables import Tables
 from ramax.values import Branch, from_micros
-
-
-class Head(NamedTuple):
-    """A space at the point of a fork, locked by whoever forks."""
-
-    space_id: int
-    space_name: str
-    last_sequence: int
-    base_sequence: int
 
 
 def _columns(t: Tables) -> sa.Select[Any]:
@@ -34,6 +24,13 @@ def _columns(t: Tables) -> sa.Select[Any]:
 @Statement
 def _by_name(t: Tables) -> sa.Select[Any]:
     return _columns(t).where(t.branches.c.branch_name == p("name"))
+
+
+@Statement
+def _keep_by_name(t: Tables) -> sa.Select[Any]:
+    """Find a branch, and keep it from being deleted until the transaction ends."""
+    found = _columns(t).where(t.branches.c.branch_name == p("name"))
+    return found.with_for_update(of=t.branches, read=True, key_share=True)
 
 
 @Statement
@@ -79,86 +76,8 @@ def _lock(t: Tables) -> sa.Select[Any]:
 
 
 @Statement
-def lock_spaces(t: Tables) -> sa.Select[Any]:
-    """Lock the hot rows of all spaces of a branch, in id order: nothing is appended any more."""
-    s, q = t.spaces, t.space_sequences
-    return (
-        sa.select(s.c.space_id, s.c.space_name, q.c.last_sequence, s.c.base_sequence)
-        .select_from(s.join(q, q.c.space_id == s.c.space_id))
-        .where(s.c.branch_id == p("branch_id"))
-        .order_by(s.c.space_id)
-        .with_for_update(of=q, key_share=True)
-    )
-
-
-@Statement
-def _fork_spaces(t: Tables) -> sa.Insert:
-    """Make a space of the new branch for each of the old one, at where it is now."""
-    s, q = t.spaces.c, t.space_sequences.c
-    copied = (s.space_name, s.metadata, s.domains)
-    given = sa.select(
-        *copied,
-        sa.bindparam("now", type_=sa.BigInteger()),
-        sa.bindparam("new_branch", type_=sa.BigInteger()),
-        s.space_id,
-        q.last_sequence,
-    ).join_from(t.spaces, t.space_sequences, q.space_id == s.space_id)
-    columns = ["space_name", "metadata", "domains", "created_at", "branch_id"]
-    return sa.insert(t.spaces).from_select(
-        [*columns, "parent_space_id", "base_sequence"],
-        given.where(s.branch_id == p("branch_id")).order_by(s.space_id),
-    )
-
-
-@Statement
-def _set_base(t: Tables) -> sa.Update:
-    """Move the base of a new space back; its parent's sequence is what names it."""
-    s = t.spaces.c
-    mine = (s.branch_id == p("new_branch")) & (s.parent_space_id == p("parent_id"))
-    return sa.update(t.spaces).where(mine).values(base_sequence=p("sequence"))
-
-
-@Statement
-def _remove_forked(t: Tables) -> sa.Delete:
-    s = t.spaces.c
-    mine = (s.branch_id == p("new_branch")) & (s.parent_space_id == p("parent_id"))
-    return sa.delete(t.spaces).where(mine)
-
-
-@Statement
-def _fork_guards(t: Tables) -> sa.Insert:
-    """Give the new spaces their hot rows: sequence and time go on from the parent's."""
-    s, q = t.spaces.c, t.space_sequences
-    parent, h = q.alias("parent"), t.event_hashes.c
-    there = sa.select(h.hash).where(
-        h.space_id == s.parent_space_id, h.space_sequence == s.base_sequence
-    )
-    head = sa.case(
-        (parent.c.last_sequence == s.base_sequence, parent.c.head_hash),
-        (parent.c.head_hash.is_not(None), there.scalar_subquery()),
-    )
-    given = (
-        sa.select(
-            s.space_id, s.base_sequence, sa.literal_column("0"), parent.c.last_timestamp, head
-        )
-        .join_from(t.spaces, parent, parent.c.space_id == s.parent_space_id)
-        .where(s.branch_id == p("new_branch"))
-        .order_by(s.space_id)
-    )
-    columns = ["space_id", "last_sequence", "state_version", "last_timestamp", "head_hash"]
-    return sa.insert(q).from_select(columns, given)
-
-
-@Statement
-def _forks_of(t: Tables) -> sa.Select[Any]:
-    s = t.spaces.c
-    mine = (s.branch_id == p("branch_id")) & s.parent_space_id.is_not(None)
-    return sa.select(s.parent_space_id, s.space_id).where(mine)
-
-
-@Statement
 def _children_of_branch(t: Tables) -> sa.Select[Any]:
-    """Names of the branches with a space that goes on from one of this branch."""
+    """Names of the other branches with a space that goes on from one of this branch."""
     s, child, b = t.spaces, t.spaces.alias("child"), t.branches
     joined = s.join(child, child.c.parent_space_id == s.c.space_id).join(
         b, b.c.branch_id == child.c.branch_id
@@ -166,7 +85,7 @@ def _children_of_branch(t: Tables) -> sa.Select[Any]:
     return (
         sa.select(b.c.branch_name)
         .select_from(joined)
-        .where(s.c.branch_id == p("branch_id"))
+        .where(s.c.branch_id == p("branch_id"), child.c.branch_id != s.c.branch_id)
         .distinct()
         .order_by(b.c.branch_name)
     )
@@ -174,13 +93,16 @@ def _children_of_branch(t: Tables) -> sa.Select[Any]:
 
 @Statement
 def _children_of_space(t: Tables) -> sa.Select[Any]:
-    s, b = t.spaces, t.branches
+    """What goes on from a space: on which branch, of what name, and whether on the same."""
+    s, b, parent = t.spaces, t.branches, t.spaces.alias("parent")
+    joined = s.join(b, b.c.branch_id == s.c.branch_id).join(
+        parent, parent.c.space_id == s.c.parent_space_id
+    )
     return (
-        sa.select(b.c.branch_name)
-        .select_from(s.join(b, b.c.branch_id == s.c.branch_id))
+        sa.select(b.c.branch_name, s.c.space_name, parent.c.branch_id == s.c.branch_id)
+        .select_from(joined)
         .where(s.c.parent_space_id == p("space_id"))
-        .distinct()
-        .order_by(b.c.branch_name)
+        .order_by(b.c.branch_name, s.c.space_id)
     )
 
 
@@ -201,7 +123,7 @@ def _seen_on(t: Tables) -> sa.Select[Any]:
         )
     )
     wanted = (tree.c.branch_id == p("branch_id")) & (tree.c.upto >= p("sequence"))
-    return sa.select(tree.c.space_id).where(wanted)
+    return sa.select(tree.c.space_id).where(wanted).order_by(tree.c.space_id)
 
 
 def _as_branch(row: Row) -> Branch:
@@ -220,10 +142,25 @@ def list_all(ex: Executor) -> list[Branch]:
     return [_as_branch(row) for row in ex.rows(_all, {})]
 
 
-def create(ex: Executor, name: str, parent_id: int | None, now: int) -> Branch | None:
+def find_kept(ex: Executor, name: str) -> Branch:
+    """Return the branch of that name, which stays until the transaction ends.
+
+    Raises:
+        BranchNotFoundError: There is none.
+    """
+    rows = ex.rows(_keep_by_name, {"name": name})
+    if not rows:
+        raise BranchNotFoundError(name)
+    return _as_branch(rows[0])
+
+
+def create(ex: Executor, name: str, parent: Branch | None, now: int) -> Branch | None:
     """Insert a branch without spaces; None if the name is taken."""
+    parent_id = None if parent is None else parent.branch_id
     rows = ex.rows(_insert, {"name": name, "parent_id": parent_id, "now": now})
-    return find(ex, name) if rows else None
+    if not rows:
+        return None
+    return Branch(rows[0][0], name, None if parent is None else parent.name, from_micros(now))
 
 
 def rename(ex: Executor, branch_id: int, name: str) -> None:
@@ -252,47 +189,15 @@ def take_lock(ex: Executor, branch_id: int, name: str) -> None:
         raise BranchNotFoundError(name)
 
 
-def lock_heads(ex: Executor, branch_id: int) -> list[Head]:
-    """Lock every space of a branch, by id, and return where each is: one point over all."""
-    return [Head(*row) for row in ex.rows(lock_spaces, {"branch_id": branch_id})]
-
-
-def fork_spaces(  # noqa: PLR0917 - what a fork is made of
-    ex: Executor,
-    source_id: int,
-    new_id: int,
-    moved: Mapping[int, int],
-    left_out: Sequence[int],
-    now: int,
-) -> None:
-    """Make the spaces of a new branch of those of the source, which are locked.
-
-    Args:
-        moved: Sequences at which spaces are forked that are not forked at their head.
-        left_out: Spaces that had no row yet at the point.
-    """
-    ex.run(_fork_spaces, {"branch_id": source_id, "new_branch": new_id, "now": now})
-    if moved:
-        rows = [{"new_branch": new_id, "parent_id": i, "sequence": n} for i, n in moved.items()]
-        ex.run_many(_set_base, rows)
-    if left_out:
-        ex.run_many(_remove_forked, [{"new_branch": new_id, "parent_id": i} for i in left_out])
-    ex.run(_fork_guards, {"new_branch": new_id})
-
-
-def forks_of(ex: Executor, branch_id: int) -> dict[int, int]:
-    """Return the spaces of a branch by the spaces that they were forked from."""
-    return {row[0]: row[1] for row in ex.rows(_forks_of, {"branch_id": branch_id})}
-
-
 def children_of_branch(ex: Executor, branch_id: int) -> list[str]:
     """Return the names of other branches that go on from spaces of this one."""
     return [row[0] for row in ex.rows(_children_of_branch, {"branch_id": branch_id})]
 
 
 def children_of_space(ex: Executor, space_id: int) -> list[str]:
-    """Return the names of the branches that go on from a space."""
-    return [row[0] for row in ex.rows(_children_of_space, {"space_id": space_id})]
+    """Return the names of the branches that go on from a space, and of its clones on its own."""
+    rows = ex.rows(_children_of_space, {"space_id": space_id})
+    return [f"{branch} ({space})" if same else branch for branch, space, same in rows]
 
 
 def check_unneeded(ex: Executor, space_id: int, space_name: str) -> None:

@@ -1,6 +1,7 @@
 """Reading the log: keyset pages of one space, of one entity, of everything."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from ramax.core.tags import unpack_tags
 from ramax.storage.branches import seen_on
 from ramax.storage.executors import Executor, Row
 from ramax.storage.lineage import FOREVER as FOREVER  # noqa: PLC0414 - for readers
-from ramax.storage.lineage import clipped, gather, lineage_of
+from ramax.storage.lineage import clipped, gather, lineage_of, read_over
 from ramax.storage.sql import Statement
 from ramax.storage.tables import EVENT_ID_SEQUENCE, Tables
 from ramax.values import MAIN_BRANCH, Event, EventDraft
@@ -91,12 +92,31 @@ def count_of_entity(t: Tables) -> sa.Select[Any]:
         .where(
             e.space_id == p("space_id"),
             e.entity_id == p("entity_id"),
-            e.space_sequence > p("after"),
             e.space_sequence <= p("upto"),
         )
         .limit(p("limit", type_=sa.BigInteger()))
     )
     return sa.select(sa.func.count()).select_from(found.subquery("found"))
+
+
+@lru_cache(maxsize=64)
+def count_over(segments: int) -> Statement:
+    """As `count_of_entity`, over a number of segments at once."""
+
+    def build(t: Tables) -> sa.Select[Any]:
+        e = t.events.c
+        parts = [
+            sa.select(e.space_sequence).where(
+                e.space_id == p(f"space_id{n}"),
+                e.entity_id == p("entity_id"),
+                e.space_sequence <= p(f"upto{n}"),
+            )
+            for n in range(segments)
+        ]
+        found = sa.union_all(*parts).limit(p("limit", type_=sa.BigInteger()))
+        return sa.select(sa.func.count()).select_from(found.subquery("found"))
+
+    return Statement(build)
 
 
 @Statement
@@ -240,13 +260,13 @@ def read_head(ex: Executor, space_id: int) -> int | None:
 
 def read_count(ex: Executor, space_id: int, entity_id: str, *, upto: int, most: int) -> int:
     """Count the events of an entity with sequence <= upto; no further than ``most``."""
-    count = 0
-    for owner, after, end in clipped(lineage_of(ex, space_id), 0, upto) or ((space_id, 0, upto),):
-        params = {"space_id": owner, "entity_id": entity_id, "after": after, "upto": end}
-        count += int(ex.rows(count_of_entity, params | {"limit": most - count})[0][0])
-        if count >= most:
-            break
-    return count
+    lineage = lineage_of(ex, space_id)
+    if not lineage:
+        params = {"space_id": space_id, "entity_id": entity_id, "upto": upto, "limit": most}
+        return int(ex.rows(count_of_entity, params)[0][0])
+    asked = {"entity_id": entity_id}
+    counts = read_over(ex, lineage, (0, upto), most, count_over, asked)
+    return min(most, sum(int(row[0]) for row in counts))
 
 
 def read_last_id(ex: Executor) -> int:

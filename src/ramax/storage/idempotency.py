@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from ramax.core.unit import EventRow
 from ramax.errors import IdempotencyConflictError
 from ramax.storage.events import read_page, stored_events
 from ramax.storage.executors import Executor
-from ramax.storage.lineage import lineage_of
+from ramax.storage.lineage import AT_ONCE, lineage_of
 from ramax.storage.sql import Statement
 from ramax.storage.tables import Tables
 from ramax.values import Commit
@@ -32,6 +33,23 @@ def _get(t: Tables) -> sa.Select[Any]:
     return sa.select(k.fingerprint, k.first_sequence, k.count).where(
         k.space_id == p("space_id"), k.key == p("key")
     )
+
+
+@lru_cache(maxsize=64)
+def _get_any(spaces: int) -> Statement:
+    """As `_get`, of several spaces at once, each row with whose it is."""
+
+    def build(t: Tables) -> sa.CompoundSelect[Any]:
+        k = t.idempotency_keys.c
+        columns = (k.space_id, k.fingerprint, k.first_sequence, k.count)
+        return sa.union_all(
+            *(
+                sa.select(*columns).where(k.space_id == p(f"space_id{n}"), k.key == p("key"))
+                for n in range(spaces)
+            )
+        )
+
+    return Statement(build)
 
 
 @Statement
@@ -73,12 +91,18 @@ def find(ex: Executor, space_id: int, key: str) -> Found | None:
 
     What was answered before a fork is answered so in the fork, too: its log has those events.
     """
-    rows = ex.rows(_get, {"space_id": space_id, "key": key})
-    if rows:
-        return Found(*rows[0])
-    for owner, _, upto in lineage_of(ex, space_id)[-2::-1]:
-        for found in map(Found._make, ex.rows(_get, {"space_id": owner, "key": key})):
-            if found.first_sequence + found.events - 1 <= upto:
+    lineage = lineage_of(ex, space_id)
+    if not lineage:
+        rows = ex.rows(_get, {"space_id": space_id, "key": key})
+        return Found(*rows[0]) if rows else None
+    for first in range(0, len(lineage), AT_ONCE):
+        some = lineage[::-1][first : first + AT_ONCE]  # nearest first
+        asked = {f"space_id{n}": part.space_id for n, part in enumerate(some)}
+        rows = ex.rows(_get_any(len(some)), {**asked, "key": key})
+        stored = {row[0]: Found(*row[1:]) for row in rows}
+        for owner, _, upto in some:
+            found = stored.get(owner)
+            if found is not None and found.first_sequence + found.events - 1 <= upto:
                 return found
     return None
 

@@ -4,7 +4,7 @@ A fork has its parent's events at once, and no pstate. It gets one when it is fi
 long as a space of its ancestry is still where it branched off; else it folds its events.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -110,12 +110,10 @@ def _set_fold(t: Tables) -> sa.Update:
 
 
 @Statement
-def with_direct_values(t: Tables) -> sa.Select[Any]:
-    """The spaces of a branch in which values stand that no event wrote."""
-    s, e = t.spaces.c, t.pstate.c
-    there = sa.exists().where(e.space_id == s.space_id, e.direct == sa.literal_column("1"))
-    found = sa.select(s.space_id).where(s.branch_id == p("branch_id"), there)
-    return found.order_by(s.space_id)
+def _has_direct(t: Tables) -> sa.Select[Any]:
+    e = t.pstate.c
+    put = e.direct == sa.literal_column("1")
+    return sa.select(e.key).where(e.space_id == p("space_id"), put).limit(1)
 
 
 def inherit(ex: Executor, space_id: int, guard: Guard, now: int) -> bool:
@@ -136,18 +134,19 @@ def inherit(ex: Executor, space_id: int, guard: Guard, now: int) -> bool:
     return False
 
 
-def inherit_direct(ex: Executor, branch_id: int, forks: Mapping[int, int], now: int) -> None:
-    """Copy the pstate of those spaces of a branch at once in which values stand beside the log.
+def inherit_all(ex: Executor, parent_id: int, fork_id: int, now: int) -> None:
+    """Copy a pstate as it is, with the values that stand beside the log; the parent is locked.
 
-    Nobody could find these values later. The caller has the locks of the spaces.
-
-    Args:
-        forks: The new spaces by their parents.
+    Nobody could find these values later.
     """
-    for (parent_id,) in ex.rows(with_direct_values, {"branch_id": branch_id}):
-        found = _standing(ex, parent_id)
-        if parent_id in forks and found is not None:
-            _take(ex, _copy_all, forks[parent_id], parent_id, found, now)
+    found = _standing(ex, parent_id)
+    if found is not None:
+        _take(ex, _copy_all, fork_id, parent_id, found, now)
+
+
+def has_direct(ex: Executor, space_id: int) -> bool:
+    """Say whether values stand in a space that no event wrote."""
+    return bool(ex.rows(_has_direct, {"space_id": space_id}))
 
 
 def _ancestors(ex: Executor, space_id: int) -> Iterator[tuple[int, int]]:

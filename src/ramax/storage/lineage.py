@@ -5,7 +5,7 @@ has those sequences that lie above its own base, up to where the next one branch
 space goes on from never changes, so it is read once per process (ADR-0082).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -90,8 +90,8 @@ def gather(
     read: Callable[[int, dict[str, int]], Sequence[Row]],
     *,
     reverse: bool = False,
-) -> list[Row]:
-    """Read rows of a log's segments in order, each as an event of the space itself.
+) -> Sequence[Row]:
+    """Read rows of a log's segments one after another: those of a page are mostly in one of them.
 
     Args:
         bounds: after and upto.
@@ -99,11 +99,58 @@ def gather(
     """
     found: list[Row] = []
     segments = clipped(lineage, *bounds)
-    own = lineage[-1].space_id
-    for space_id, after, upto in reversed(segments) if reverse else segments:
-        left = {"after": after, "upto": upto, "limit": limit - len(found)}
-        rows = read(space_id, left)
-        found += rows if space_id == own else [(row[0], own, *row[2:]) for row in rows]
+    for space_id, after, upto in segments[::-1] if reverse else segments:
+        found += read(space_id, {"after": after, "upto": upto, "limit": limit - len(found)})
+        if len(found) >= limit:
+            break
+    return as_own(found, lineage[-1].space_id)
+
+
+def as_own(rows: Sequence[Row], space_id: int) -> list[Row]:
+    """Return rows of events as those of the space itself."""
+    return [row if row[1] == space_id else (row[0], space_id, *row[2:]) for row in rows]
+
+
+AT_ONCE = 40
+"""Segments that one statement reads; SQLite takes 500."""
+
+
+def read_over(  # noqa: PLR0917 - what is read, and how far
+    ex: Executor,
+    lineage: Lineage,
+    bounds: tuple[int, int],
+    limit: int,
+    statement: Callable[[int], Statement],
+    params: Mapping[str, Any],
+    *,
+    reverse: bool = False,
+) -> list[Row]:
+    """Read rows that may be in any of a log's segments, with one statement over them all.
+
+    Args:
+        statement: Makes the statement over a number of segments, each of which is bound by
+            ``space_id<n>`` and ``upto<n>``, all of them by ``after`` and ``limit``.
+    """
+    segments = clipped(lineage, *bounds)
+    if reverse:
+        segments = segments[::-1]
+    found: list[Row] = []
+    for first in range(0, len(segments), AT_ONCE):
+        some = segments[first : first + AT_ONCE]
+        # above its own beginning a space has what it has; one bound from below is for all
+        asked = {**params, "after": bounds[0], "limit": limit - len(found)}
+        for number, (space_id, _, upto) in enumerate(some):
+            asked[f"space_id{number}"], asked[f"upto{number}"] = space_id, upto
+        found += ex.rows(statement(len(some)), asked)
         if len(found) >= limit:
             break
     return found
+
+
+def in_order(
+    union: sa.CompoundSelect[Any], column: int, *, reverse: bool
+) -> sa.CompoundSelect[Any]:
+    """Order rows of several segments by a column, given by its place."""
+    # by its place: SQLite finds no name of a column where a part is a join
+    sequence: sa.ColumnElement[int] = sa.literal_column(str(column + 1))
+    return union.order_by(sequence.desc() if reverse else sequence)

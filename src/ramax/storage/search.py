@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from ramax.core.query import Query, Search
 from ramax.storage.events import event_columns
 from ramax.storage.executors import Executor, Row
-from ramax.storage.lineage import clipped, gather, lineage_of
+from ramax.storage.lineage import as_own, gather, in_order, lineage_of, read_over
 from ramax.storage.sql import Statement
 from ramax.storage.tables import Tables
 
@@ -50,9 +51,13 @@ def _among(t: Tables, column: sa.ColumnElement[Any], name: str) -> sa.ColumnElem
 
 
 def _found(
-    t: Tables, shape: Shape, columns: Sequence[sa.ColumnElement[Any]]
+    t: Tables, shape: Shape, columns: Sequence[sa.ColumnElement[Any]], number: str = ""
 ) -> tuple[sa.Select[Any], sa.ColumnElement[int]]:
-    """Select what a shape asks for; also return the sequence that leads its index."""
+    """Select what a shape asks for; also return the sequence that leads its index.
+
+    Args:
+        number: Of a segment, where a log has several: what its bounds are called by.
+    """
     e, g = t.events.c, t.event_tags.c
     source: sa.FromClause = t.events
     space, sequence = e.space_id, e.space_sequence
@@ -76,12 +81,10 @@ def _found(
         conditions.append(_among(t, e.event_type, "types"))
     if shape.origin:
         conditions.append(e[shape.origin] == p(shape.origin))
-    found = (
-        sa.select(*columns or (sequence,))
-        .select_from(source)
-        .where(space == p("space_id"), sequence > p("after"), sequence <= p("upto"), *conditions)
-    )
-    return found, sequence
+    mine = space == p(f"space_id{number}")
+    bounds = (sequence > p("after"), sequence <= p(f"upto{number}"))
+    found = sa.select(*columns or (sequence,)).select_from(source)
+    return found.where(mine, *bounds, *conditions), sequence
 
 
 def _newest(shape: Shape) -> Statement:
@@ -105,17 +108,49 @@ def _page(shape: Shape, *, reverse: bool) -> Statement:
     return Statement(build)
 
 
+@lru_cache(maxsize=512)
+def newest_over(shape: Shape, segments: int) -> Statement:
+    """As `NEWEST`, over a number of segments at once."""
+
+    def build(t: Tables) -> sa.CompoundSelect[Any]:
+        parts = [_found(t, shape, (), str(number))[0] for number in range(segments)]
+        return in_order(sa.union_all(*parts), 0, reverse=True).limit(1)
+
+    return Statement(build)
+
+
+@lru_cache(maxsize=512)
+def page_over(shape: Shape, segments: int, *, reverse: bool) -> Statement:
+    """As `PAGES`, over a number of segments at once: a merge of what each has in order."""
+
+    def build(t: Tables) -> sa.CompoundSelect[Any]:
+        moment = t.events.c.timestamp
+        within = (moment > p("since"), moment <= p("until"))
+        columns = event_columns(t)
+        if shape.tags:
+            columns[SEQUENCE] = t.event_tags.c.space_sequence  # it leads the index
+        parts = [_found(t, shape, columns, str(number))[0] for number in range(segments)]
+        union = sa.union_all(*(part.where(*within) for part in parts))
+        limit = p("limit", type_=sa.BigInteger())
+        return in_order(union, SEQUENCE, reverse=reverse).limit(limit)
+
+    return Statement(build)
+
+
+SEQUENCE = 2
+"""Where the sequence is in a row of a page."""
+
 NEWEST = {shape: _newest(shape) for shape in SHAPES}
 PAGES = {(shape, back): _page(shape, reverse=back) for shape in SHAPES + ORIGINS for back in _BOTH}
 
 
-def parameters(ex: Executor, space_id: int, search: Search) -> dict[str, Any]:
-    """Return what the statement of a search takes, but for the bounds."""
+def parameters(ex: Executor, search: Search) -> dict[str, Any]:
+    """Return what the statement of a search takes, but for the space and the bounds."""
 
     def listed(values: Sequence[str]) -> Any:
         return list(values) if ex.tables.dialect == "postgresql" else json.dumps(list(values))
 
-    found: dict[str, Any] = {"space_id": space_id}
+    found: dict[str, Any] = {}
     if search.types:
         found["types"] = listed(search.types)
     if search.entity_id is not None:
@@ -134,13 +169,16 @@ def read_newest_match(
     newest = None
     lineage = lineage_of(ex, space_id)
     for search in query.searches:
-        parts = clipped(lineage, after, upto)[::-1] or ((space_id, after, upto),)
-        for owner, low, high in parts:
-            bounds = {"after": low, "upto": high}
-            rows = ex.rows(NEWEST[shape_of(search)], parameters(ex, owner, search) | bounds)
-            if rows:
-                after = newest = rows[0][0]  # the others have to be newer
-                break
+        shape, asked = shape_of(search), parameters(ex, search)
+        if not lineage:
+            bounds = {"space_id": space_id, "after": after, "upto": upto}
+            rows = ex.rows(NEWEST[shape], asked | bounds)
+        else:
+            rows = read_over(
+                ex, lineage, (after, upto), 1, partial(newest_over, shape), asked, reverse=True
+            )
+        if rows:
+            after = newest = rows[0][0]  # the others have to be newer
     return newest
 
 
@@ -164,14 +202,22 @@ def read_matches(  # noqa: PLR0913 - what bounds a page
     lineage = lineage_of(ex, space_id)
 
     def page(search: Search) -> Sequence[Row]:
-        statement = PAGES[shape_of(search), reverse]
-
-        def read(owner: int, bounds: dict[str, int]) -> Sequence[Row]:
-            return ex.rows(statement, parameters(ex, owner, search) | bounds | times)
-
+        shape, asked = shape_of(search), parameters(ex, search) | times
         if not lineage:
-            return read(space_id, {"after": after, "upto": upto, "limit": limit})
-        return gather(lineage, (after, upto), limit, read, reverse=reverse)
+            bounds = {"space_id": space_id, "after": after, "upto": upto, "limit": limit}
+            return ex.rows(PAGES[shape, reverse], asked | bounds)
+        if shape == Shape():  # all of it: what is read is mostly in one segment
+            statement = PAGES[shape, reverse]
+            return gather(
+                lineage,
+                (after, upto),
+                limit,
+                lambda i, part: ex.rows(statement, {"space_id": i, **asked, **part}),
+                reverse=reverse,
+            )
+        over = partial(page_over, shape, reverse=reverse)
+        rows = read_over(ex, lineage, (after, upto), limit, over, asked, reverse=reverse)
+        return as_own(rows, space_id)
 
     pages = [page(search) for search in searches]
     if len(pages) == 1:

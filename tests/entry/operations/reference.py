@@ -27,7 +27,7 @@ async with ramax.connect() as db:
 {'found': True, 'value': 'hello'}
 ```
 
-`space` names the space, which is `default` without it; a space that does not exist reads as empty, and the first write makes it. Operations on `spaces` have
+`branch` names the branch, and is that of the database it is asked of without it: `db.at_branch("staging").call(…)`. `space` names the space, which is `default` without it; a space that does not exist reads as empty, and the first write makes it. Operations on `spaces` have
 it as an argument of their own. An argument that is unknown, missing or of another kind is a `DataError`, and nothing is written. Writes answer with
 `space_sequence` and `event_ids`. What a write must be, and what it raises: [Data without a domain](../howto/store-data-without-a-domain.md).
 """

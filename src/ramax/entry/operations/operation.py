@@ -66,6 +66,11 @@ class Parameter:
         return value
 
 
+BRANCH: Final = Parameter(
+    "branch", "text", "The branch; the one in use unless it is given.", required=False
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """What `Database.call` does, what a command of ``ramax kv|log|…`` runs, what an agent calls.
@@ -96,12 +101,19 @@ class Operation:
         return self.group not in {"spaces", "branch"}
 
     @property
+    def on_branch(self) -> bool:
+        """Whether it is about one branch: that of the database in use, unless one is named."""
+        return self.group != "branch"
+
+    @property
     def schema(self) -> Document:
         """What it takes, as JSON Schema."""
         properties = {p.name: {**SCHEMAS[p.kind], "description": p.about} for p in self.parameters}
         if self.of_space:
             about = "The space; `default` unless it is given."
             properties["space"] = {"type": "string", "description": about}
+        if self.on_branch:
+            properties["branch"] = {"type": "string", "description": BRANCH.about}
         return {
             "type": "object",
             "properties": properties,

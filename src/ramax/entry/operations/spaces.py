@@ -16,6 +16,10 @@ async def _create(db: Any, space: str) -> Document:
     return {"space": (await db.spaces.get_or_create(space)).space_name}
 
 
+async def _clone(db: Any, source: str, space: str) -> Document:
+    return {"space": (await db.spaces.clone(source, space)).space_name}
+
+
 async def _exists(db: Any, space: str) -> Document:
     return {"exists": await db.spaces.exists(space)}
 
@@ -51,6 +55,13 @@ SPACES: Final = (
     ),
     Operation(
         "spaces_create", "Make a space, unless it is there.", (_SPACE,), _create, writes=True
+    ),
+    Operation(
+        "spaces_clone",
+        "Make another space that has what one has now, and goes on by itself.",
+        (Parameter("source", "text", "The space to clone."), _SPACE),
+        _clone,
+        writes=True,
     ),
     Operation("spaces_exists", "Say whether there is a space.", (_SPACE,), _exists),
     Operation(
