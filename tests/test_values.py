@@ -1,6 +1,7 @@
 """The nouns that ramax hands out stay as they were given, compare by value and travel whole."""
 
 import copy
+import dataclasses
 import pickle
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
@@ -222,3 +223,35 @@ def test_a_new_event_shows_what_it_says() -> None:
     assert repr(full) == (
         "NewEvent(event_type='t', payload={}, entity_id='e', tags=['x'], version=2)"
     )
+
+
+def test_a_new_event_is_made_whole_and_stays_as_it_is():
+    new = NewEvent("t", entity_id="e", metadata={"m": 1}, tags=("x",))
+    assert (new.event_type, new.payload, new.entity_id) == ("t", {}, "e")
+    assert (new.causation_id, new.correlation_id, new.version) == (None, None, None)
+    assert new == NewEvent("t", {}, entity_id="e", metadata={"m": 1}, tags=("x",))
+    assert hash(new) == hash(NewEvent("t", {"x": 1}, entity_id="e"))
+    assert new.payload is not NewEvent("t").payload
+    assert dataclasses.replace(new, version=2).version == 2
+    for copied in (copy.copy(new), copy.deepcopy(new), pickle.loads(pickle.dumps(new))):
+        assert (copied, type(copied)) == (new, NewEvent)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        new.version = 3  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        NewEvent()  # type: ignore[call-arg]
+
+
+def test_a_new_event_may_be_of_a_class_of_ones_own():
+    class Paid(NewEvent):
+        note = "what was due"
+
+    paid = Paid("paid", {"cents": 5}, tags=["x"])
+    assert (paid.event_type, paid.payload, paid.tags, paid.note) == (
+        "paid",
+        {"cents": 5},
+        ["x"],
+        "what was due",
+    )
+    assert type(paid) is Paid
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        paid.event_type = "t"  # type: ignore[misc]

@@ -71,7 +71,34 @@ class SpaceStats:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+class _NewEventDraft:
+    """A `NewEvent` while it is being made: the same slots, and nothing that refuses (ADR-0009)."""
+
+    __slots__ = (
+        "causation_id",
+        "correlation_id",
+        "entity_id",
+        "event_type",
+        "metadata",
+        "payload",
+        "tags",
+        "version",
+    )
+
+    event_type: str
+    payload: Mapping[str, Any]
+    entity_id: str | None
+    causation_id: int | None
+    correlation_id: str | None
+    metadata: Mapping[str, Any] | None
+    tags: Collection[str]
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True, init=False)
 class NewEvent:
     """A fact that is not recorded yet: what commands return.
 
@@ -88,6 +115,37 @@ class NewEvent:
     metadata: Mapping[str, Any] | None = field(default=None, kw_only=True, hash=False)
     tags: Collection[str] = field(default=(), kw_only=True, hash=False)
     version: int | None = field(default=None, kw_only=True)
+
+    def __init__(
+        self,
+        event_type: str,
+        payload: Mapping[str, Any] = _EMPTY,
+        *,
+        entity_id: str | None = None,
+        causation_id: int | None = None,
+        correlation_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        tags: Collection[str] = (),
+        version: int | None = None,
+    ) -> None:
+        draft: Any = self
+        if type(self) is NewEvent:  # a subclass may have another layout
+            object.__setattr__(self, "__class__", _NewEventDraft)
+        else:
+            draft = _NewEventDraft()
+        draft.event_type = event_type
+        draft.payload = {} if payload is _EMPTY else payload
+        draft.entity_id = entity_id
+        draft.causation_id = causation_id
+        draft.correlation_id = correlation_id
+        draft.metadata = metadata
+        draft.tags = tags
+        draft.version = version
+        if draft is self:
+            draft.__class__ = NewEvent
+        else:
+            for name in _NewEventDraft.__slots__:
+                object.__setattr__(self, name, getattr(draft, name))
 
     def __repr__(self) -> str:
         given = {each.name: getattr(self, each.name) for each in fields(self)}

@@ -217,10 +217,11 @@ class SpaceUnit:
 
     def _projected(self, domain: Domain, rows: Sequence[EventRow]) -> Sequence[Any]:
         """Make what inline projections write of events; each sees values of its own."""
-        if self.project is None or not rows:
+        inline = domain.projections.inline
+        if not inline or self.project is None or not rows:
             return ()
         bound: list[Any] = []
-        for projection in domain.projections.inline:
+        for projection in inline:
             events: Iterable[Event] = map(as_applied, rows)
             if domain.has_versions:
                 events = domain.upcast(events, self.space_name)

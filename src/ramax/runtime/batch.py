@@ -178,10 +178,9 @@ def _decide(ex: Executor, attempt: Attempt) -> None:
 
 
 def _project_with(ex: Executor, attempt: Attempt) -> None:
-    """Let units make the statements of inline projections, where there are some."""
-    if any(trial.job.projects for trial in attempt.trials):
-        for space_id, unit in attempt.units.items():
-            unit.project = projector(ex.tables, space_id, unit.space_name)
+    """Let units make the statements of inline projections; to ask who has some costs more."""
+    for space_id, unit in attempt.units.items():
+        unit.project = projector(ex.tables, space_id, unit.space_name)
 
 
 def _fetch(ex: Executor, attempt: Attempt, wanted: dict[int, list[str]]) -> dict[int, Facts]:
@@ -274,6 +273,7 @@ def _unit(
 
 
 def _run_jobs(ex: Executor, attempt: Attempt) -> None:
+    logs = {space_id: StoredLog(ex, space_id) for space_id in attempt.units}
     for trial in attempt.trials:
         job = trial.job
         unit = attempt.units.get(job.space_id)
@@ -284,8 +284,7 @@ def _run_jobs(ex: Executor, attempt: Attempt) -> None:
             if job.idempotency_key is not None and _repeat(ex, attempt, trial, unit):
                 continue
             trial.head = unit.head
-            log = StoredLog(ex, unit.space_id)
-            trial.groups = job.work.run(unit, log, attempt.now)
+            trial.groups = job.work.run(unit, logs[job.space_id], attempt.now)
             if job.idempotency_key is not None:
                 unit.touched = True
         except ReadFailedError as failure:

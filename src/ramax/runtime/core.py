@@ -147,7 +147,9 @@ class Core:
             here = False
         if self.closed or not here:
             self._refuse()
-        if self._transactions and (opened := self._opened(joining)) is not None:
+        # its dict: a weak one counts in Python, which each command would pay for
+        open_ = self._transactions.data  # type: ignore[attr-defined]
+        if open_ and (opened := self._opened(joining)) is not None:
             raise NestedTransactionError(
                 f"this task is inside {opened.name}; use the transaction (tx.execute, "
                 "tx.append, tx.pstate, tx.at) or end it first"

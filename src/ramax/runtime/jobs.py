@@ -83,12 +83,6 @@ class Job:
     attempts: int = 0
     deadline: float = field(default=0.0)
 
-    @property
-    def projects(self) -> bool:
-        """Whether its events become rows of inline projections."""
-        work = self.work
-        return isinstance(work, Execute) and bool(work.domain.projections.inline)
-
     def answer(self, commits: list[Commit]) -> None:
         """Give the caller its result, unless it has left."""
         if not self.future.done():

@@ -80,16 +80,18 @@ class SqliteExecutor:
     def rows(self, statement: Statement, params: Params) -> Sequence[Row]:
         """See `Executor.rows`."""
         sql = statement.on(self.tables)
+        arguments = params if type(params) is tuple else sql.arguments(params)
         try:
-            return self._execute(sql.text, sql.arguments(params)).fetchall()
+            return self._execute(sql.text, arguments).fetchall()
         except sqlite3.Error as error:
             raise translated(error) from error
 
     def run(self, statement: Statement, params: Params) -> int:
         """See `Executor.run`."""
         sql = statement.on(self.tables)
+        arguments = params if type(params) is tuple else sql.arguments(params)
         try:
-            return self._execute(sql.text, sql.arguments(params)).rowcount
+            return self._execute(sql.text, arguments).rowcount
         except sqlite3.Error as error:
             raise translated(error) from error
 

@@ -54,11 +54,16 @@ class HeldSqlite:
         driver = self._driver
         if driver._connection is None:  # noqa: SLF001 - aiosqlite's word for closed
             raise ClosedError("the database is closed")
+        rests = self._rests
+        rests.begin(completion.get_loop())
+
+        def job() -> None:
+            try:
+                self._run(driver._conn, begin, work)  # noqa: SLF001
+            finally:
+                rests.end()
+
         # what aiosqlite does for each of its own calls, and SQLAlchemy's dialect as well
-        job = self._counted(
-            completion.get_loop(),
-            lambda: self._run(driver._conn, begin, work),  # noqa: SLF001
-        )
         driver._tx.put_nowait((completion, job))  # noqa: SLF001
 
     def _counted(self, loop: asyncio.AbstractEventLoop, work: Callable[[], T]) -> Callable[[], T]:
