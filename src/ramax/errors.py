@@ -32,7 +32,16 @@ RamaxError                          code, retryable; fields first, the message i
 │   ├── SchemaOutOfDateError        current, head, and the command that fixes it
 │   └── ForeignSchemaError          tables of our names that are not ours
 ├── SyncError
-│   └── ClockSkewError              stamp, ahead: a clock far in the future is not followed
+│   ├── ClockSkewError              stamp, ahead: a clock far in the future is not followed
+│   ├── ForkError                   space, origin, sequence: two events claim one place
+│   ├── GapError                    space, wanted: events before these are missing
+│   ├── SpaceLoadTimeoutError       TimeoutError: space, timeout
+│   ├── SpaceAlreadyOpenError       space
+│   └── LayerError                  layer, reason; retryable says whether to come back
+│       ├── LayerUnavailableError   retryable: it cannot be reached
+│       ├── LayerAuthError          it does not let us in, or not do this
+│       ├── LayerResetError         epoch: it is not the one that it was
+│       └── ProtocolError           it says what nobody can understand
 ├── SubscriptionPausedError         subscription, reason: it delivers nothing until it is resumed
 ├── SecretDecryptError              space, name: another master key, or changed bytes
 ├── FoldError                       an applicator failed: space, sequence, event_type
@@ -45,7 +54,7 @@ RamaxError                          code, retryable; fields first, the message i
     └── StateReplacedError          a scan ran across a rebuild's swap
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 
@@ -507,6 +516,93 @@ class ClockSkewError(SyncError):
     def __init__(self, stamp: int, ahead: int) -> None:
         self.stamp, self.ahead = stamp, ahead
         super().__init__(f"stamp {stamp} lies {ahead} ms ahead of this clock; set the clocks right")
+
+
+class ForkError(SyncError):
+    """Two different events claim the same place of an origin, or the same uid. Nothing was written.
+
+    A replica was restored from a backup, or copied, and wrote on under the origin it had.
+    """
+
+    code = "sync.fork"
+
+    def __init__(self, space: str, origin: bytes, sequence: int) -> None:
+        self.space, self.origin, self.sequence = space, origin, sequence
+        super().__init__(
+            f"space {space!r} has another event {sequence} of origin {origin!r}: that replica was "
+            "restored or copied, and needs a new origin"
+        )
+
+
+class GapError(SyncError):
+    """Events before the given ones are missing; ``wanted`` is the vector to send from."""
+
+    code = "sync.gap"
+    retryable = True
+
+    def __init__(self, space: str, wanted: Mapping[bytes, int]) -> None:
+        self.space, self.wanted = space, wanted
+        super().__init__(f"space {space!r} lacks events before these; send from {self.wanted}")
+
+
+class SpaceLoadTimeoutError(SyncError, TimeoutError):
+    """No layer had enough of a space within ``timeout`` seconds."""
+
+    code = "sync.load_timeout"
+    retryable = True
+
+    def __init__(self, space: str, timeout: float) -> None:
+        self.space, self.timeout = space, timeout
+        super().__init__(f"space {space!r} could not be loaded from any layer within {timeout} s")
+
+
+class SpaceAlreadyOpenError(SyncError):
+    """A space was added that is open already; `SpaceManager.get` returns it."""
+
+    code = "sync.already_open"
+
+    def __init__(self, space: str) -> None:
+        self.space = space
+        super().__init__(f"space {space!r} is open already")
+
+
+class LayerError(SyncError):
+    """A layer failed; the space itself, its other layers and local work go on."""
+
+    code = "sync.layer"
+
+    def __init__(self, layer: str, reason: str) -> None:
+        self.layer, self.reason = layer, reason
+        super().__init__(f"layer {layer!r}: {reason}")
+
+
+class LayerUnavailableError(LayerError):
+    """A layer cannot be reached now."""
+
+    code = "sync.layer.unavailable"
+    retryable = True
+
+
+class LayerAuthError(LayerError):
+    """A layer does not let us in, or does not let us do this."""
+
+    code = "sync.layer.auth"
+
+
+class LayerResetError(LayerError):
+    """A layer was reset or restored: it is at another ``epoch`` than when it was last heard."""
+
+    code = "sync.layer.reset"
+
+    def __init__(self, layer: str, epoch: bytes | None) -> None:
+        self.epoch = epoch
+        super().__init__(layer, f"it was reset or restored, and is at epoch {epoch!r} now")
+
+
+class ProtocolError(LayerError):
+    """A layer, or a client, says what breaks the protocol."""
+
+    code = "sync.layer.protocol"
 
 
 class SecretDecryptError(RamaxError):

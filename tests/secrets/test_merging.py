@@ -6,7 +6,7 @@ import pytest
 
 import ramax
 from ramax.core.clock import MAX_AHEAD_MS, wall_stamp
-from ramax.secrets.merging import SealedSet
+from ramax.core.sealed import SealedSet
 from ramax.storage.replicas import ensure_identity, read_identity
 from tests._tables import dump
 from tests.secrets._vaults import OneKey, exchange_of, secrets_of

@@ -91,6 +91,14 @@ class SealedSecret:
         _check_bytes(self.sealed, "sealed secret", MAX_PAYLOAD_BYTES + 64)
 
 
+@dataclass(frozen=True, slots=True)
+class SealedSet:
+    """What a replica has of a space's secrets, destroyed keys and deleted secrets included."""
+
+    keys: tuple[WrappedKey, ...] = ()
+    secrets: tuple[SealedSecret, ...] = ()
+
+
 def key_wins(new: WrappedKey, old: WrappedKey | None) -> bool:
     """Say whether ``new`` takes the place of ``old``: a destroyed key never comes back."""
     if old is None:

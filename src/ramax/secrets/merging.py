@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ramax.core.clock import Version, check_stamp
-from ramax.core.sealed import SealedSecret, WrappedKey, key_wins, secret_wins
+from ramax.core.sealed import SealedSecret, SealedSet, WrappedKey, key_wins, secret_wins
 from ramax.errors import ClockSkewError, DataError, SecretDecryptError
 from ramax.runtime.core import Core
 from ramax.secrets.sealing import opened_secret, proves_destruction
@@ -18,14 +18,6 @@ from ramax.storage import secrets as rows
 from ramax.storage.executors import Executor
 from ramax.storage.replicas import observe_stamp
 from ramax.values import Space
-
-
-@dataclass(frozen=True, slots=True)
-class SealedSet:
-    """What a replica has of a space's secrets, destroyed keys and deleted secrets included."""
-
-    keys: tuple[WrappedKey, ...] = ()
-    secrets: tuple[SealedSecret, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""What replicas of a space exchange: records, vectors and their order."""

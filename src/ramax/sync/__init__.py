@@ -1,0 +1,1 @@
+"""Replicas of a space: its layers, and what is exchanged with them."""
