@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ramax.core.sealed import SealedSecret, WrappedKey, key_wins, secret_binding, secret_wins
+from ramax.core.sealed import (
+    SealedSecret,
+    SealedSet,
+    WrappedKey,
+    key_wins,
+    merged,
+    secret_binding,
+    secret_wins,
+)
 from ramax.errors import DataError
 
 ID = bytes(16)
@@ -86,3 +94,20 @@ def test_what_no_replica_would_have_made_is_refused(bad):
     KEY.check()
     with pytest.raises(DataError):
         bad.check()
+
+
+def test_of_two_sets_each_name_keeps_its_later_write_whoever_is_first():
+    """A7: concurrent writes of different names keep both; of one name the later wins."""
+    one = SealedSet((KEY,), (SECRET, replace(SECRET, name="mine")))
+    later = replace(SECRET, sealed=b"later", stamp=9)
+    gone = replace(KEY, destroyed=True, stamp=1)
+    other = SealedSet((gone,), (later, replace(SECRET, name="theirs")))
+    both = merged(one, other)
+    assert both == merged(other, one) == merged(both, one)
+    assert {s.name: s.sealed for s in both.secrets} == {
+        "api": b"later",
+        "mine": b"sealed",
+        "theirs": b"sealed",
+    }
+    assert both.keys == (gone,)
+    assert merged(one, SealedSet()) == merged(SealedSet(), one)

@@ -113,6 +113,22 @@ def secret_wins(new: SealedSecret, old: SealedSecret | None) -> bool:
     return old is None or new.version > old.version
 
 
+def merged(one: SealedSet, other: SealedSet) -> SealedSet:
+    """Return what wins of two sets, per key and name; nothing is opened, nothing is lost."""
+    keys = {key.key_id: key for key in one.keys}
+    for key in other.keys:
+        if key_wins(key, keys.get(key.key_id)):
+            keys[key.key_id] = key
+    secrets = {secret.name: secret for secret in one.secrets}
+    for secret in other.secrets:
+        if secret_wins(secret, secrets.get(secret.name)):
+            secrets[secret.name] = secret
+    return SealedSet(
+        tuple(keys[key_id] for key_id in sorted(keys)),
+        tuple(secrets[name] for name in sorted(secrets)),
+    )
+
+
 def secret_binding(space_uid: bytes, secret: SealedSecret) -> bytes:
     """Return what a sealed secret is bound to: moved elsewhere it cannot be opened."""
     return _binding(
