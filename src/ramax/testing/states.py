@@ -1,4 +1,4 @@
-"""For your test suite: the state that a command meets after certain events, without a database."""
+"""The state that a command meets after certain events, without a database."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -1,0 +1,226 @@
+"""A folder that holds a space: what is in its files, and adding to it; blocking.
+
+``space-<uid>`` says which space it is, ``origins/<origin>/`` has the segments of each origin, and
+``secrets/`` sealed secrets. Several devices may write into copies of it that a tool keeps the
+same: each makes files of its own, and none ever changes a file of another.
+"""
+
+import secrets
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+from ramax.core.sealed import ID_BYTES, SealedSet, merged
+from ramax.core.sync.accepting import accept
+from ramax.core.sync.record import EventRecord
+from ramax.core.sync.wire import pack_sealed, unpack_sealed
+from ramax.errors import DataError, ForkError
+from ramax.sync.segments import SUFFIX, Frame, SegmentWriter, checksum, load, scan, write_file
+
+_SPACE: Final = "space-"
+_SEALED: Final = ".sealed"
+_SEALED_MAGIC: Final = b"RAMAXSE1"
+_CHECK: Final = len(checksum())
+
+
+@dataclass
+class _Origin:
+    """What is known of one origin: frames that follow each other, and those that wait."""
+
+    chain: list[Frame] = field(default_factory=list)
+    waiting: list[Frame] = field(default_factory=list)
+    ends: dict[Path, int] = field(default_factory=dict)
+    """Up to where each segment was checked."""
+
+    @property
+    def top(self) -> int:
+        return self.chain[-1].last if self.chain else 0
+
+
+class Directory:
+    """One folder, as this object has seen it; `refresh` looks again."""
+
+    def __init__(self, root: Path, segment_bytes: int) -> None:
+        self.root, self._segment_bytes = root, segment_bytes
+        self._writer = secrets.token_hex(8)
+        self._origins: dict[bytes, _Origin] = {}
+        self._writers: dict[bytes, SegmentWriter] = {}
+        self._sealed: dict[str, SealedSet] = {}
+        self._last: tuple[Frame, list[EventRecord]] | None = None
+
+    @property
+    def vector(self) -> dict[bytes, int]:
+        """How far it is, by origin: up to the first sequence that is not there."""
+        return {origin: known.top for origin, known in self._origins.items() if known.top}
+
+    def space_uids(self) -> list[bytes]:
+        """Return the spaces that it says it holds: none, one, or something is wrong."""
+        found = []
+        for path in self.root.glob(f"{_SPACE}*"):
+            uid = _id_of(path.name.removeprefix(_SPACE))
+            if uid is not None:
+                found.append(uid)
+        return found
+
+    def claim(self, space_uid: bytes) -> None:
+        """Say which space it holds from now on."""
+        write_file(self.root / f"{_SPACE}{space_uid.hex()}", b"a space of ramax\n")
+
+    def refresh(self, space: str) -> None:
+        """Look at what has come since the last time.
+
+        Raises:
+            ForkError: Two segments hold different records for one place.
+        """
+        for folder in _folders(self.root / "origins"):
+            origin = _id_of(folder.name)
+            if origin is not None:
+                known = self._origins.setdefault(origin, _Origin())
+                if not self._follows(folder, known):
+                    known = self._origins[origin] = _Origin()
+                self._look(space, origin, folder, known)
+
+    def _follows(self, folder: Path, known: _Origin) -> bool:
+        """Whether all that was seen of an origin is still there."""
+        return all(
+            path.exists() and path.stat().st_size >= end
+            for path, end in known.ends.items()
+            if path.parent == folder
+        )
+
+    def _look(self, space: str, origin: bytes, folder: Path, known: _Origin) -> None:
+        for path in sorted(folder.glob(f"*{SUFFIX}")):
+            end = known.ends.get(path, 0)
+            if path.stat().st_size > end:
+                found = scan(path, end)
+                known.waiting += found.frames
+                known.ends[path] = found.end
+        known.waiting.sort(key=lambda frame: (frame.first, -frame.last))
+        later = []
+        for frame in known.waiting:
+            if frame.first > known.top + 1:
+                later.append(frame)
+                continue
+            self._compare(space, origin, known, frame)
+            if frame.last > known.top:
+                known.chain.append(frame)
+        known.waiting = later
+
+    def _compare(self, space: str, origin: bytes, known: _Origin, frame: Frame) -> None:
+        """Two devices may have written the same records; they must not differ."""
+        if frame.first > known.top:
+            return
+        for record in load(frame, origin):
+            if record.origin_seq > known.top:
+                return
+            if self._at(known, origin, record.origin_seq).digest != record.digest:
+                raise ForkError(space, origin, record.origin_seq)
+
+    def _at(self, known: _Origin, origin: bytes, seq: int) -> EventRecord:
+        frame = known.chain[bisect_left(known.chain, seq, key=lambda each: each.last)]
+        return self._load(frame, origin)[seq - frame.first]
+
+    def _load(self, frame: Frame, origin: bytes) -> list[EventRecord]:
+        """Read a frame; the one that was read last is at hand, as it is often asked for again."""
+        if self._last is None or self._last[0] != frame:
+            self._last = frame, load(frame, origin)
+        return self._last[1]
+
+    def page(self, origin: bytes, after: int, upto: int, limit: int) -> list[EventRecord]:
+        """Return the records of an origin with after < sequence <= upto, at most ``limit``."""
+        known = self._origins[origin]
+        page: list[EventRecord] = []
+        at = bisect_left(known.chain, after + 1, key=lambda each: each.last)
+        for frame in known.chain[at:]:
+            if len(page) >= limit or frame.first > upto:
+                break
+            for record in self._load(frame, origin):
+                if after < record.origin_seq <= upto:
+                    page.append(record)
+                    after = record.origin_seq
+        return page[:limit]
+
+    def add(self, space: str, records: Sequence[EventRecord]) -> int:
+        """Take records that are safe when this returns, and say how many were there already.
+
+        Raises:
+            GapError: Records of an origin before these are missing.
+            ForkError: A record is there with other content; nothing is written.
+        """
+        self.refresh(space)
+        new, duplicates = accept(space, records, self.vector, self._digest_at)
+        for origin, run in groupby(new, key=lambda record: record.origin):
+            known = self._origins.setdefault(origin, _Origin())
+            writer = self._writers.get(origin)
+            if writer is None:
+                folder = self.root / "origins" / origin.hex()
+                writer = SegmentWriter(folder, self._writer, self._segment_bytes)
+                self._writers[origin] = writer
+            frame = writer.add(list(run))
+            known.chain.append(frame)
+            known.ends[frame.path] = frame.offset + frame.size
+        return duplicates
+
+    def _digest_at(self, origin: bytes, seq: int) -> bytes:
+        return self._at(self._origins[origin], origin, seq).digest
+
+    def sealed(self) -> SealedSet:
+        """Return what wins of all sealed secrets that are there."""
+        found = SealedSet()
+        folder = self.root / "secrets"
+        for path in sorted(folder.glob(f"*{_SEALED}")) if folder.exists() else ():
+            if path.name not in self._sealed:
+                read = _read_sealed(path)
+                if read is None:
+                    continue  # half of it; the rest will come
+                self._sealed[path.name] = read
+            found = merged(found, self._sealed[path.name])
+        return found
+
+    def add_sealed(self, given: SealedSet) -> None:
+        """Write what wins over what is there."""
+        before = self.sealed()
+        after = merged(before, given)
+        new = SealedSet(
+            tuple(key for key in after.keys if key not in before.keys),
+            tuple(secret for secret in after.secrets if secret not in before.secrets),
+        )
+        if new != SealedSet():
+            body = pack_sealed(new)
+            name = f"{secrets.token_hex(12)}{_SEALED}"
+            write_file(self.root / "secrets" / name, _SEALED_MAGIC + checksum(body) + body)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for writer in self._writers.values():
+            writer.close()
+        self._writers.clear()
+
+
+def _folders(parent: Path) -> Iterator[Path]:
+    if parent.exists():
+        yield from sorted(path for path in parent.iterdir() if path.is_dir())
+
+
+def _id_of(text: str) -> bytes | None:
+    """Return the id that a name is; other files, as copies in conflict, are not ours."""
+    try:
+        found = bytes.fromhex(text)
+    except ValueError:
+        return None
+    return found if len(found) == ID_BYTES and found.hex() == text else None
+
+
+def _read_sealed(path: Path) -> SealedSet | None:
+    data = path.read_bytes()
+    start = len(_SEALED_MAGIC)
+    body = data[start + _CHECK :]
+    if data[:start] != _SEALED_MAGIC or data[start : start + _CHECK] != checksum(body):
+        return None
+    try:
+        return unpack_sealed(body)
+    except DataError:  # of a later version
+        return None
