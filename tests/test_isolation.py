@@ -42,6 +42,7 @@ from ramax.storage.tables import HEAD, TOKENS_TABLE, build_tables
 from tests._domains import documents
 from tests._merging import took_over
 from tests._reading import park
+from tests._replicas import came_from
 from tests._tables import Dump, dump, of_space, without_space
 from tests.secrets._vaults import OneKey
 
@@ -143,6 +144,8 @@ async def two(durable_db: Database) -> Two:
             await s.ack(await anext(s))
         await park(db, store.space.space_id, name)
         await took_over(db, store.space.space_id)
+
+        await came_from(db, store.space.space_id)
         await sealed(store).set("k0", name)
         stores.append(store)
     made = Two(db, stores[1], stores[0])
@@ -382,6 +385,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "wait_for": lambda t: t.mine.wait_for("docs"),
         "subscribe": lambda t: drain_subscription(t.mine.subscribe("s", follow=False)),
         "secrets": lambda t: t.mine.secrets.list(),
+        "replica": lambda t: t.mine.replica.enabled(),
         "as_of": lambda t: t.mine.as_of(3).pstate.get_many(KEYS),
         "at": lambda t: t.theirs.at(MINE).kv.put("k0", 1),
         "part": lambda t: t.mine.part(KV).get("k0"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ramax.runtime.catchup import facts_of
+from ramax.runtime.page_fold import facts_of
 from ramax.storage import inherit
 from ramax.storage.spaces import take_lock
 from tests._domains import documents, put

@@ -12,6 +12,7 @@ from ramax.storage import (
     feed,
     links,
     merges,
+    origins,
     pstate,
     reads,
     search,
@@ -108,6 +109,43 @@ HOT: dict[str, tuple[Any, Any, dict[str, str]]] = {
         merges.of_entity,
         {"space_id": 1, "entity_id": "e7", "after": 5, "upto": 10**6},
         {"sqlite": "ix_events_space_entity", "postgresql": "ix_events_space_entity"},
+    ),
+    "records of an origin": (
+        origins.records_page,
+        {"space_id": 1, "origin": b"o" * 16, "after": 5, "limit": 100},
+        dict.fromkeys(("sqlite", "postgresql"), "uq_event_origins_place"),
+    ),
+    "a page in the order of all replicas": (
+        origins.canonical_page,
+        {
+            "space_id": 1,
+            "stamp": 5,
+            "origin": b"o" * 16,
+            "origin_seq": 1,
+            "upto": 10**6,
+            "limit": 100,
+        },
+        dict.fromkeys(("sqlite", "postgresql"), "uq_event_origins_order"),
+    ),
+    "the newest event of an origin": (
+        origins.newest_of,
+        {"space_id": 1, "origin": b"o" * 16},
+        dict.fromkeys(("sqlite", "postgresql"), "uq_event_origins_place"),
+    ),
+    "the next origin": (
+        origins.next_origin,
+        {"space_id": 1, "after": b"o" * 16},
+        dict.fromkeys(("sqlite", "postgresql"), "uq_event_origins_place"),
+    ),
+    "the event of a uid": (
+        origins.id_of,
+        {"space_id": 1, "uid": b"u" * 16},
+        dict.fromkeys(("sqlite", "postgresql"), "uq_event_origins_uid"),
+    ),
+    "late events": (
+        origins.late,
+        {"space_id": 1, "after": 5, "upto": 100},
+        {"sqlite": "PRIMARY KEY", "postgresql": "event_origins_pkey"},
     ),
     "a value": (
         reads._value,

@@ -12,10 +12,11 @@ from ramax.core.merging.results import SpaceMerge
 from ramax.core.unit import Guard
 from ramax.errors import StorageError
 from ramax.runtime.batch import Attempt, Trial, run_batch
-from ramax.runtime.catchup import facts_of, fold_gap
+from ramax.runtime.catchup import fold_gap
 from ramax.runtime.commands import NO_DOMAIN, causes
 from ramax.runtime.core import Core
 from ramax.runtime.jobs import Append, Job
+from ramax.runtime.page_fold import facts_of
 from ramax.runtime.projecting import project_gap
 from ramax.storage import merges
 from ramax.storage.executors import Executor

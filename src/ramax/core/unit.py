@@ -1,6 +1,7 @@
 """A unit of work on one space: decides commands in memory and gathers what is to be written."""
 
 import inspect
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -21,6 +22,7 @@ from ramax.core.limits import (
 from ramax.core.mapping import ReadState, WriteState
 from ramax.core.projections import Projection
 from ramax.core.state import Packed, Source, SpaceState
+from ramax.core.sync.head import UID_BYTES, Place, ReplicaHead
 from ramax.core.tags import checked_tags, pack_tags, unpack_tags
 from ramax.errors import ConcurrencyError, DataError, MisuseError
 from ramax.values import Commit, Event, NewEvent, applied_event, marked, recorded_event
@@ -34,7 +36,8 @@ class Guard(NamedTuple):
     of a space that has a hash chain. ``indexed`` says which fields
     have an index of all their references, None where there is none. ``searched`` says what of the
     space has an index of its texts. ``in_step`` are inline projections that are known to be where
-    the pstate is; None where nobody has looked.
+    the pstate is; None where nobody has looked. ``replica`` is the packed `ReplicaHead` of a
+    replicated space.
     """
 
     last_sequence: int
@@ -46,6 +49,7 @@ class Guard(NamedTuple):
     indexed: str | None = None
     searched: Searched | None = None
     in_step: frozenset[str] | None = None
+    replica: bytes | None = None
 
     @property
     def replacements(self) -> int:
@@ -102,6 +106,10 @@ class SpaceWrite:
     domains: frozenset[str] | None = None
     version_step: int = 0
     hashes: list[bytes] = field(default_factory=list)
+    places: dict[int, Place] = field(default_factory=dict)
+    """Of events among replicas, by sequence; those of other replicas are given."""
+
+    replica: bytes | None = None
     links: dict[str, frozenset[Link]] = field(default_factory=dict)
     index_lost: bool = False
     in_step: frozenset[str] | None = None
@@ -135,6 +143,7 @@ class SpaceWrite:
             None if self.index_lost else guard.indexed,
             guard.searched,
             self.in_step,
+            self.replica or guard.replica,
         )
 
 
@@ -150,9 +159,11 @@ class SpaceUnit:
         "folded",
         "guard",
         "in_step",
+        "places",
         "positions",
         "project",
         "projected",
+        "replica",
         "rows",
         "space_id",
         "space_name",
@@ -181,6 +192,8 @@ class SpaceUnit:
         self.project: Project | None = None
         self.projected: list[Any] = []
         self.positions: dict[str, int] = {}
+        self.places: dict[int, Place] = {}
+        self.replica = None if guard.replica is None else ReplicaHead.unpack(guard.replica)
 
     @property
     def head(self) -> int:
@@ -195,17 +208,18 @@ class SpaceUnit:
         Raises:
             Exception: Whatever the command or an applicator raised; nothing of it stays.
         """
-        before = self.timestamp
+        before, replica = self.timestamp, self.replica
         try:
             result = command(ReadState(self.state, domain.schema, domain.prefix), params)
             new_events = checked_events(result, command)
             rows = self._new_rows(domain, new_events, causes, now)
+            self._place(rows, now)
             self._fold(domain, rows)
             if self.state.failure is not None:  # the domain caught what was not for it
                 raise self.state.failure  # noqa: TRY301 - undone like any other failure
             projected = self._projected(domain, rows)
         except BaseException:
-            self.timestamp = before
+            self.timestamp, self.replica = before, replica
             self.state.discard()
             raise
         self.state.keep()
@@ -256,13 +270,13 @@ class SpaceUnit:
     ) -> list[tuple[EventRow, ...]]:
         """Decide commands one after another, each on what the one before left; all or none."""
         state = self.state
-        before = len(self.rows), self.timestamp, self.folded
+        before = len(self.rows), self.timestamp, self.folded, self.replica
         written, links = dict(state.written), dict(state.links)
         projected, in_step, positions = len(self.projected), self.in_step, dict(self.positions)
         try:
             return [self.execute(domain, c, params, causes, now) for c, params in commands]
         except BaseException:
-            count, self.timestamp, self.folded = before
+            count, self.timestamp, self.folded, self.replica = before
             state.written, state.links = written, links
             del self.rows[count:], self.projected[projected:]
             self.in_step, self.positions = in_step, positions
@@ -273,8 +287,30 @@ class SpaceUnit:
     ) -> tuple[EventRow, ...]:
         """Add facts as they are; the pstate, and with it the checkpoint, stays behind."""
         rows = self._new_rows(domain, checked_events(new_events, "append"), causes, now)
+        self._place(rows, now)
         if rows:
             self.timestamp = rows[-1].micros
+        self.rows += rows
+        return tuple(rows)
+
+    def _place(self, rows: Sequence[EventRow], now: int) -> None:
+        """Give new events of a replicated space their place among those of all replicas."""
+        if self.replica is not None:
+            for row in rows:
+                uid = secrets.token_bytes(UID_BYTES)
+                self.places[row.sequence], self.replica = self.replica.own(uid, now)
+
+    def receive(self, events: Iterable[tuple[EventRow, Place]]) -> tuple[EventRow, ...]:
+        """Add events of other replicas as they are; the pstate stays behind.
+
+        Their times do not move the clock of the space: another replica's may be wrong.
+        """
+        assert self.replica is not None
+        rows = []
+        for row, place in events:
+            self.places[row.sequence] = place
+            self.replica = self.replica.observed(place.stamp)
+            rows.append(row)
         self.rows += rows
         return tuple(rows)
 
@@ -301,11 +337,17 @@ class SpaceUnit:
         if rows:
             self.timestamp = rows[-1].micros
             state = WriteState(self.state, domain.schema)
-            events: Iterable[Event] = map(as_applied, rows)
+            events: Iterable[Event] = map(as_applied, self._as_folded(rows))
             if domain.has_versions:
                 events = domain.upcast(events, self.space_name)
             for event in events:
                 apply_event(domain, state, self.state, event)
+
+    def _as_folded(self, rows: Sequence[EventRow]) -> Iterable[EventRow]:
+        """Number events as applicators see them: by their stamps in a replicated space."""
+        if self.replica is None:
+            return rows
+        return [row._replace(sequence=self.places[row.sequence].stamp) for row in rows]
 
     @property
     def values(self) -> dict[str, Packed | None]:
@@ -332,6 +374,8 @@ class SpaceUnit:
             in_step=self.in_step,
             projected=self.projected,
             positions=self.positions,
+            places=self.places,
+            replica=None if self.replica is None else self.replica.pack(),
         )
 
 

@@ -75,7 +75,7 @@ async def current_matrix(part: Partition, name: str) -> Matrix:
 
 
 async def _follow(part: Partition, name: str, held: _Held, now: Collection) -> None:
-    if held.matrix is None or held.born != now.born or _far(held, now):
+    if held.matrix is None or held.born != now.born or held.last > now.last or _far(held, now):
         matrix = Matrix(now.dimension, now.metric)
         cut = len(vectors_prefix(name))
         page: list[tuple[str, bytes, Any]] = []
@@ -96,6 +96,8 @@ async def _follow(part: Partition, name: str, held: _Held, now: Collection) -> N
 
 def _far(held: _Held, now: Collection) -> bool:
     behind = now.changes - held.changes
+    if behind and now.is_replicated:  # which event it is, a stamp does not tell
+        return True
     return behind < 0 or behind > max(_FEW, now.vectors // 4)
 
 

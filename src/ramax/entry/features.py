@@ -9,12 +9,14 @@ from ramax.core.datatypes.json import JSON
 from ramax.core.datatypes.kv import KV
 from ramax.core.datatypes.log import LOG
 from ramax.core.datatypes.vectors import VECTORS
+from ramax.core.domain import Domain
 from ramax.core.sealed import KeyProvider
 from ramax.datatypes import Cells, JsonDocuments, KeyValues, Log, Vectors
 from ramax.runtime.core import Core
 from ramax.runtime.partition import Partition
 from ramax.secrets.client import Secrets
 from ramax.secrets.vault import Vault
+from ramax.sync.replica import Replica
 from ramax.values import Space
 
 
@@ -73,3 +75,8 @@ def open_vault(core: Core, keys: KeyProvider | None) -> None:
 def secrets_of(core: Core, space: Space) -> Secrets:
     """Return the client of a space's secrets."""
     return Secrets(core, space, _vaults[core.root])
+
+
+def replica_of(core: Core, space: Space, domain: Domain | None) -> Replica:
+    """Return the replication of a space."""
+    return Replica(core, space, domain)

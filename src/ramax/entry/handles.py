@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ramax.branches import Branches
 from ramax.core.datatypes.datatype import DataType
 from ramax.core.domain import Domain
-from ramax.entry.features import DataTypes, secrets_of
+from ramax.entry.features import DataTypes, replica_of, secrets_of
 from ramax.entry.operations import run_operation
 from ramax.entry.registry import SpaceRegistry
 from ramax.errors import DataError
@@ -21,6 +21,7 @@ from ramax.runtime.partition import Partition
 from ramax.runtime.past_access import PastAccess
 from ramax.runtime.text_search import MOST, AllSpaces, Wish, fused
 from ramax.secrets.client import Secrets
+from ramax.sync.replica import Replica
 from ramax.values import SearchHit
 
 T = TypeVar("T")
@@ -78,6 +79,11 @@ class ContentStore(DataTypes, content_store.ContentStore):
     def secrets(self) -> Secrets:
         """Sealed values, outside the log and the read model; see `connect` for ``keys``."""
         return secrets_of(self._core, self.space)
+
+    @property
+    def replica(self) -> Replica:
+        """What makes the space one of several copies, here and elsewhere; see `Replica`."""
+        return replica_of(self._core, self.space, self.domain)
 
     def as_of(self, at: int | datetime) -> Past:
         """Look at the space as it was after an event, or at a moment: read model, data and events.

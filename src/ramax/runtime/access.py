@@ -11,8 +11,8 @@ from ramax.core.query import Search
 from ramax.core.selection import BEFORE_ALL
 from ramax.core.state import Packed
 from ramax.runtime import commands
-from ramax.runtime.catchup import facts_of
 from ramax.runtime.core import Core
+from ramax.runtime.page_fold import facts_of
 from ramax.runtime.partition import Range, Window
 from ramax.runtime.past import check_point, locate
 from ramax.runtime.state_reads import StateReads

@@ -8,12 +8,13 @@ again; even a "no" is only given once the guard that it rests on is known to hav
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ramax.core.query import Query
 from ramax.core.state import KeysMissingError, Packed, ReadFailedError
+from ramax.core.sync.record import EventRecord
 from ramax.core.unit import Guard, SpaceUnit, SpaceWrite, as_commit
 from ramax.errors import MisuseError, SpaceNotFoundError
 from ramax.runtime.cache import Known
@@ -24,6 +25,7 @@ from ramax.storage.backend import write_plan
 from ramax.storage.chain import hash_rows
 from ramax.storage.executors import Executor
 from ramax.storage.links import index_rows
+from ramax.storage.origins import origin_rows
 from ramax.storage.plan import EventIds, Extra, WritePlan
 from ramax.storage.projections import projection_rows
 from ramax.storage.reads import (
@@ -255,6 +257,15 @@ class _UnknownLog:
     def newest_match(self, _query: Query, _after: int, _upto: int) -> int | None:
         raise KeysMissingError([])
 
+    def vector(self) -> dict[bytes, int]:
+        raise KeysMissingError([])
+
+    def record_at(self, _origin: bytes, _origin_seq: int) -> EventRecord | None:
+        raise KeysMissingError([])
+
+    def ids_of(self, _uids: Collection[bytes]) -> dict[bytes, int]:
+        raise KeysMissingError([])
+
 
 _UNKNOWN_LOG = _UnknownLog()
 
@@ -337,6 +348,7 @@ def _extras(dialect: DialectName, attempt: Attempt, writes: Sequence[SpaceWrite]
     extras += tag_rows(writes)
     for write in writes:
         extras += hash_rows(write)
+    extras += origin_rows(writes)
     extras += index_rows(writes)
     extras += projection_rows(writes, attempt.now)
     return extras + search_rows(dialect, writes)

@@ -1,54 +1,20 @@
 """Catch-up: folding the events that the stored pstate lacks, page by page."""
 
-from collections.abc import Sequence
-
 from ramax.core.domain import Domain
-from ramax.core.fold import check_fit, fold
-from ramax.core.state import ReadFailedError, Source, SpaceState
-from ramax.core.unit import Guard, SpaceWrite
-from ramax.errors import DomainMismatchError, SpaceNotFoundError
-from ramax.runtime.complaints import log_complaints
+from ramax.core.fold import check_fit
+from ramax.core.unit import Guard
+from ramax.errors import DomainMismatchError
 from ramax.runtime.core import Core
+from ramax.runtime.late import Gap
+from ramax.runtime.page_fold import facts_of, fold_rows
 from ramax.runtime.projecting import project_gap
-from ramax.storage.backend import write_plan
-from ramax.storage.events import applied_events, read_page
-from ramax.storage.executors import Executor, Row
+from ramax.storage.events import read_page
+from ramax.storage.executors import Executor
 from ramax.storage.inherit import inherit as inherited
 from ramax.storage.lineage import base_of
-from ramax.storage.links import index_rows
-from ramax.storage.plan import WritePlan
-from ramax.storage.reads import Facts, StoredSource, read_event_types, read_facts
-from ramax.storage.spaces import domains_row, take_lock
-from ramax.storage.text_index import search_rows
+from ramax.storage.reads import StoredSource, read_event_types
+from ramax.storage.spaces import take_lock
 from ramax.values import Space
-
-
-def facts_of(ex: Executor, space: Space) -> Facts:
-    """Read the guard of a space; raise SpaceNotFoundError where it is gone."""
-    found = read_facts(ex, {space.space_id: ()}).get(space.space_id)
-    if found is None:
-        raise SpaceNotFoundError(space.space_name)
-    return found
-
-
-def fold_rows(
-    domain: Domain, source: Source, rows: Sequence[Row], space: Space, index: str | None = None
-) -> SpaceState:
-    """Fold a page of the log; raise FoldError, or what failed behind the mapping.
-
-    Args:
-        index: Which fields have an index of their references that is to be kept.
-    """
-    state = SpaceState(source)
-    state.index = index
-    try:
-        events = applied_events(rows, domain, space.space_name)
-        fold(domain, state, events, space.space_name)
-    except ReadFailedError as failure:
-        raise failure.error from failure
-    if state.complaints:
-        log_complaints(space.space_name, state)
-    return state
 
 
 async def catch_up(core: Core, space: Space, domain: Domain) -> int:
@@ -134,30 +100,18 @@ def fold_gap(ex: Executor, space: Space, domain: Domain, limit: int, now: int) -
     names = check_fit(
         domain,
         guard.domains,
-        guard.checkpoint,
+        # one that has to be folded anew is nobody else's for that
+        guard.checkpoint if guard.replica is None else max(guard.checkpoint, 1),
         space.space_name,
         lambda upto: read_event_types(ex, space.space_id, upto),
     )
     rows = read_page(ex, space.space_id, after=guard.checkpoint, limit=limit)
     if not rows:
         return 0
-    state = fold_rows(domain, StoredSource(ex, space.space_id), rows, space, guard.indexed)
-    state.keep_index(domain.schema)
-    puts, deletes = state.changes()
-    write = SpaceWrite(
-        space.space_id,
-        guard,
-        puts=puts,
-        deletes=deletes,
-        last_timestamp=max(now, guard.last_timestamp),
-        checkpoint=rows[-1][2],
-        checkpoint_event_id=rows[-1][0],
-        domains=names if names != guard.domains else None,
-        version_step=1,
-        links=state.links,
-        index_lost=state.index != guard.indexed,
-    )
-    extras = [domains_row(space.space_id, names)] if write.domains is not None else []
-    extras += [*index_rows([write]), *search_rows(ex.tables.dialect, [write])]
-    write_plan(ex, WritePlan([write], b"", now, extras))
+    gap = Gap(ex, space, domain, guard, now)
+    if late := gap.late(rows):
+        return gap.fold_late(rows, late)
+    source = StoredSource(ex, space.space_id)
+    state = fold_rows(domain, source, gap.as_folded(rows), space, guard.indexed)
+    gap.write(state, rows[-1], names)
     return len(rows)

@@ -1,7 +1,7 @@
 """Handing commands and appends to the writer, with what must be true before."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ramax.core.codec import decode, encode_payload
@@ -16,6 +16,7 @@ from ramax.core.expectation import (
 from ramax.core.limits import check_name, check_optional_id, check_sequence
 from ramax.core.query import Query
 from ramax.core.state import Packed
+from ramax.core.sync.record import EventRecord
 from ramax.core.tags import checked_tags
 from ramax.core.unit import Causes, Guard, SpaceUnit, checked_events
 from ramax.errors import MisuseError
@@ -23,7 +24,7 @@ from ramax.runtime.batch import commits_of
 from ramax.runtime.catchup import catch_up_all
 from ramax.runtime.causation import inherited
 from ramax.runtime.core import Core, SpaceLike
-from ramax.runtime.jobs import Append, Execute, Job, StateBehindError
+from ramax.runtime.jobs import Append, Execute, Job, StateBehindError, Work
 from ramax.runtime.watching import Watch
 from ramax.storage import idempotency
 from ramax.values import Commit, NewEvent, Space
@@ -128,8 +129,13 @@ async def append(  # noqa: PLR0913 - what a call may say
     return (await _submit(core, found, work, idempotency_key, fingerprint))[0]
 
 
+def submit(core: Core, space: Space, work: Work) -> Awaitable[list[Commit]]:
+    """Hand work on a space that has its row to the writer, and wait until it is committed."""
+    return _submit(core, space, work, None, b"")
+
+
 def _submit(
-    core: Core, space: Space, work: Execute | Append, key: str | None, fingerprint: bytes
+    core: Core, space: Space, work: Work, key: str | None, fingerprint: bytes
 ) -> Awaitable[list[Commit]]:
     if not space.space_id:
         return _submit_first(core, space, work, key, fingerprint)
@@ -141,7 +147,7 @@ def _submit(
 
 
 async def _submit_first(
-    core: Core, space: Space, work: Execute | Append, key: str | None, fingerprint: bytes
+    core: Core, space: Space, work: Work, key: str | None, fingerprint: bytes
 ) -> list[Commit]:
     commits = try_empty(core, space, work)
     if key is None and not any(commit.events for commit in commits):
@@ -150,7 +156,7 @@ async def _submit_first(
 
 
 async def _watched(core: Core, watch: Watch, job: Job) -> list[Commit]:
-    name = "execute" if isinstance(job.work, Execute) else "append"
+    name = type(job.work).__name__.lower()
     with watch.operation(name, job.space_name) as operation:
         commits = await core.writer.submit(job)
         operation.facts["events"] = sum(len(commit.events) for commit in commits)
@@ -182,8 +188,17 @@ class _NoLog:
     def newest_match(self, _query: Query, _after: int, _upto: int) -> int | None:
         return None
 
+    def vector(self) -> dict[bytes, int]:
+        return {}
 
-def try_empty(core: Core, space: Space, work: Execute | Append) -> list[Commit]:
+    def record_at(self, _origin: bytes, _origin_seq: int) -> EventRecord | None:
+        return None
+
+    def ids_of(self, _uids: Collection[bytes]) -> dict[bytes, int]:
+        return {}
+
+
+def try_empty(core: Core, space: Space, work: Work) -> list[Commit]:
     """Run work on an empty space: what fails, or adds nothing, must not give `default` its row."""
     unit = SpaceUnit(space.space_id, space.space_name, Guard(0, 0, 0, 0, None), _Nothing())
     groups = work.run(unit, _NoLog(), core.clock())

@@ -8,9 +8,9 @@ from ramax.core.limits import check_payload_size
 from ramax.core.schema import Schema, covers
 from ramax.core.unit import Guard
 from ramax.errors import MisuseError
-from ramax.runtime.catchup import facts_of
 from ramax.runtime.complaints import logger
 from ramax.runtime.core import Core
+from ramax.runtime.page_fold import facts_of
 from ramax.storage import pstate
 from ramax.storage.executors import Executor
 from ramax.storage.links import replace_links, set_indexed
@@ -87,5 +87,10 @@ def _lock(ex: Executor, space: Space, key: str) -> Guard:
             "with a command"
         )
     guard = facts_of(ex, space).guard
+    if guard.replica is not None:
+        raise MisuseError(
+            f"space {space.space_name!r} is replicated: a value that no event wrote would reach no "
+            "other replica; change it with a command"
+        )
     move_state_version(ex, space.space_id)
     return guard

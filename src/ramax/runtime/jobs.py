@@ -1,13 +1,14 @@
 """What callers hand to the writer: commands and raw appends, each wholly or not at all."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from ramax.core.domain import Command, Domain
 from ramax.core.expectation import Expectation, Log
 from ramax.core.fold import check_fit
+from ramax.core.sync.record import EventRecord
 from ramax.core.unit import Causes, EventRow, SpaceUnit
 from ramax.values import Commit, NewEvent
 
@@ -16,6 +17,30 @@ Groups = list[tuple[EventRow, ...]]
 
 class StateBehindError(Exception):
     """The pstate, or an inline projection, lacks events; the runtime folds them and asks again."""
+
+
+class WholeLog(Log, Protocol):
+    """What is stored of a space, and where its events came from."""
+
+    def vector(self) -> Mapping[bytes, int]:
+        """Return the newest sequence of every origin; empty where the space is not replicated."""
+        ...
+
+    def record_at(self, origin: bytes, origin_seq: int) -> EventRecord | None:
+        """Return an event of an origin as replicas exchange it, or None."""
+        ...
+
+    def ids_of(self, uids: Collection[bytes]) -> Mapping[bytes, int]:
+        """Return the ids of those events that replicas know by uids, by uid."""
+        ...
+
+
+class Work(Protocol):
+    """What a caller wants done in one space."""
+
+    def run(self, unit: SpaceUnit, log: WholeLog, now: int) -> Groups:
+        """Decide; whatever is raised leaves the unit as it was. It may be asked again."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -76,7 +101,7 @@ class Job:
 
     space_id: int
     space_name: str
-    work: Execute | Append
+    work: Work
     future: "asyncio.Future[list[Commit]]"
     idempotency_key: str | None = None
     fingerprint: bytes = b""

@@ -2,8 +2,8 @@
 
 from ramax.core.decoding import links_in
 from ramax.core.schema import Schema
-from ramax.runtime.catchup import facts_of
 from ramax.runtime.findings import Findings
+from ramax.runtime.page_fold import facts_of
 from ramax.storage.executors import Executor
 from ramax.storage.links import END, differing_links
 from ramax.storage.reads import packed

@@ -6,8 +6,8 @@ from ramax.core.decoding import links_in
 from ramax.core.entity import Link
 from ramax.core.schema import Schema
 from ramax.core.state import Packed
-from ramax.runtime.catchup import facts_of
 from ramax.runtime.core import Core
+from ramax.runtime.page_fold import facts_of
 from ramax.storage.executors import Executor
 from ramax.storage.links import END, set_indexed, sync_links
 from ramax.storage.reads import packed

@@ -14,10 +14,10 @@ from ramax.core.limits import check_sequence
 from ramax.core.query import Query
 from ramax.core.state import Packed
 from ramax.errors import ClosedError, DataError, EventNotFoundError, MisuseError, StorageBusyError
-from ramax.runtime.catchup import facts_of
 from ramax.runtime.commands import NO_DOMAIN
 from ramax.runtime.core import Core
 from ramax.runtime.event_reads import EventReads, todays
+from ramax.runtime.page_fold import facts_of
 from ramax.runtime.past_fold import PastFold
 from ramax.runtime.snapshot_writing import save
 from ramax.runtime.state_view import StateView, check_prefix

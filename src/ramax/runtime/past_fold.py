@@ -7,9 +7,10 @@ from ramax.core.fold import check_fit
 from ramax.core.keys import key_range
 from ramax.core.state import Packed
 from ramax.errors import StorageError
-from ramax.runtime.catchup import check_all_there, facts_of, fold_rows
+from ramax.runtime.catchup import check_all_there
+from ramax.runtime.fold_order import FoldOrder
+from ramax.runtime.page_fold import facts_of, fold_rows
 from ramax.runtime.refold import Folded
-from ramax.storage.events import read_page
 from ramax.storage.executors import Executor
 from ramax.storage.lineage import base_of
 from ramax.storage.reads import read_event_types
@@ -29,6 +30,7 @@ class PastFold:
     def __init__(self, domain: Domain, space: Space, page: int, values: Spill) -> None:
         self._domain, self.space, self._page, self._values = domain, space, page, values
         self._whose = Fold.of(domain.fold_versions) if domain.fold_versions else None
+        self._order = FoldOrder(space.space_id, replicated=False)
         self.sequence = 0
         self.latest = 0  # the latest time of an event up to there
 
@@ -40,6 +42,7 @@ class PastFold:
             SpaceNotFoundError: The space is gone.
         """
         guard = facts_of(ex, self.space).guard
+        self._order = FoldOrder(self.space.space_id, replicated=guard.replica is not None)
         if guard.checkpoint < base_of(ex, self.space.space_id):
             check_all_there(self._domain, guard, self.space.space_name)
         check_fit(
@@ -52,7 +55,7 @@ class PastFold:
 
     def find_snapshot(self, ex: Executor, upto: int) -> Stored | None:
         """Find the newest snapshot of this domain's fold up to a sequence."""
-        if self._whose is None:
+        if self._whose is None or self._order.replicated:  # snapshots fold in the log's order
             return None
         return read_newest(ex, self.space.space_id, self._whose, upto=upto)
 
@@ -66,6 +69,7 @@ class PastFold:
     def go_on_from(self, snapshot: Stored) -> None:
         """Fold on from a snapshot all of whose chunks were loaded."""
         self.sequence, self.latest = snapshot.sequence, snapshot.latest
+        self._order.go_on_from(snapshot.sequence)
 
     def fold_page(self, ex: Executor, upto: int) -> bool:
         """Fold the next events up to and including ``upto``; say whether there are more.
@@ -75,8 +79,8 @@ class PastFold:
             StorageError: The log ends before ``upto``, or has a hole.
             SpaceNotFoundError: The space was deleted meanwhile.
         """
-        rows = read_page(ex, self.space.space_id, after=self.sequence, upto=upto, limit=self._page)
-        if not rows or rows[-1][2] != self.sequence + len(rows):
+        rows = self._order.next_page(ex, self._page, upto)
+        if not rows or self._order.upcoming != self.sequence + len(rows):
             facts_of(ex, self.space)  # perhaps the whole space is gone
             raise StorageError(
                 f"events of space {self.space.space_name!r} after {self.sequence} are missing; "
@@ -84,7 +88,8 @@ class PastFold:
             )
         state = fold_rows(self._domain, Folded(self._values), rows, self.space)
         self._values.update(state.written)
-        self.sequence = rows[-1][2]
+        self._order.folded()
+        self.sequence = self._order.sequence
         self.latest = max(self.latest, *(row[7] for row in rows))
         return self.sequence < upto
 

@@ -15,8 +15,8 @@ from ramax.core.walk import NOT_THERE, Walk
 from ramax.errors import KeyNotFoundError, SpaceNotFoundError, StateReplacedError
 from ramax.runtime import direct_values
 from ramax.runtime.cache import Known
-from ramax.runtime.catchup import facts_of
 from ramax.runtime.core import Core
+from ramax.runtime.page_fold import facts_of
 from ramax.runtime.pstate_reader import PStateReader
 from ramax.runtime.referrers import check_indexed, referrers
 from ramax.runtime.state_reads import StateReads

@@ -12,9 +12,10 @@ from ramax.core.equality import same_value
 from ramax.core.fold import check_fit, fold
 from ramax.core.state import Packed, SpaceState, unpack
 from ramax.errors import DataError, SchemaError, SpaceNotFoundError
-from ramax.runtime.catchup import facts_of
 from ramax.runtime.findings import Findings
-from ramax.storage.events import applied_events, read_page
+from ramax.runtime.fold_order import FoldOrder
+from ramax.runtime.page_fold import facts_of
+from ramax.storage.events import applied_events
 from ramax.storage.executors import Executor, Row
 from ramax.storage.reads import packed, read_event_types
 from ramax.storage.spill import Spill
@@ -39,6 +40,7 @@ class PstateCheck:
         self._after = ""
         self._walk: Iterator[tuple[str, bytes]] = iter(())
         self._next: tuple[str, bytes] | None = None
+        self._order = FoldOrder(space.space_id, replicated=False)
         self._checkpoint = self.folded = self.compared = 0
 
     def close(self) -> None:
@@ -60,6 +62,7 @@ class PstateCheck:
             lambda upto: read_event_types(ex, self._space.space_id, upto),
         )
         self._checkpoint = guard.checkpoint
+        self._order = FoldOrder(self._space.space_id, replicated=guard.replica is not None)
 
     def fold_page(self, ex: Executor) -> bool:
         """Fold the next events up to the checkpoint; say whether there may be more.
@@ -68,19 +71,14 @@ class PstateCheck:
             FoldError: An applicator failed.
             DataError: An event cannot be read.
         """
-        rows = read_page(
-            ex,
-            self._space.space_id,
-            after=self.folded,
-            upto=self._checkpoint,
-            limit=self._page,
-        )
+        rows = self._order.next_page(ex, self._page, self._checkpoint)
         state = SpaceState(self._values)
         name = self._space.space_name
         fold(self._domain, state, applied_events(rows, self._domain, name), name)
         self._values.update(state.written)
+        self._order.folded()
         more = len(rows) == self._page
-        self.folded = rows[-1][2] if more else self._checkpoint
+        self.folded = self._order.sequence if more else self._checkpoint
         if not more:
             self._walk = self._values.walk(self._after)
             self._step()
@@ -97,6 +95,7 @@ class PstateCheck:
             return False
         if checkpoint > self.folded:
             self._checkpoint = checkpoint
+            self._go_on()
             while self.fold_page(ex):
                 pass
         self._compare(rows)
@@ -104,6 +103,12 @@ class PstateCheck:
         while not more and self._next is not None:
             self._missing()
         return more
+
+    def _go_on(self) -> None:
+        """Fold what came meanwhile; all of it anew where it may belong before other events."""
+        if self._order.replicated:
+            self._values.close()
+            self._order = FoldOrder(self._space.space_id, replicated=True)
 
     def _compare(self, rows: Sequence[Row]) -> None:
         for key, value, form, direct in rows:

@@ -19,8 +19,8 @@ from ramax.errors import (
     StorageError,
     TransactionFailedError,
 )
-from ramax.runtime.catchup import facts_of
 from ramax.runtime.core import Core
+from ramax.runtime.page_fold import facts_of
 from ramax.runtime.state_reads import StateReads
 from ramax.runtime.state_view import Pages, StateView, check_prefix
 from ramax.storage import pstate

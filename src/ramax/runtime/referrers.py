@@ -5,9 +5,9 @@ from functools import partial
 
 from ramax.core.schema import Schema
 from ramax.errors import MisuseError, StateReplacedError
-from ramax.runtime.catchup import facts_of
 from ramax.runtime.core import Core
 from ramax.runtime.link_index import make_index
+from ramax.runtime.page_fold import facts_of
 from ramax.storage.executors import Executor
 from ramax.storage.links import read_referrers
 from ramax.values import Space

@@ -7,11 +7,11 @@ from typing import TypeVar
 from ramax.core.domain import Domain
 from ramax.core.state import Packed
 from ramax.core.unit import Guard, SpaceWrite
-from ramax.runtime.catchup import facts_of, fold_rows
+from ramax.runtime.fold_order import FoldOrder
 from ramax.runtime.link_index import IndexBuild
+from ramax.runtime.page_fold import facts_of, fold_rows
 from ramax.storage import pstate, snapshots, text_index
 from ramax.storage.backend import write_plan
-from ramax.storage.events import read_page
 from ramax.storage.executors import Executor, Row
 from ramax.storage.links import set_indexed
 from ramax.storage.plan import WritePlan
@@ -43,6 +43,7 @@ class Refold:
         self._values = Spill(memory)
         self._suspects = Spill(memory // 8)  # keys that may have to be written
         self._comparison: _Comparison | None = None
+        self._order: FoldOrder | None = None
         self.sequence = self._event_id = 0
 
     def close(self) -> None:
@@ -56,15 +57,29 @@ class Refold:
         Raises:
             FoldError: An applicator failed.
         """
-        rows = read_page(ex, self._space.space_id, after=self.sequence, limit=self._page)
+        if self._order is None:
+            replicated = self.guard(ex).replica is not None
+            self._order = FoldOrder(self._space.space_id, replicated=replicated)
+        rows = self._order.next_page(ex, self._page)
         if not rows:
-            return False
+            return self._order.replicated and self._missed(ex)
         state = fold_rows(self._domain, Folded(self._values), rows, self._space)
         self._values.update(state.written)
+        self._order.folded()
         if self._comparison is not None:
             self._suspect(state.written)
-        self.sequence, self._event_id = rows[-1][2], rows[-1][0]
-        return len(rows) == self._page
+        self.sequence = self._order.sequence
+        self._event_id = max(self._event_id, *(row[0] for row in rows))
+        return self._order.replicated or len(rows) == self._page
+
+    def _missed(self, ex: Executor) -> bool:
+        """Begin again where events came meanwhile that belong before others: say whether so."""
+        if self.sequence == self.guard(ex).last_sequence:
+            return False
+        self._values.close()
+        self._order = self._comparison = None
+        self.sequence = self._event_id = 0
+        return True
 
     def guard(self, ex: Executor) -> Guard:
         """Read the guard of the space; raise SpaceNotFoundError where it is gone."""
@@ -101,7 +116,7 @@ class Refold:
             raise StaleError
         while self.fold_page(ex):
             pass
-        if compared is None:
+        if compared is None or self._comparison is None:
             self.begin_comparison()
             while self.compare_page(ex):
                 pass

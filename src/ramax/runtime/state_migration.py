@@ -13,8 +13,8 @@ from ramax.core.schema import Schema
 from ramax.core.state import unpack
 from ramax.core.survey import survey
 from ramax.errors import DataError, SpaceNotFoundError
-from ramax.runtime.catchup import facts_of
 from ramax.runtime.core import Core
+from ramax.runtime.page_fold import facts_of
 from ramax.storage import pstate
 from ramax.storage.executors import Executor, Row
 from ramax.storage.reads import packed, read_event_types

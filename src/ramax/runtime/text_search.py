@@ -13,8 +13,8 @@ from ramax.core.fulltext.fusion import fuse
 from ramax.core.fulltext.query import Wanted, read_query
 from ramax.core.fulltext.snippet import snippet
 from ramax.errors import ConflictError, DataError, SearchDisabledError
-from ramax.runtime.catchup import facts_of
 from ramax.runtime.core import Core
+from ramax.runtime.page_fold import facts_of
 from ramax.runtime.state_reads import StateReads
 from ramax.storage import text_index
 from ramax.storage.executors import Executor

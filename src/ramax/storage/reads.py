@@ -49,6 +49,7 @@ def _guard_columns(t: Tables) -> list[sa.ColumnElement[Any]]:
         q.head_hash,
         t.spaces.c.indexed,
         t.spaces.c.searched,
+        q.replica_head,
     ]
 
 
@@ -150,7 +151,7 @@ def packed(value: bytes, format_: str) -> Packed:
 
 def _as_guard(row: Sequence[Any]) -> Guard:
     last_sequence, state_version, last_timestamp, checkpoint, domains, head_hash, *marks = row
-    indexed, text = marks
+    indexed, text, replica = marks
     return Guard(
         last_sequence,
         state_version,
@@ -160,6 +161,7 @@ def _as_guard(row: Sequence[Any]) -> Guard:
         head_hash,
         indexed,
         None if text is None else searched(text),
+        replica=replica,
     )
 
 

@@ -22,12 +22,16 @@ class Identity(NamedTuple):
     space_uid: bytes
     origin: bytes
     stamp: int
+    epoch: bytes | None = None
+    """None until the events of the space are replicated, too."""
 
 
 @Statement
 def _get(t: Tables) -> sa.Select[Any]:
     r = t.replicas.c
-    return sa.select(r.space_uid, r.origin, r.last_stamp).where(r.space_id == p("space_id"))
+    return sa.select(r.space_uid, r.origin, r.last_stamp, r.epoch).where(
+        r.space_id == p("space_id")
+    )
 
 
 @Statement
@@ -45,6 +49,16 @@ def _insert(t: Tables) -> sa.Insert:
 def _move(t: Tables) -> sa.Update:
     r = t.replicas
     return sa.update(r).where(r.c.space_id == p("space")).values(last_stamp=p("stamp"))
+
+
+@Statement
+def _set_epoch(t: Tables) -> sa.Update:
+    r = t.replicas
+    return (
+        sa.update(r)
+        .where(r.c.space_id == p("space"))
+        .values(epoch=p("new_epoch"), origin=p("new_origin"))
+    )
 
 
 def read_identity(ex: Executor, space_id: int) -> Identity | None:
@@ -93,3 +107,10 @@ def observe_stamp(ex: Executor, space_id: int, stamp: int, now: int) -> None:
     """Let no later write of this replica come before ``stamp``; under the space's lock."""
     if stamp > ensure_identity(ex, space_id, now).stamp:
         ex.run(_move, {"space": space_id, "stamp": stamp})
+
+
+def set_epoch(ex: Executor, space_id: int, identity: Identity, origin: bytes) -> Identity:
+    """Give a space a new epoch, and an origin; under the space's lock."""
+    epoch = secrets.token_bytes(ID_BYTES)
+    ex.run(_set_epoch, {"space": space_id, "new_epoch": epoch, "new_origin": origin})
+    return identity._replace(epoch=epoch, origin=origin)

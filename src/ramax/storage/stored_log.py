@@ -1,7 +1,10 @@
 """What a unit of work asks about the log of its space, answered by the database."""
 
+from collections.abc import Collection
+
 from ramax.core.query import Query
-from ramax.storage import checkpoints
+from ramax.core.sync.record import EventRecord
+from ramax.storage import checkpoints, origins
 from ramax.storage.events import read_count
 from ramax.storage.executors import Executor
 from ramax.storage.reads import read_event_types, uncatchable
@@ -35,3 +38,15 @@ class StoredLog:
         return uncatchable(
             lambda: read_newest_match(self._ex, self._space_id, query, after=after, upto=upto)
         )
+
+    def vector(self) -> dict[bytes, int]:
+        """Read the newest sequence of every origin."""
+        return uncatchable(origins.read_vector, self._ex, self._space_id)
+
+    def record_at(self, origin: bytes, origin_seq: int) -> EventRecord | None:
+        """Read an event of an origin."""
+        return uncatchable(origins.read_record, self._ex, self._space_id, origin, origin_seq)
+
+    def ids_of(self, uids: Collection[bytes]) -> dict[bytes, int]:
+        """Read the ids of the events of uids."""
+        return uncatchable(origins.read_ids_of, self._ex, self._space_id, uids)

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 
 DialectName = Literal["sqlite", "postgresql"]
 
-HEAD = "ramax_0015"
+HEAD = "ramax_0016"
 """The newest Alembic revision that this code works with."""
 
 VERSION_TABLE = "ramax_alembic_version"
@@ -48,6 +48,7 @@ class Tables:
     search_documents: sa.Table
     merges: sa.Table
     merged_events: sa.Table
+    event_origins: sa.Table
 
     @property
     def owned_by_space(self) -> tuple[sa.Table, ...]:
@@ -126,6 +127,7 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         sa.Column("last_timestamp", big, nullable=False, server_default="0"),
         sa.Column("writer_token", blob),
         sa.Column("head_hash", blob),  # NULL: the space has no hash chain
+        sa.Column("replica_head", blob),  # NULL: it is not replicated; core.sync.head packs it
         **hot,
     )
     event_id = (
@@ -291,8 +293,9 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         keyed(),
         sa.Column("space_uid", blob, nullable=False),  # 16 bytes, the same on every replica
         sa.Column("origin", blob, nullable=False),  # 16 bytes, of this replica alone
-        sa.Column("last_stamp", big, nullable=False),  # hybrid logical clock
+        sa.Column("last_stamp", big, nullable=False),  # hybrid logical clock of the secrets
         sa.Column("created_at", big, nullable=False),
+        sa.Column("epoch", blob),  # NULL: only its secrets are
     )
     secret_keys = sa.Table(
         "secret_keys",
@@ -368,6 +371,27 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         sa.Index("ix_merged_events_origin", "space_id", "origin_space_id", "origin_sequence"),
         sqlite_with_rowid=False,
     )
+    event_origins = sa.Table(
+        "event_origins",
+        metadata,
+        keyed(),
+        sa.Column("space_sequence", big, primary_key=True, autoincrement=False),
+        sa.Column("uid", blob, nullable=False),  # 16 bytes
+        sa.Column("origin", blob, nullable=False),  # 16 bytes
+        sa.Column("origin_seq", big, nullable=False),  # 1, 2, 3 … of each origin
+        sa.Column("stamp", big, nullable=False),  # hybrid logical clock
+        sa.Column("late", sa.SmallInteger(), nullable=False),  # 1: see core.sync.head
+        sa.Column("causation", blob),  # uid of a cause that was not there when the event came
+        *(
+            sa.Index(f"uq_event_origins_{name}", "space_id", *columns, unique=True)
+            for name, columns in (
+                ("place", ("origin", "origin_seq")),
+                ("uid", ("uid",)),
+                ("order", ("stamp", "origin", "origin_seq")),
+            )
+        ),
+        sqlite_with_rowid=False,
+    )
     return Tables(
         metadata,
         dialect,
@@ -391,6 +415,7 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         search_documents,
         merges,
         merged_events,
+        event_origins,
     )
 
 

@@ -1,6 +1,6 @@
 """Named cells that hold one versioned value each: the rules."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ramax.core.datatypes import versioned
@@ -8,7 +8,15 @@ from ramax.core.datatypes.datatype import DataType
 from ramax.core.domain import State
 from ramax.values import Event, NewEvent
 
-CELLS = DataType("cells")
+
+class _Cells(DataType):
+    """A cell is an entity; its events touch its value, and the last version of one that is gone."""
+
+    def keys_of(self, entity_id: str) -> Sequence[str]:
+        return [self.prefix + key for key in versioned.keys_of(self.own_name(entity_id))]
+
+
+CELLS = _Cells("cells")
 SET = CELLS.type("set")
 DELETED = CELLS.type("deleted")
 

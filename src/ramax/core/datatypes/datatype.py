@@ -1,5 +1,6 @@
 """What the data types have in common: names of events and entities, and a part of the pstate."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 from ramax.core.domain import OWN_TYPES, Domain, State
@@ -35,7 +36,18 @@ class DataType(Domain):
 
     def name_of(self, event: Event) -> str:
         """Return what an event of this type is about."""
-        return event.entity_id[len(self._entities) :]
+        return self.own_name(event.entity_id)
+
+    def own_name(self, entity_id: str) -> str:
+        """Return the name in an entity id of this type."""
+        return entity_id[len(self._entities) :]
+
+    def keys_of(self, _entity_id: str) -> Sequence[str] | None:
+        """Return every key that events of an entity touch, and no others do.
+
+        None: it is not that simple; what folds one of its events anew folds all of the space.
+        """
+        return None
 
     def apply(self, state: State, event: Event) -> None:
         """Fold one event into this type's part of the state.

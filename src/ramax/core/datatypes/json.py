@@ -84,9 +84,12 @@ def was_changed(state: State, event: Event) -> None:
     """The document has these changes now."""
     key = JSON.name_of(event)
     found = versioned.find(state, key)
+    changes = event.payload["changes"]
+    if found is None and not any(kind == "set" and not way for kind, way, *_ in changes):
+        return  # another replica deleted it before
     before = None if found is None else found.value
     old = _indexed(state, before)
-    document = changed(before, event.payload["changes"])
+    document = changed(before, changes)
     versioned.store(state, key, document)
     _index(state, key, old, _indexed(state, document))
 
@@ -117,7 +120,7 @@ def index_was_created(state: State, event: Event) -> None:
 def index_was_dropped(state: State, event: Event) -> None:
     """The field is not indexed any more."""
     field = event.payload["field"]
-    state[INDEXES] = {name: way for name, way in state[INDEXES].items() if name != field}
+    state[INDEXES] = {name: way for name, way in state.get(INDEXES, {}).items() if name != field}
     for entry in _under(state, json_index.entry_prefix(field)):
         del state[entry]
 

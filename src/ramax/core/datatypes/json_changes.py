@@ -60,19 +60,37 @@ def _compare_arrays(old: list[Any], new: list[Any], way: Way, found: list[Change
 
 
 def changed(document: Any, changes: list[Change]) -> Any:
-    """Return what the changes make of a document, which may be changed in place."""
+    """Return what the changes make of a document, which may be changed in place.
+
+    A change that leads nowhere is left out: what it was about went in another replica before it.
+    """
     for kind, way, *rest in changes:
         if not way and kind == "set":
             document = rest[0]
             continue
-        target = document
-        for token in way if kind == "splice" else way[:-1]:
-            target = target[token]
-        if kind == "set":
-            target[way[-1]] = rest[0]
-        elif kind == "remove":
+        target = _at(document, way if kind == "splice" else way[:-1])
+        if kind == "splice":
+            if type(target) is list:
+                start, count, items = rest
+                target[start : start + count] = items
+        elif kind == "set":
+            if _has(target, way[-1]) or (type(target) is dict and type(way[-1]) is str):
+                target[way[-1]] = rest[0]
+        elif _has(target, way[-1]):
             del target[way[-1]]
-        else:
-            start, count, items = rest
-            target[start : start + count] = items
     return document
+
+
+def _at(document: Any, way: Way) -> Any:
+    """Return what a way leads to; `_NOT_THERE` if it is not there."""
+    for token in way:
+        if not _has(document, token):
+            return _NOT_THERE
+        document = document[token]
+    return document
+
+
+def _has(target: Any, token: str | int) -> bool:
+    if type(target) is dict:
+        return token in target
+    return type(target) is list and type(token) is int and 0 <= token < len(target)

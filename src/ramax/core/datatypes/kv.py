@@ -1,13 +1,21 @@
 """Keys and values: the rules."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ramax.core.datatypes.datatype import DataType
 from ramax.core.domain import State
 from ramax.values import Event, NewEvent
 
-KV = DataType("kv")
+
+class _KeyValues(DataType):
+    """A key is an entity, and all that its events touch."""
+
+    def keys_of(self, entity_id: str) -> Sequence[str]:
+        return [self.prefix + self.own_name(entity_id)]
+
+
+KV = _KeyValues("kv")
 PUT = KV.type("put")
 DELETED = KV.type("deleted")
 

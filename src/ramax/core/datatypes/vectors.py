@@ -14,6 +14,9 @@ DROPPED = VECTORS.type("collection_deleted")
 UPSERTED = VECTORS.type("upserted")
 DELETED = VECTORS.type("deleted")
 
+_FIRST_STAMP: Final = 1 << 48
+"""Of 1970: above any sequence, below any clock."""
+
 COLLECTIONS: Final = "c/"
 METRICS: Final = ("cosine", "euclidean", "dot_product")
 FLOAT_BYTES: Final = 4
@@ -33,6 +36,11 @@ class Collection(NamedTuple):
 
     vectors: int = 0
     changes: int = 0
+
+    @property
+    def is_replicated(self) -> bool:
+        """Whether its events are numbered by stamps, which no sequence reaches."""
+        return self.last >= _FIRST_STAMP
 
 
 class Vector(NamedTuple):
@@ -107,13 +115,11 @@ def delete(state: State, params: tuple[str, Iterable[str]]) -> list[NewEvent]:
 
 @VECTORS.applicator(CREATED)
 def was_created(state: State, event: Event) -> None:
-    """There is a collection, without vectors."""
-    payload = event.payload
-    state[COLLECTIONS + VECTORS.name_of(event)] = list(
-        Collection(
-            payload["dimension"], payload["metric"], event.space_sequence, event.space_sequence
-        )
-    )
+    """There is a collection, without vectors; of two replicas' the first one stays."""
+    key, payload = COLLECTIONS + VECTORS.name_of(event), event.payload
+    if key not in state:
+        born = event.space_sequence
+        state[key] = list(Collection(payload["dimension"], payload["metric"], born, born))
 
 
 @VECTORS.applicator(DROPPED)
@@ -128,19 +134,23 @@ def was_dropped(state: State, event: Event) -> None:
 
 @VECTORS.applicator(UPSERTED)
 def was_upserted(state: State, event: Event) -> None:
-    """The vector is this one now."""
+    """The vector is this one now, if the collection is still one of such vectors."""
     name, _, key = VECTORS.name_of(event).partition("/")
-    stored = vectors_prefix(name) + key
-    _count(state, name, event, stored not in state)
-    state[stored] = [event.payload["vector"], event.payload["metadata"]]
+    found, stored = state.get(COLLECTIONS + name), vectors_prefix(name) + key
+    data = event.payload["vector"]
+    if found is not None and len(data) == FLOAT_BYTES * Collection(*found).dimension:
+        _count(state, name, event, stored not in state)
+        state[stored] = [data, event.payload["metadata"]]
 
 
 @VECTORS.applicator(DELETED)
 def was_deleted(state: State, event: Event) -> None:
     """The vector is gone."""
     name, _, key = VECTORS.name_of(event).partition("/")
-    _count(state, name, event, -1)
-    state.pop(vectors_prefix(name) + key, None)
+    stored = vectors_prefix(name) + key
+    if stored in state:
+        _count(state, name, event, -1)
+        del state[stored]
 
 
 def _count(state: State, name: str, event: Event, step: int) -> None:

@@ -14,6 +14,11 @@ VERSION: Final = "version"
 _GONE: Final = "g/"
 
 
+def keys_of(name: str) -> tuple[str, str]:
+    """Return every key that a value and its versions are kept under."""
+    return LIVE + name, _GONE + name
+
+
 class Versioned(NamedTuple):
     """A value and its version."""
 

@@ -1,0 +1,135 @@
+"""Folding events that came late: after others that follow them in the order of all replicas.
+
+Whatever order events come in, every replica folds them in the order of their stamps. What a late
+event is about is folded anew, from its beginning: the key or the cell alone where the data type
+says that nothing else depends on it, else the space as a whole.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ramax.core.datatypes import find_type
+from ramax.core.domain import OWN_TYPES, Domain
+from ramax.core.state import Packed, Source, SpaceState
+from ramax.core.unit import Guard, SpaceWrite
+from ramax.runtime.page_fold import fold_rows
+from ramax.runtime.refold import Refold
+from ramax.storage.backend import write_plan
+from ramax.storage.executors import Executor, Row
+from ramax.storage.links import index_rows
+from ramax.storage.origins import read_entity_in_order, read_late, read_stamps
+from ramax.storage.plan import WritePlan
+from ramax.storage.reads import StoredSource
+from ramax.storage.spaces import domains_row
+from ramax.storage.text_index import search_rows
+from ramax.values import Space
+
+_MEMORY = 64 << 20
+"""Bytes of a pstate that is folded anew under the lock; the rest goes to a temporary file."""
+
+_MANY = 1000
+"""From so many entities on, folding all of the space costs less."""
+
+_SEQUENCE, _ENTITY, _TYPE = 2, 3, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The events that a pstate lacks, under the space's lock."""
+
+    ex: Executor
+    space: Space
+    domain: Domain
+    guard: Guard
+    now: int
+
+    def late(self, rows: Sequence[Row]) -> set[int]:
+        """Return the sequences of those of the next events that came late."""
+        if self.guard.replica is None:
+            return set()
+        upto = rows[-1][_SEQUENCE]
+        return {*read_late(self.ex, self.space.space_id, after=self.guard.checkpoint, upto=upto)}
+
+    def as_folded(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Number events as applicators see them: by their stamps in a replicated space."""
+        if self.guard.replica is None:
+            return rows
+        after, upto = self.guard.checkpoint, rows[-1][_SEQUENCE]
+        stamps = read_stamps(self.ex, self.space.space_id, after=after, upto=upto)
+        return [(*row[:2], stamps[row[_SEQUENCE]], *row[3:]) for row in rows]
+
+    def fold_late(self, rows: Sequence[Row], late: set[int]) -> int:
+        """Fold the next events, late ones among them; return how many."""
+        about = _entities([row for row in rows if row[_SEQUENCE] in late])
+        if about is None:
+            return self._fold_all(len(rows))
+        ex, space_id = self.ex, self.space.space_id
+        again = [row for row in self.as_folded(rows) if row[_ENTITY] not in about]
+        for entity in sorted(about):
+            again += read_entity_in_order(ex, space_id, entity, upto=rows[-1][_SEQUENCE])
+        keys = {key for found in about.values() for key in found}
+        source = _Without(StoredSource(ex, space_id), keys)
+        state = fold_rows(self.domain, source, again, self.space, self.guard.indexed)
+        for key in keys:  # they may be stored, whatever the fold was told
+            state.known.pop(key, None)
+            state.written.setdefault(key, None)
+        self.write(state, rows[-1], self.guard.domains)
+        return len(rows)
+
+    def _fold_all(self, page: int) -> int:
+        new = Refold(self.domain, self.space, page, _MEMORY)
+        try:
+            new.swap(self.ex, None, self.now)
+        finally:
+            new.close()
+        return new.sequence - self.guard.checkpoint
+
+    def write(self, state: SpaceState, last: Row, names: frozenset[str] | None) -> None:
+        """Write what folding events up to the row ``last`` came to."""
+        guard, space_id = self.guard, self.space.space_id
+        state.keep_index(self.domain.schema)
+        puts, deletes = state.changes()
+        write = SpaceWrite(
+            space_id,
+            guard,
+            puts=puts,
+            deletes=deletes,
+            last_timestamp=max(self.now, guard.last_timestamp),
+            checkpoint=last[_SEQUENCE],
+            checkpoint_event_id=last[0],
+            domains=names if names != guard.domains else None,
+            version_step=1,
+            links=state.links,
+            index_lost=state.index != guard.indexed,
+        )
+        extras = [] if write.domains is None else [domains_row(space_id, write.domains)]
+        extras += [*index_rows([write]), *search_rows(self.ex.tables.dialect, [write])]
+        write_plan(self.ex, WritePlan([write], b"", self.now, extras))
+
+
+def _entities(late: Sequence[Row]) -> Mapping[str, Sequence[str]] | None:
+    """Return the entities of late events with their keys; None if others may depend on them."""
+    found: dict[str, Sequence[str]] = {}
+    for row in late:
+        event_type, entity = row[_TYPE], row[_ENTITY]
+        keys = find_type(event_type).keys_of(entity) if event_type.startswith(OWN_TYPES) else None
+        if keys is None or len(found) > _MANY:
+            return None
+        found[entity] = keys
+    return found
+
+
+class _Without:
+    """A source in which some keys are not there yet."""
+
+    def __init__(self, source: Source, keys: set[str]) -> None:
+        self._source, self._keys = source, keys
+
+    def load(self, key: str) -> Packed | None:
+        """See `Source.load`."""
+        return None if key in self._keys else self._source.load(key)
+
+    def load_range(self, low: str, high: str) -> Mapping[str, Packed]:
+        """See `Source.load_range`."""
+        found = self._source.load_range(low, high)
+        return {key: value for key, value in found.items() if key not in self._keys}

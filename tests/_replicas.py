@@ -1,0 +1,13 @@
+"""Rows of replicas without a replica, where a space holds what cannot be replicated."""
+
+import ramax
+from ramax.core.sync.head import Place
+from ramax.storage.origins import write_places
+
+
+async def came_from(db: ramax.Database, space_id: int) -> None:
+    """Let the first event of a space have an origin."""
+    origin = space_id.to_bytes(16)
+    await db._core.locked(
+        "a test", lambda ex: write_places(ex, space_id, {1: Place(origin, origin, 1, 1)})
+    )

@@ -1,0 +1,76 @@
+"""Events that came late are folded where they belong; only what they are about is folded anew."""
+
+from ramax import Domain, NewEvent
+from ramax.core.codec import encode
+from ramax.testing.records import record
+
+ONE = b"device-of-origin"
+
+
+def put(seq: int, key: str, value: object, stamp: int) -> object:
+    return record(
+        ONE,
+        seq,
+        event_type="ramax.kv.put",
+        entity_id=f"ramax.kv:{key}",
+        payload=encode({"value": value}, "payload"),
+        stamp=stamp,
+    )
+
+
+async def test_a_late_event_does_not_take_the_place_of_what_came_after_it(db):
+    store = await db.content_store("notes")
+    await store.replica.enable()
+    await store.kv.put("a", "newer")
+    await store.replica.ingest([put(1, "a", "older", 1 << 16), put(2, "b", "alone", 2 << 16)])
+    assert await store.kv.get("a") == "newer"
+    assert await store.kv.get("b") == "alone"
+
+
+async def test_what_a_late_event_deletes_stays_if_it_was_written_after(db):
+    store = await db.content_store("notes")
+    await store.replica.enable()
+    await store.kv.put("a", 1)
+    gone = record(
+        ONE,
+        1,
+        event_type="ramax.kv.deleted",
+        entity_id="ramax.kv:a",
+        payload=encode({}, "payload"),
+        stamp=1 << 16,
+    )
+    await store.replica.ingest([gone])
+    assert await store.kv.get("a") == 1
+
+
+async def test_what_was_deleted_after_a_late_event_stays_deleted(db):
+    store = await db.content_store("notes")
+    await store.replica.enable()
+    await store.kv.put("a", 1)
+    await store.kv.delete("a")
+    await store.replica.ingest([put(1, "a", "older", 1 << 16)])
+    assert await store.kv.get("a") is None
+    assert await store.kv.count() == 0
+
+
+async def test_late_events_of_a_domain_are_folded_in_the_order_of_their_stamps(db):
+    notes = Domain("notes")
+
+    @notes.applicator("note.written")
+    def was_written(state, event):
+        state["all"] = [*state.get("all", []), event.payload["value"]]
+
+    def write(_state, value):
+        return [NewEvent("note.written", {"value": value}, entity_id="n")]
+
+    store = await db.content_store("notes", domain=notes)
+    await store.replica.enable()
+    await store.execute(write, "here")
+    await store.replica.ingest(
+        [record(ONE, 1, "first", stamp=1 << 16), record(ONE, 2, "second", stamp=2 << 16)]
+    )
+    assert await store.pstate.get("all") == ["first", "second", "here"]
+    assert (await store.verify()).ok
+    await store.rebuild_pstate()
+    assert await store.pstate.get("all") == ["first", "second", "here"]
+    assert await store.as_of(2).pstate.get("all") == ["first", "here"]

@@ -1,0 +1,200 @@
+"""Taking records: once, wholly or not at all, and never those that cannot be."""
+
+import pytest
+
+import ramax
+from ramax.core.clock import COUNTER_BITS
+from ramax.core.sync.record import EventRecord, digest_of
+from ramax.errors import DataError, ForkError, GapError, MisuseError
+from ramax.testing.records import record, records
+
+ONE, TWO = b"device-of-origin", b"server-of-origin"
+
+
+async def everything(replica, since=None):
+    return [r async for page in replica.read(since or {}) for r in page]
+
+
+def changed(record: EventRecord, **fields) -> EventRecord:
+    said = record._replace(**fields)
+    return said._replace(digest=digest_of(*said[:-1]))
+
+
+@pytest.fixture
+async def store(db):
+    store = await db.content_store("notes")
+    await store.replica.enable(b"space-uid-of-one")
+    return store
+
+
+async def test_a_space_that_is_not_replicated_takes_nothing(db):
+    store = await db.content_store("notes")
+    with pytest.raises(MisuseError, match="enable"):
+        await store.replica.ingest(records(ONE, 1, 1))
+
+
+async def test_a_repetition_in_any_order_changes_nothing(store):
+    """B6, A10."""
+    given = records(ONE, 1, 5)
+    await store.replica.ingest(given[:3])
+    result = await store.replica.ingest([given[4], given[1], given[3], given[4]])
+    assert (result.accepted, result.duplicates, result.vector[ONE]) == (2, 2, 5)
+    assert await everything(store.replica) == given
+
+
+async def test_after_a_gap_nothing_is_taken(store):
+    with pytest.raises(GapError) as caught:
+        await store.replica.ingest([*records(TWO, 1, 2), *records(ONE, 2, 3)])
+    assert caught.value.wanted == {}
+    assert await everything(store.replica) == []
+
+
+async def test_another_event_in_its_place_is_a_fork_and_nothing_is_taken(store):
+    """B10."""
+    await store.replica.ingest(records(ONE, 1, 2))
+    with pytest.raises(ForkError) as caught:
+        await store.replica.ingest([*records(TWO, 1, 1), record(ONE, 2, "another")])
+    assert (caught.value.origin, caught.value.sequence) == (ONE, 2)
+    assert await everything(store.replica) == records(ONE, 1, 2)
+
+
+async def test_two_events_of_one_id_are_a_fork(store):
+    """B10: also where the places differ."""
+    await store.replica.ingest(records(ONE, 1, 1))
+    same = changed(record(TWO, 1), uid=record(ONE, 1).uid)
+    with pytest.raises(ForkError):
+        await store.replica.ingest([same])
+    with pytest.raises(ForkError):
+        await store.replica.ingest(
+            [
+                changed(record(ONE, 2), uid=same.uid[::-1]),
+                changed(record(ONE, 3), uid=same.uid[::-1]),
+            ]
+        )
+    assert await everything(store.replica) == records(ONE, 1, 1)
+
+
+async def test_a_record_that_was_changed_is_refused(store):
+    for bad in (
+        record(ONE, 1)._replace(entity_id="other"),
+        changed(record(ONE, 1), origin_seq=0),
+        changed(record(ONE, 1), uid=b"short"),
+        changed(record(ONE, 1), format="etf"),
+        changed(record(ONE, 1), event_type=""),
+    ):
+        with pytest.raises(DataError):
+            await store.replica.ingest([bad])
+    assert await everything(store.replica) == []
+
+
+async def test_a_clock_far_ahead_is_not_adopted_and_holds_up_nobody_else(store):
+    """B11: what it says may come again, when its time has come."""
+    ahead = (4_000_000_000_000 << COUNTER_BITS) + 1
+    late, later = changed(record(ONE, 2), stamp=ahead), record(ONE, 3)
+    result = await store.replica.ingest([record(ONE, 1), late, later, *records(TWO, 1, 2)])
+    assert (result.accepted, result.vector) == (3, {ONE: 1, TWO: 2})
+    assert [(each.uid, each.code) for each in result.rejected] == [(late.uid, "sync.clock_skew")]
+    assert (await store.replica.info()).stamp < ahead
+
+
+async def test_local_events_come_after_all_that_is_known(store):
+    await store.replica.ingest([record(ONE, 1)])
+    seen = changed(record(ONE, 2), stamp=(await store.replica.info()).stamp + 99)
+    await store.replica.ingest([seen])
+    await store.kv.put("a", 1)
+    own = (await store.replica.info()).origin
+    assert [r.stamp > seen.stamp for r in await everything(store.replica) if r.origin == own] == [
+        True
+    ]
+
+
+async def test_causes_are_the_same_events_everywhere(store, memory_url):
+    """Ids of events differ from replica to replica; what caused what does not."""
+    cause = await store.events.append("e", "asked", {})
+    await store.events.append("e", "answered", {}, causation_id=cause.event_id)
+    given = await everything(store.replica)
+    assert given[1].causation == given[0].uid
+    async with ramax.connect(memory_url) as db:
+        for name, batches in (("one", [given]), ("two", [given[:1], given[1:]])):
+            await (await db.content_store("other")).kv.put(name, 1)  # so that ids differ
+            copy = await db.content_store(name)
+            await copy.replica.enable(b"space-uid-of-one")
+            for batch in batches:
+                await copy.replica.ingest(batch)
+            assert await everything(copy.replica) == given
+            there = [event async for event in copy.events.stream()]
+            assert there[1].causation_id == there[0].event_id != cause.event_id
+
+
+async def test_an_unknown_type_is_kept_passed_on_and_folded_later(store, memory_url):
+    """B17."""
+    given = records(ONE, 1, 3)
+    async with ramax.connect(memory_url) as db:
+        relay = await db.content_store("notes")
+        await relay.replica.enable(b"space-uid-of-one")
+        await relay.replica.ingest(given)
+        await store.replica.ingest(await everything(relay.replica))
+    notes = ramax.Domain("notes")
+
+    @notes.applicator("note.written")
+    def was_written(state, event):
+        state[event.entity_id] = event.payload["value"]
+
+    known = await store_with(store, notes)
+    await known.rebuild_pstate()
+    assert await known.pstate.get("note:2") == given_value(given[1])
+
+
+def given_value(record: EventRecord):
+    from ramax.core.codec import decode
+
+    return decode(record.payload)["value"]
+
+
+async def store_with(store, domain):
+    return type(store)(store._core, store.space, domain)
+
+
+async def test_a_restored_replica_gets_a_new_origin_and_loses_nothing(store, memory_url):
+    """B18: from an old backup it wrote on under numbers that others know as something else."""
+    for key in "abcd":
+        await store.kv.put(key, key)
+    server_knows = await everything(store.replica)
+    async with ramax.connect(memory_url) as db:
+        restored = await db.content_store("notes")
+        await restored.replica.enable(b"space-uid-of-one")
+        # the backup: the first two events, under the origin that wrote them
+        await restored.replica.ingest(server_knows[:2])
+        await become(db, restored, server_knows[0].origin, 2)
+        await restored.kv.put("x", "written after the backup")
+        assert (await restored.replica.info()).vector == {server_knows[0].origin: 3}
+        with pytest.raises(ForkError):
+            await store.replica.ingest(await everything(restored.replica))
+        with pytest.raises(GapError) as gap:
+            await restored.replica.ingest(server_knows[3:], gives_way=True)
+        assert gap.value.wanted[server_knows[0].origin] == 0
+        result = await restored.replica.ingest(server_knows, gives_way=True)
+        info = await restored.replica.info()
+        assert info.origin != server_knows[0].origin
+        assert result.vector == {server_knows[0].origin: 4, info.origin: 1}
+        await store.replica.ingest(await everything(restored.replica))
+        for each in (store, restored):
+            assert [await each.kv.get(key) for key in "abcdx"][:4] == list("abcd")
+            assert await each.kv.get("x") == "written after the backup"
+
+
+async def become(db, store, origin: bytes, origin_seq: int) -> None:
+    """Make a replica go on as another one, as a copy of its files would."""
+    from ramax.core.sync.head import ReplicaHead
+    from ramax.storage.origins import write_replica_head
+    from ramax.storage.spaces import move_state_version
+
+    stamp = (await store.replica.info()).stamp
+    core = store._core
+
+    def work(ex):
+        write_replica_head(ex, store.space.space_id, ReplicaHead(origin, origin_seq, stamp))
+        move_state_version(ex, store.space.space_id)
+
+    await core.locked("a test", work)
+    core.cache.forget(store.space.space_id)
