@@ -70,6 +70,7 @@ def all_cases() -> list[Case]:
         _watched("postgres"),
         _import_time(),
         *_datatypes(),
+        *_branches(),
     ]
 
 
@@ -519,6 +520,60 @@ def _datatypes() -> Iterator[Case]:
             step=10,
             in_quick=False,
         )
+
+
+_ON_BRANCHES = {  # how: title, unit, units, step
+    "entity": ("Read the events of an entity", "reads", 200, 50),
+    "fetch": ("Fetch one key", "keys", 400, 50),
+    "append": ("Append one event", "events", 200, 50),
+    "execute": ("Run one command", "commands", 200, 50),
+    "replay": ("Replay 11,000 events", "replays", 5, 1),
+}
+_FORKS = {  # what: title, spaces, events, keys
+    "space": ("Fork a space of 1,000,000 events and 100,000 keys", 1, 1_000_000, 100_000),
+    "spaces": ("Fork 1,000 spaces", 1000, 1, 1),
+}
+
+
+def _branches() -> Iterator[Case]:
+    """The same work on `main` and behind ten forks, and forking itself."""
+    for database in ("sqlite", "postgres"):
+        kind: Any = database
+        options = {"synchronous": "NORMAL"} if database == "sqlite" else {}
+        durable = durability("NORMAL") if database == "sqlite" else DURABLE
+        for how, (title, unit, units, step) in _ON_BRANCHES.items():
+            yield Case(
+                f"{database}-branches-{how}",
+                f"{_name(database)}: {title}, on main and behind ten forks",
+                kind,
+                unit,
+                units,
+                units,
+                durable,
+                "11,000 events and 100 keys; shared cache",
+                tuple(
+                    Entrant(label, "branching", "on_branch", {**options, "how": how, "depth": n})
+                    for label, n in (("main", 0), ("behind ten forks", 10))
+                ),
+                step=step,
+                in_quick=False,
+            )
+        for what, (title, spaces, events, keys) in _FORKS.items():
+            size = {"spaces": spaces, "events": events, "keys": keys}
+            yield Case(
+                f"{database}-fork-{what}",
+                f"{_name(database)}: {title}",
+                kind,
+                "forks",
+                20,
+                20,
+                durable,
+                "read model up to date",
+                (Entrant("ramax", "branching", "fork", {**options, **size}),),
+                step=5,
+                in_quick=False,
+                quick_options={"events": 1000, "keys": 1000} if spaces == 1 else {"spaces": 100},
+            )
 
 
 def prototypes() -> list[Case]:

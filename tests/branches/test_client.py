@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import ramax
+from ramax import Domain, NewEvent
 from ramax.errors import (
     BranchExistsError,
     BranchInUseError,
     BranchNotFoundError,
     DataError,
+    DomainMismatchError,
     MisuseError,
     SpaceInUseError,
     SpaceNotFoundError,
@@ -196,3 +198,165 @@ async def test_a_fork_folds_on_from_a_snapshot_of_its_parent(db):
         "b": {"of": "b"},
         "d": {},
     }
+
+
+async def test_a_subscription_of_a_fork_begins_with_its_own_events_unless_it_is_told(db):
+    acme, copy = await forked(db)
+    assert await delivered(copy, "mailer") == []
+    await copy.kv.put("k3", 3)
+    await acme.kv.put("elsewhere", 3)
+    assert await delivered(copy, "mailer") == [4]
+    assert await delivered(copy, "from the start", start=0) == [1, 2, 3, 4]
+    assert await delivered(acme, "mailer") == [1, 2, 3, 4]
+
+
+async def delivered(store, name, **options):
+    async with store.subscribe(name, follow=False, **options) as s:
+        found = []
+        async for event in s:
+            await s.ack(event)
+            found.append(event.space_sequence)
+        return found
+
+
+def counter():
+    domain = Domain("counts")
+
+    @domain.applicator("added")
+    def added(state, event):
+        state["n"] = state.get("n", 0) + event.payload["n"]
+
+    return domain
+
+
+def add(state, params):
+    return [NewEvent("added", {"n": state.get("n", 0) + params}, entity_id="e")]
+
+
+@pytest.mark.parametrize("moved", [False, True])
+async def test_the_first_use_of_a_fork_may_be_anything(db, moved):
+    """Whether its state is copied or folded, nobody sees another one."""
+    acme = await db.content_store("acme", counter())
+    await acme.execute(add, 1)
+    await acme.execute(add, 1)
+    await acme.json.set("doc", {"a": 1})
+
+    async def a_command(store):
+        return (await store.execute(add, 0)).events[0].payload["n"]
+
+    async def a_read(store):
+        return await store.pstate.fetch("n")
+
+    async def a_scan(store):
+        return dict([pair async for pair in store.pstate.scan()])["n"]
+
+    async def a_count(store):
+        return 3 * await store.pstate.count()
+
+    async def in_a_transaction(store):
+        async with store.transaction() as tx:
+            return await tx.pstate.fetch("n")
+
+    async def a_command_in_a_transaction(store):
+        async with store.transaction() as tx:
+            return (await tx.execute(add, 0)).events[0].payload["n"]
+
+    async def a_reader(store):
+        async with store.pstate.reader() as reader:
+            return await reader.fetch("n")
+
+    async def a_raw_append(store):
+        await store.events.append("e", "added", {"n": 0})
+        return await store.pstate.fetch("n")
+
+    async def a_document(store):
+        await store.json.set("doc", 2, path="$.b")
+        assert await store.json.get("doc") == {"a": 1, "b": 2}
+        return await store.pstate.fetch("n")
+
+    async def a_list_of_documents(store):
+        assert [doc async for doc in aiter_of(store.json.list())] == ["doc"]
+        return await store.pstate.fetch("n")
+
+    async def the_past(store):
+        return await (await store.as_of(3)).pstate.fetch("n")
+
+    async def a_put(store):
+        await store.pstate.put("direct", 1)
+        return await store.pstate.fetch("n")
+
+    async def a_rebuild(store):
+        assert await store.rebuild_pstate() == 3
+        return await store.pstate.fetch("n")
+
+    async def a_catchup(store):
+        await store.catchup_pstate()
+        return await store.pstate.fetch("n")
+
+    uses = (
+        a_command,
+        a_read,
+        a_scan,
+        a_count,
+        in_a_transaction,
+        a_command_in_a_transaction,
+        a_reader,
+        a_raw_append,
+        a_document,
+        a_list_of_documents,
+        the_past,
+        a_put,
+        a_rebuild,
+        a_catchup,
+    )
+    for number, _ in enumerate(uses):
+        await db.branches.fork("main", f"b{number}")
+    if moved:
+        await acme.execute(add, 10)
+    for number, use in enumerate(uses):
+        store = await db.at_branch(f"b{number}").content_store("acme", counter())
+        assert await use(store) == 3, use.__name__
+        assert (await store.verify()).findings == (), use.__name__
+
+
+async def test_what_a_fork_was_forked_with_is_found_once_it_is_searched(db):
+    acme = await db.content_store("acme")
+    await acme.kv.put("greeting", "hello there")
+    await db.branches.fork("main", "experiment")
+    view = db.at_branch("experiment")
+    await view.spaces.enable_search("acme")
+    copy = await view.content_store("acme")
+    await copy.kv.put("farewell", "goodbye there")
+    assert {hit.key for hit in await copy.search("there")} == {"greeting", "farewell"}
+    assert (await copy.verify()).findings == ()
+
+
+async def aiter_of(listed):
+    for each in await listed:
+        yield each
+
+
+async def test_a_handle_without_the_domain_reads_a_copy_and_is_told_where_it_takes_a_fold(db):
+    acme = await db.content_store("acme", counter())
+    await acme.execute(add, 1)
+    await db.branches.fork("main", "copied")
+    raw = await db.at_branch("copied").content_store("acme")
+    assert await raw.pstate.get("n") == 1
+    await db.branches.fork("main", "folded")
+    await acme.execute(add, 1)
+    raw = await db.at_branch("folded").content_store("acme")
+    view = db.at_branch("folded")
+    for read in (
+        raw.pstate.get("n"),
+        raw.pstate.count(),
+        raw.kv.get("k"),
+        raw.kv.put("k", 1),
+        raw.kv.count(),
+        raw.pstate.put("k", 1),
+        view.pstate.get("acme", "n"),
+    ):
+        with pytest.raises(DomainMismatchError, match="counts"):
+            await read
+    store = await view.content_store("acme", counter())
+    assert await store.pstate.fetch("n") == 1
+    assert await raw.pstate.get("n") == 1

@@ -4,7 +4,7 @@ import pytest
 
 from ramax import NewEvent, Query
 from ramax.errors import ConcurrencyError
-from ramax.storage import lineage
+from ramax.storage import events, lineage
 from ramax.storage.lineage import ALONE, FOREVER, Segment, clipped, gather
 
 
@@ -99,3 +99,29 @@ async def test_a_search_over_many_segments_is_one_statement_for_each_forty(db, m
     with pytest.raises(ConcurrencyError):
         await store.events.append_if([new], no_match=even, after=4)
     await store.events.append_if([new], no_match=even, after=5)
+
+
+async def test_a_page_over_segments_is_one_statement_and_a_hole_loses_nothing(db, chain):
+    three = chain[3]
+    store = await db.at_branch("three").content_store("s")
+    await store.kv.put("d", 1)
+
+    def pages(ex, limit):
+        found, after = [], 0
+        while rows := events.read_page(ex, three, after=after, limit=limit):
+            found += [(row[1], row[2]) for row in rows]
+            after = rows[-1][2]
+        return found
+
+    whole = [(three, sequence) for sequence in (1, 2, 3, 4)]
+    for limit in (1, 2, 3, 4, 9):
+        assert await read(db, lambda ex, limit=limit: pages(ex, limit)) == whole
+    async with db.connection() as connection, connection.begin():
+        await connection.exec_driver_sql(
+            f"DELETE FROM events WHERE space_id = {chain[0]} AND space_sequence = 2"
+        )
+    for limit in (1, 2, 3, 4, 9):
+        assert await read(db, lambda ex, limit=limit: pages(ex, limit)) == [
+            whole[0],
+            *whole[2:],
+        ]

@@ -46,6 +46,11 @@ HOT: dict[str, tuple[Any, Any, dict[str, str]]] = {
         {"entity_id": "e7", "after": 0, "since": 0, "until": 2**62, "limit": 10, **SEGMENTS},
         {"sqlite": "ix_events_space_entity", "postgresql": "ix_events_space_entity"},
     ),
+    "a page over segments": (
+        events.page_over(3),
+        {"after": 0, "limit": 10, **SEGMENTS},
+        {"sqlite": "sqlite_autoindex_events_1", "postgresql": "pk_events"},
+    ),
     "newest of a tag over segments": (
         search.newest_over(search.Shape(tags=1), 3),
         {"tag": "a", "after": 0, **SEGMENTS},

@@ -278,7 +278,7 @@ class ContentStore:
             SubscriptionPausedError: One is paused, and does not follow.
             ExceptionGroup: Several failed at the same time; one alone is raised as it is.
         """
-        terms = Terms("beginning", follow, poll_interval=poll_interval, lease=lease)
+        terms = Terms(0, follow, poll_interval=poll_interval, lease=lease)
         opener = subscribing.Opener(self._core, self.domain, self._transaction_type)
 
         def reader_of(projection: Projection) -> Subscription:
@@ -367,7 +367,8 @@ class ContentStore:
             entities: Only events about these entities.
             tags: Only events that have all of these tags.
             start: Where a new name begins: ``"beginning"``, ``"now"``, or after a sequence. A name
-                that has a checkpoint goes on there.
+                that has a checkpoint goes on there. A fork begins with its own events: 0 is
+                before those that it was forked with, too.
             follow: Wait for more at the end; off, the loop ends there.
             buffer: Events in memory at most.
             poll_interval: Seconds after which new events are found that nobody told about.

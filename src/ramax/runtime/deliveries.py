@@ -26,6 +26,7 @@ from ramax.runtime.wakeups import Bell
 from ramax.storage import subscriptions
 from ramax.storage.cursors import Place, over_all
 from ramax.storage.executors import Executor, Row
+from ramax.storage.lineage import base_of
 from ramax.storage.spaces import keep
 from ramax.storage.subscriptions import Key, Standing
 from ramax.values import Event
@@ -101,7 +102,10 @@ class Deliveries:
             return
         start = self.terms.start
         end = self._source.end(ex)
-        at = {"beginning": 0, "now": end}[start] if isinstance(start, str) else start
+        if start == "beginning":  # what a fork was made with has been delivered elsewhere
+            at = 0 if over_all(self.key.space_id) else base_of(ex, self.key.space_id)
+        else:
+            at = end if isinstance(start, str) else start
         if at > end:
             raise DataError("start", at, f"the log ends at {end}")
         self._cursor.begin(ex, at)

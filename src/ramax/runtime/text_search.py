@@ -78,6 +78,8 @@ async def enable(
         SpaceNotFoundError: There is no such space, or it was deleted meanwhile.
         ConflictError: Somebody else began the same meanwhile.
     """
+    if await core.base_of(space):  # what a fork has is there when it has been folded
+        await StateReads(core, space, None).current()
     filling = _Filling(space, what, core.options.page)
     started = time.monotonic()
     try:

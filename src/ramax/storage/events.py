@@ -13,7 +13,7 @@ from ramax.core.tags import unpack_tags
 from ramax.storage.branches import seen_on
 from ramax.storage.executors import Executor, Row
 from ramax.storage.lineage import FOREVER as FOREVER  # noqa: PLC0414 - for readers
-from ramax.storage.lineage import clipped, gather, lineage_of, read_over
+from ramax.storage.lineage import as_own, clipped, gather, in_order, lineage_of, read_over
 from ramax.storage.sql import Statement
 from ramax.storage.tables import EVENT_ID_SEQUENCE, Tables
 from ramax.values import MAIN_BRANCH, Event, EventDraft
@@ -97,6 +97,27 @@ def count_of_entity(t: Tables) -> sa.Select[Any]:
         .limit(p("limit", type_=sa.BigInteger()))
     )
     return sa.select(sa.func.count()).select_from(found.subquery("found"))
+
+
+@lru_cache(maxsize=64)
+def page_over(segments: int) -> Statement:
+    """As `space_page`, over a number of segments at once."""
+
+    def build(t: Tables) -> sa.CompoundSelect[Any]:
+        e, limit = t.events.c, p("limit", type_=sa.BigInteger())
+
+        def part(n: int) -> sa.Select[Any]:
+            mine = (e.space_id == p(f"space_id{n}"), e.space_sequence <= p(f"upto{n}"))
+            found = sa.select(*event_columns(t)).where(*mine, e.space_sequence > p("after"))
+            if t.dialect == "sqlite":
+                return found
+            # ordered by itself, or PostgreSQL may take another index of the space for it
+            return sa.select(found.order_by(e.space_sequence).limit(limit).subquery(f"part{n}"))
+
+        union = sa.union_all(*(part(n) for n in range(segments)))
+        return in_order(union, 2, reverse=False).limit(limit)
+
+    return Statement(build)
 
 
 @lru_cache(maxsize=64)
@@ -218,6 +239,11 @@ def read_page(
     if not lineage:
         params = {"space_id": space_id, "after": after, "upto": upto, "limit": limit}
         return ex.rows(space_page, params)
+    end = min(upto, after + limit)
+    if len(clipped(lineage, after, end)) > 1:  # a log has no holes: these are all of the page's
+        rows = read_over(ex, lineage, (after, end), limit, page_over, {})
+        if len(rows) == limit:
+            return as_own(rows, space_id)
     return gather(
         lineage, (after, upto), limit, lambda i, part: ex.rows(space_page, {"space_id": i, **part})
     )

@@ -1,0 +1,87 @@
+"""ramax on branches: the same work on `main` and behind ten forks, and forking itself."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import ramax
+from benchmarks.programs.library import change, contacts, fill
+from benchmarks.work import (
+    KNOWN_KEYS,
+    SPACE,
+    Numbers,
+    Round,
+    Sample,
+    Work,
+    drive,
+    entity,
+    payload,
+    serve,
+)
+
+EVENTS = 11_000
+"""In all, however many forks they are spread over."""
+
+
+async def behind(db: ramax.Database, depth: int) -> ramax.ContentStore:
+    """Write the events of a space, forking it ``depth`` times in between."""
+    view, share = db, EVENTS // (depth + 1)
+    for fork in range(depth + 1):
+        store = await view.content_store(SPACE, contacts)
+        await fill(store, share, KNOWN_KEYS)
+        if fork < depth:
+            await db.branches.fork("main" if not fork else f"fork-{fork - 1}", f"fork-{fork}")
+            view = db.at_branch(f"fork-{fork}")
+    return store
+
+
+@asynccontextmanager
+async def on_branch(target: str, how: str, depth: int, **options: Any) -> AsyncIterator[Round]:
+    """Read or write at the end of so many forks."""
+    async with ramax.connect(target, **options) as db:
+        store = await behind(db, depth)
+        numbers = Numbers()
+
+        async def replay(_: int) -> None:
+            assert sum([1 async for _ in store.events.stream()]) == EVENTS // (depth + 1) * (
+                depth + 1
+            )
+
+        steps = {
+            "entity": lambda i: store.events.get_events(entity(i % KNOWN_KEYS)),
+            "fetch": lambda i: store.pstate.fetch(entity(i % KNOWN_KEYS)),
+            "append": lambda i: store.events.append(entity(i), "noted", {}),
+            "execute": lambda i: store.execute(change, payload(i % KNOWN_KEYS)),
+            "replay": replay,
+        }
+
+        async def one_round(units: int) -> Sample:
+            return await drive(numbers.take(units), 1, steps[how])
+
+        yield one_round
+
+
+@asynccontextmanager
+async def fork(
+    target: str, spaces: int, events: int, keys: int, **options: Any
+) -> AsyncIterator[Round]:
+    """Fork so many spaces with so many events each; a branch per unit."""
+    async with ramax.connect(target, **options) as db:
+        for number in range(spaces):
+            await fill(await db.content_store(f"{SPACE}-{number}", contacts), events, keys)
+        numbers = Numbers()
+
+        async def one_round(units: int) -> Sample:
+            taken = numbers.take(units)
+            sample = await drive(taken, 1, lambda i: db.branches.fork("main", f"fork-{i}"))
+            for i in taken:
+                await db.branches.delete(f"fork-{i}")
+            return sample
+
+        yield one_round
+
+
+WORKS: dict[str, Work] = {"on_branch": on_branch, "fork": fork}
+
+if __name__ == "__main__":
+    serve(WORKS)
