@@ -6,7 +6,7 @@ but the one who made it, and nothing relies on files to come whole or in order.
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -70,7 +70,7 @@ class DirectoryLayer:
         directory = self._opened()
         return await self._run(lambda: self._looked(directory))
 
-    async def read(self, since: Vector, limit: int = 500) -> AsyncIterator[Sequence[EventRecord]]:
+    async def read(self, since: Vector, limit: int = 500) -> AsyncGenerator[Sequence[EventRecord]]:
         """Yield all records beyond ``since`` in pages."""
         directory = self._opened()
         known = await self._run(lambda: self._looked(directory))
@@ -95,7 +95,7 @@ class DirectoryLayer:
 
         return await self._run(work)
 
-    async def changes(self, since: Vector) -> AsyncIterator[Incoming]:
+    async def changes(self, since: Vector) -> AsyncGenerator[Incoming]:
         """Yield what is beyond ``since``, then what others put there; it looks now and then."""
         known, sealed, caught_up = dict(since), await self.load_secrets(), False
         while True:

@@ -1,6 +1,6 @@
 """What a layer is: another place that holds a space, to be written to, and maybe to be heard."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -16,6 +16,9 @@ class SpaceRef:
     name: str
     space_uid: bytes | None = None
     """None: not known yet; the layer says it, or the primary makes one."""
+
+    origin: bytes | None = None
+    """Who asks: the origin under which this replica writes. None: it only reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,9 @@ class LayerInfo:
 
     max_bytes: int = 1 << 20
     """The most that the payloads of one `Layer.write` add up to; one record may exceed it."""
+
+    origins: frozenset[bytes] | None = None
+    """Whose events it takes. None: everybody's; empty: nobody's, it is only read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,7 @@ class Layer(Protocol):
         """Return how far the layer is, by origin."""
         ...
 
-    def read(self, since: Vector, limit: int = 500) -> AsyncIterator[Sequence[EventRecord]]:
+    def read(self, since: Vector, limit: int = 500) -> AsyncGenerator[Sequence[EventRecord]]:
         """Yield all records beyond ``since`` in pages; those of an origin in order, gapless."""
         ...
 
@@ -113,6 +119,6 @@ class Layer(Protocol):
 class TwoWayLayer(Layer, Protocol):
     """One whose changes by others come back."""
 
-    def changes(self, since: Vector) -> AsyncIterator[Incoming]:
+    def changes(self, since: Vector) -> AsyncGenerator[Incoming]:
         """Yield what is beyond ``since``, then what comes; ends, or raises, on a disconnect."""
         ...

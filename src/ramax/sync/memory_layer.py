@@ -5,7 +5,7 @@ It is for tests, yours as well, and keeps nothing when the process ends.
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 
 from ramax.core.sealed import ID_BYTES, SealedSet, merged
@@ -125,7 +125,7 @@ class MemoryLayer:
         await self._answer()
         return self.place.vector
 
-    async def read(self, since: Vector, limit: int = 500) -> AsyncIterator[Sequence[EventRecord]]:
+    async def read(self, since: Vector, limit: int = 500) -> AsyncGenerator[Sequence[EventRecord]]:
         """Yield all records beyond ``since`` in pages."""
         await self._answer()
         for origin, (after, upto) in missing(self.place.vector, since).items():
@@ -153,7 +153,7 @@ class MemoryLayer:
             raise LayerUnavailableError(self.layer_id, "the connection broke before the answer")
         return Written(self.place.vector, duplicates)
 
-    async def changes(self, since: Vector) -> AsyncIterator[Incoming]:
+    async def changes(self, since: Vector) -> AsyncGenerator[Incoming]:
         """Yield what is beyond ``since``, then what comes; raises when it is cut."""
         await self._answer()
         known, sealed, caught_up = dict(since), self.place.sealed, False

@@ -1,0 +1,166 @@
+"""What one client may ask about one space, and what it is answered, whatever carries it."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from ramax.core.sealed import check_id
+from ramax.core.sync.frames import PROTOCOL, Frame, pack, page_of, taken
+from ramax.core.sync.record import EventRecord
+from ramax.core.sync.wire import records_from, sealed_form, sealed_from, vector_form, vector_from
+from ramax.sync.layer import LayerInfo, SpaceRef, TwoWayLayer
+from ramax.web.access import Access, Asking, Authorize
+from ramax.web.limits import Limits
+from ramax.web.refusals import RefusedError
+
+LayerOf = Callable[[str], TwoWayLayer]
+"""Makes the layer that holds a space of that name here; the server opens and closes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What is served, to whom, and how much of it."""
+
+    layer_of: LayerOf
+    authorize: Authorize
+    limits: Limits
+
+    async def begin(self, hello: Frame, token: str | None = None) -> "Conversation":
+        """Let a client in; ``token`` is what it brought besides its greeting.
+
+        Raises:
+            RefusedError: It speaks another protocol, means another space or one from before a
+                reset, or has no access.
+        """
+        ref, said = _greeting(hello)
+        access = await self.authorize(Asking(ref.name, said or token, ref.origin))
+        if access is None:
+            raise RefusedError("unauthorized", f"no access to space {ref.name!r}")
+        layer = self.layer_of(ref.name)
+        try:
+            info = _checked(await layer.open(ref), ref, hello)
+        except BaseException:
+            await layer.aclose()
+            raise
+        return Conversation(layer, info, access, self.limits)
+
+
+class Conversation:
+    """Answers the requests of a client that has been let in; ends with `aclose`."""
+
+    def __init__(self, layer: TwoWayLayer, info: LayerInfo, access: Access, limits: Limits) -> None:
+        self._layer, self._info, self._access, self._limits = layer, info, access, limits
+        self._max_records = min(limits.records, info.max_records)
+
+    async def aclose(self) -> None:
+        """Let go of the layer."""
+        await self._layer.aclose()
+
+    def welcome(self) -> bytes:
+        """Say what is here and what may be asked."""
+        origins = self._access.origins
+        return pack(
+            "welcome",
+            protocol=PROTOCOL,
+            space_uid=self._info.space_uid,
+            epoch=self._info.epoch,
+            max_records=self._max_records,
+            max_bytes=min(self._limits.page_bytes, self._info.max_bytes),
+            origins=None if origins is None else sorted(origins),
+            secrets=self._access.secrets,
+        )
+
+    async def answer(self, asked: Frame) -> bytes:
+        """Answer a request that has one answer."""
+        match asked.kind:
+            case "vector":
+                return pack("vector", vector=vector_form(await self._layer.vector()))
+            case "pull":
+                return await self._pull(asked.body)
+            case "push":
+                return await self._push(asked.body)
+            case "load_secrets":
+                self._check_secrets()
+                return pack("secrets", sealed=sealed_form(await self._layer.load_secrets()))
+            case "save_secrets":
+                self._check_secrets()
+                await self._layer.save_secrets(sealed_from(asked.body.get("sealed")))
+                return pack("saved")
+            case _:
+                raise RefusedError("unknown", f"there is no request {asked.kind[:64]!r}")
+
+    async def listen(self, asked: Frame) -> AsyncGenerator[bytes]:
+        """Yield what comes beyond a vector, until the client leaves."""
+        since = vector_from(asked.body.get("since"))
+        async with aclosing(self._layer.changes(since)) as changes:
+            async for incoming in changes:
+                for page in self._pages(incoming.records):
+                    yield pack("events", records=page)
+                if incoming.secrets_changed and self._access.secrets:
+                    yield pack("secrets_changed")
+                if incoming.caught_up:
+                    yield pack("caught_up")
+
+    async def _pull(self, body: dict[str, Any]) -> bytes:
+        since = vector_from(body.get("since"))
+        limit = max(1, min(taken(body, "limit", int), self._max_records))
+        async with aclosing(self._layer.read(since, limit)) as pages:
+            async for page in pages:
+                return pack("events", records=page_of(page, self._limits.page_bytes))
+        return pack("events", records=[])
+
+    async def _push(self, body: dict[str, Any]) -> bytes:
+        given = taken(body, "records", list)
+        if len(given) > self._max_records:
+            raise RefusedError("too_large", f"at most {self._max_records} records in a frame")
+        records = records_from(given)
+        allowed = self._access.origins
+        for record in records:
+            if allowed is not None and record.origin not in allowed:
+                raise RefusedError("forbidden", f"origin {record.origin.hex()} is not yours")
+        written = await self._layer.write(records)
+        return pack(
+            "pushed",
+            vector=vector_form(written.vector),
+            duplicates=written.duplicates,
+            refused=[[each.uid, each.code, each.reason] for each in written.refused],
+        )
+
+    def _check_secrets(self) -> None:
+        if not self._access.secrets:
+            raise RefusedError("forbidden", "no access to the secrets")
+
+    def _pages(self, records: tuple[EventRecord, ...]) -> "list[list[list[Any]]]":
+        pages, at = [], 0
+        while at < len(records):
+            part = records[at : at + self._max_records]
+            pages.append(page_of(part, self._limits.page_bytes))
+            at += len(pages[-1])
+        return pages
+
+
+def _checked(info: LayerInfo, ref: SpaceRef, hello: Frame) -> LayerInfo:
+    known = _id(hello.body, "epoch")
+    if known is not None and known != info.epoch:
+        raise RefusedError("reset", "reset or restored since it was heard", epoch=info.epoch)
+    if ref.space_uid and info.space_uid and ref.space_uid != info.space_uid:
+        raise RefusedError("wrong_space", f"{ref.name!r} is another space here")
+    return info
+
+
+def _greeting(hello: Frame) -> tuple[SpaceRef, str | None]:
+    if hello.kind != "hello":
+        raise RefusedError("bad_frame", "the first frame must be hello")
+    if hello.body.get("protocol") != PROTOCOL:
+        raise RefusedError("protocol", f"this server speaks {PROTOCOL}")
+    name = taken(hello.body, "space", str)
+    uid, origin = (_id(hello.body, each) for each in ("space_uid", "origin"))
+    return SpaceRef(name, uid, origin), taken(hello.body, "token", str, type(None))
+
+
+def _id(body: dict[str, Any], name: str) -> bytes | None:
+    value: bytes | None = body.get(name)
+    if value is not None:
+        check_id(value, name)
+    return value

@@ -1,0 +1,67 @@
+"""Serves clients over plain HTTP: each request brings its greeting, listening is a long answer."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+
+from ramax.core.sync.frames import framed, unpack_request
+from ramax.errors import RamaxError
+from ramax.web.access import bearer_token
+from ramax.web.conversation import Conversation, Service
+from ramax.web.refusals import RefusedError, refusal_of
+
+MEDIA_TYPE = "application/vnd.ramax.sync+msgpack"
+
+
+async def answer(request: Request, service: Service) -> Response:
+    """Answer ``POST /<kind>`` whose body is a greeting and a request."""
+    try:
+        return await _answered(request, service)
+    except RefusedError as error:
+        refused = error
+    except RamaxError as error:
+        refused = refusal_of(error)
+    return Response(refused.frame(), refused.status, media_type=MEDIA_TYPE)
+
+
+async def _answered(request: Request, service: Service) -> Response:
+    hello, asked = unpack_request(await _body(request, service), request.path_params["kind"])
+    conversation = await service.begin(hello, bearer_token(request))
+    if asked.kind == "listen":
+        frames = conversation.listen(asked)
+        return StreamingResponse(_listened(conversation, frames), media_type=MEDIA_TYPE)
+    try:
+        said = conversation.welcome() if asked.kind == "hello" else await conversation.answer(asked)
+    finally:
+        await conversation.aclose()
+    return Response(said, media_type=MEDIA_TYPE)
+
+
+async def _body(request: Request, service: Service) -> bytes:
+    limits, body = service.limits, bytearray()
+    try:
+        async with asyncio.timeout(limits.idle_seconds):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limits.frame_bytes:
+                    raise RefusedError("too_large", f"at most {limits.frame_bytes} bytes")
+    except TimeoutError:
+        raise RefusedError("timeout", f"took longer than {limits.idle_seconds} s") from None
+    except ClientDisconnect:
+        raise RefusedError("timeout", "the request was cut off") from None
+    return bytes(body)
+
+
+async def _listened(
+    conversation: Conversation, frames: AsyncGenerator[bytes]
+) -> AsyncIterator[bytes]:
+    try:
+        async for frame in frames:
+            yield framed(frame)
+    except RamaxError as error:
+        yield framed(refusal_of(error).frame())
+    finally:
+        await frames.aclose()
+        await conversation.aclose()
