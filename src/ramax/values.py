@@ -520,6 +520,11 @@ class SubscriptionStatus:
     parts_done: int = 0
     stopped_part: int | None = None
 
+    @property
+    def lag(self) -> int:
+        """Events that are left to read; over all spaces event ids, which may have gaps."""
+        return max(0, self.head - self.position)
+
 
 @dataclass(frozen=True, slots=True)
 class ParkedEvent:

@@ -36,19 +36,20 @@ def test_the_list_shows_how_far_each_is(followed):
         "subscription",
         "position",
         "end",
+        "lag",
         "parked",
         "state",
         "owner",
     ]
-    assert [line.split()[:6] for line in listed[1:3]] == [
-        ["all", "search", "3", "3", "2", "at"],
-        ["acme", "mailer", "3", "3", "2", "at"],
+    assert [line.split()[:7] for line in listed[1:3]] == [
+        ["all", "search", "3", "3", "0", "2", "at"],
+        ["acme", "mailer", "3", "3", "0", "2", "at"],
     ]
     assert "paused: event 1 (t): RuntimeError('no')" in listed[3]
     found = read("subscriptions", "list", "--space", "acme", "--url", followed)
-    assert [(x["name"], x["space_name"], x["stopped_at"]) for x in found] == [
-        ("mailer", "acme", None),
-        ("stuck", "acme", 1),
+    assert [(x["name"], x["space_name"], x["stopped_at"], x["lag"]) for x in found] == [
+        ("mailer", "acme", None, 0),
+        ("stuck", "acme", 1, 3),
     ]
 
 

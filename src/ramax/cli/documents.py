@@ -91,6 +91,7 @@ def subscription_document(status: SubscriptionStatus) -> dict[str, Any]:
         "partitions": status.partitions,
         "position": status.position,
         "head": status.head,
+        "lag": status.lag,
         "owner": status.owner,
         "paused_at": None if status.paused_at is None else status.paused_at.isoformat(),
         "parts_done": status.parts_done,

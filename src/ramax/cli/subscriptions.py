@@ -49,7 +49,7 @@ async def list_subscriptions(db: Database, space: str | None, as_json: bool) -> 
     if as_json:
         print_json([subscription_document(each) for each in found])
         return
-    head = ["space", "subscription", "position", "end", "parked", "state", "owner"]
+    head = ["space", "subscription", "position", "end", "lag", "parked", "state", "owner"]
     print_table(head, [_row(each) for each in found])
 
 
@@ -163,6 +163,7 @@ def _row(status: SubscriptionStatus) -> list[str | int | None]:
         name,
         status.position,
         status.head,
+        status.lag,
         status.parked,
         state or ("read" if status.owner else "at rest"),
         status.owner,

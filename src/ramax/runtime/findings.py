@@ -5,7 +5,7 @@ from typing import Literal
 
 from ramax.values import Space
 
-Check = Literal["sequence", "event", "upcast", "chain", "checkpoint", "pstate", "snapshot"]
+Check = Literal["sequence", "event", "upcast", "chain", "checkpoint", "pstate", "snapshot", "tags"]
 
 MAX_FINDINGS = 100
 """Findings that a report names; the others are counted."""

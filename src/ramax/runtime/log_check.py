@@ -4,6 +4,7 @@ from ramax.core.domain import Domain
 from ramax.errors import DataError, SpaceNotFoundError, UpcastError
 from ramax.runtime.chain_check import ChainCheck
 from ramax.runtime.findings import Findings
+from ramax.runtime.tag_check import TagCheck
 from ramax.storage.events import read_page, recorded_events
 from ramax.storage.executors import Executor, Row
 from ramax.storage.reads import PSTATE
@@ -33,6 +34,7 @@ class LogCheck:
         self._domain = domain
         self._space, self._findings, self._page = space, findings, page
         self.chain = ChainCheck(space, findings, anchor)
+        self.tags = TagCheck(space, findings, page)
         self._after, self._expected, self._event_id = _BELOW_ALL, 1, 0
         self.last_sequence = self.checkpoint = self.event_count = 0
 
@@ -57,6 +59,7 @@ class LogCheck:
         for row in rows:
             self._check(row)
         self.event_count += len(rows)
+        self.tags.check(ex, rows)
         more = len(rows) == self._page
         self.chain.check(ex, rows, rows[-1][2] if more else self.last_sequence)
         if not more:

@@ -103,6 +103,8 @@ class _Verification:
             await self._core.read(log.begin)
             while await self._core.read(log.read_page):
                 self._tell(log.event_count, log.last_sequence)
+            while await self._core.read(log.tags.check_index):
+                pass
             await self._core.read(log.finish)
             if self._domain is not None:
                 await self._compare(self._domain, log, strict=strict)

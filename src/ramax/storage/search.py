@@ -43,11 +43,17 @@ ORIGINS = [Shape(origin="causation_id"), Shape(origin="correlation_id")]
 SHAPES = [Shape(types, entity, tags) for types in _BOTH for entity in _BOTH for tags in (0, 1, 2)]
 
 
-def _among(t: Tables, column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
+def among(t: Tables, column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
+    """Say that a column has one of the values of a parameter, which `listed` makes."""
     if t.dialect == "postgresql":
         return column == sa.func.any(p(name, type_=ARRAY(sa.Text())))
-    listed = sa.func.json_each(p(name, type_=sa.Text())).table_valued("value")
-    return column.in_(sa.select(listed.c.value))
+    given = sa.func.json_each(p(name, type_=sa.Text())).table_valued("value")
+    return column.in_(sa.select(given.c.value))
+
+
+def listed(t: Tables, values: Sequence[str]) -> Any:
+    """Return values as the parameter of `among`."""
+    return list(values) if t.dialect == "postgresql" else json.dumps(list(values))
 
 
 def _found(
@@ -71,14 +77,14 @@ def _found(
         more = t.event_tags.alias("more")
         others = sa.select(sa.func.count()).where(
             more.c.space_id == space,
-            _among(t, more.c.tag, "tags"),
+            among(t, more.c.tag, "tags"),
             more.c.space_sequence == sequence,
         )
         conditions.append(others.scalar_subquery() == p("tag_count", type_=sa.BigInteger()))
     if shape.entity:
         conditions.append(e.entity_id == p("entity_id"))
     if shape.types:
-        conditions.append(_among(t, e.event_type, "types"))
+        conditions.append(among(t, e.event_type, "types"))
     if shape.origin:
         conditions.append(e[shape.origin] == p(shape.origin))
     mine = space == p(f"space_id{number}")
@@ -146,19 +152,15 @@ PAGES = {(shape, back): _page(shape, reverse=back) for shape in SHAPES + ORIGINS
 
 def parameters(ex: Executor, search: Search) -> dict[str, Any]:
     """Return what the statement of a search takes, but for the space and the bounds."""
-
-    def listed(values: Sequence[str]) -> Any:
-        return list(values) if ex.tables.dialect == "postgresql" else json.dumps(list(values))
-
     found: dict[str, Any] = {}
     if search.types:
-        found["types"] = listed(search.types)
+        found["types"] = listed(ex.tables, search.types)
     if search.entity_id is not None:
         found["entity_id"] = search.entity_id
     if search.tags:
         found["tag"] = search.tags[0]
     if len(search.tags) > 1:
-        found["tags"], found["tag_count"] = listed(search.tags[1:]), len(search.tags) - 1
+        found["tags"], found["tag_count"] = listed(ex.tables, search.tags[1:]), len(search.tags) - 1
     return found | {"causation_id": search.causation_id, "correlation_id": search.correlation_id}
 
 
