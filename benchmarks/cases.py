@@ -61,6 +61,7 @@ def all_cases() -> list[Case]:
         *_batches(),
         *_histories(),
         *_growth(),
+        *_following(),
         *_spaces(),
         *_reads(),
         *_memory(),
@@ -315,6 +316,41 @@ def _growth() -> Iterator[Case]:
             step=2,
             quick_options={"per_space": 30},
         )
+
+
+def _following() -> Iterator[Case]:
+    for database in ("sqlite", "postgres"):
+        kind: Any = database
+        setting = {"synchronous": "NORMAL"} if database == "sqlite" else {}
+        safe = durability("NORMAL") if database == "sqlite" else DURABLE
+        long, short = setting | {"events": 100_000}, setting | {"events": 1000}
+        yield Case(
+            f"{database}-subscribe",
+            f"{_name(database)}: a subscription reads one space from its beginning",
+            kind, "events", 0, 0, safe, "not used",
+            (
+                Entrant("ack every 1,000", "following", "subscribe", long | {"every": 1000}),
+                Entrant("ack every 100", "following", "subscribe", long | {"every": 100}),
+                Entrant(
+                    "ack of each", "following", "subscribe", short | {"every": 1}, "1,000 events"
+                ),
+                Entrant(
+                    "transaction for each", "following", "subscribe",
+                    short | {"every": 1, "how": "run"}, "1,000 events, given to a handler",
+                ),
+            ),
+            rounds=5,
+            in_quick=False,
+        )  # fmt: skip
+        many = setting | {"spaces": 10_000, "per_space": 5, "every": 1000}
+        yield Case(
+            f"{database}-subscribe-all",
+            f"{_name(database)}: one subscription reads 10,000 spaces, 5 events each",
+            kind, "events", 0, 0, safe, "not used",
+            (Entrant("ack every 1,000", "following", "subscribe_all", many),),
+            rounds=5,
+            in_quick=False,
+        )  # fmt: skip
 
 
 def _spaces() -> Iterator[Case]:
