@@ -36,6 +36,7 @@ from ramax.runtime.subscription import Subscription
 from ramax.runtime.subscriptions import SubscriptionRepository
 from ramax.secrets import Secrets
 from ramax.secrets.vault import Vault
+from ramax.storage import forking
 from ramax.storage.spaces import delete_statements
 from ramax.storage.sql import Statement
 from ramax.storage.tables import HEAD, TOKENS_TABLE, build_tables
@@ -795,6 +796,7 @@ INSERTS = re.compile(r"INSERT INTO \S+ \([^)]*\bspace_id\b", re.IGNORECASE)
 def every_statement() -> dict[str, list[Statement]]:
     for found_module in pkgutil.iter_modules(ramax.storage.__path__):
         importlib.import_module(f"ramax.storage.{found_module.name}")
+    forking._emptying(build_tables("sqlite"))  # else made when the first branch is deleted
     found: dict[str, list[Statement]] = {}
     for statement in (each for each in gc.get_objects() if isinstance(each, Statement)):
         build = statement._build
