@@ -1,7 +1,6 @@
 """Branches as plain lists that copy everything: what merges have to come to."""
 
-from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 SPACES = ("a", "b")
@@ -19,46 +18,43 @@ class Fact(NamedTuple):
 
 @dataclass
 class Log:
-    """One space: its events, and the uids of all that it knows.
+    """One space: its events, and the uids of all that it knows, with the place where it learnt it.
 
-    ``pending`` is what it has decided since its newest event: a fork made here does not know it.
+    What it has decided since its newest event lies one place behind that: a fork that is made here
+    does not know it.
     """
 
     facts: list[Fact] = field(default_factory=list)
-    known: set[int] = field(default_factory=set)
-    pending: set[int] = field(default_factory=set)
+    places: dict[int, int] = field(default_factory=dict)
     own: bool = False
     """Whether it has events that it was not forked with."""
 
-    root: int = 0
-
     @property
-    def all_known(self) -> set[int]:
-        return self.known | self.pending
+    def known(self) -> set[int]:
+        return set(self.places)
 
     def add(self, facts: list[Fact]) -> None:
-        if facts:
-            self.facts += facts
-            self.known |= {fact.uid for fact in facts} | self.pending
-            self.pending = set()
+        for fact in facts:
+            self.facts.append(fact)
+            self.places.setdefault(fact.uid, len(self.facts))
             self.own = True
 
     def learn(self, uids: set[int], written: bool) -> None:
-        if written:
-            self.known |= uids
-        else:
-            self.pending |= uids - self.known
+        place = len(self.facts) + (not written)
+        for uid in uids:
+            self.places.setdefault(uid, place)
 
     def state(self) -> dict[str, int]:
         return {fact.entity: fact.value for fact in self.facts}
 
-    def forked(self) -> "Log":
-        return replace(deepcopy(self), pending=set(), own=False)
+    def forked(self, at: int) -> "Log":
+        places = {uid: place for uid, place in self.places.items() if place <= at}
+        return Log(self.facts[:at], places)
 
 
 def unknown(log: Log, other: Log) -> list[Fact]:
     """What of a log another one does not know, and what both have not settled since."""
-    known = other.all_known
+    known = other.known
     last: dict[str, int] = {}
     for place, fact in enumerate(log.facts):
         if fact.settles and fact.uid in known:
@@ -98,8 +94,7 @@ class Model:
     def log(self, branch: str, space: str) -> Log:
         spaces = self.branches[branch]
         if space not in spaces:
-            self.uids += 1
-            spaces[space] = Log(root=self.uids)
+            spaces[space] = Log()
         return spaces[space]
 
     def put(self, branch: str, space: str, entity: str) -> int:
@@ -107,11 +102,15 @@ class Model:
         self.log(branch, space).add([Fact(self.uids, entity, self.uids)])
         return self.uids
 
-    def fork(self, source: str, name: str) -> None:
-        forks = {space: log.forked() for space, log in self.branches[source].items()}
+    def fork(self, source: str, name: str, back: int) -> dict[str, int]:
+        """Fork every space so many events ago; return where that is."""
+        spaces = self.branches[source]
+        at = {space: max(len(log.facts) - back, 0) for space, log in spaces.items()}
+        forks = {space: log.forked(at[space]) for space, log in spaces.items()}
         self.branches[name] = forks
         if forks:
             self.parents[name] = source
+        return at
 
     def delete(self, branch: str) -> bool:
         """Whether it could be: a branch whose spaces others go on from stays."""
@@ -129,19 +128,19 @@ class Model:
                 plans.append((log, mine[space], planned(log, mine[space], policy)))
         for log, target, facts in plans:
             target.add(facts)
-            target.learn(log.all_known, bool(facts))
+            target.learn(log.known, bool(facts))
         for space, log in theirs.items():
             if space not in mine and log.own:
                 made = self.log(into, space)
                 made.add(planned(log, made, "fail"))
-                made.learn(log.all_known, bool(made.facts))
+                made.learn(log.known, bool(made.facts))
 
     def promote(self, branch: str, source: str, into: str, entity: str, policy: str) -> None:
         here, there = self.log(branch, source), self.log(branch, into)
         if not any(fact.entity == entity for fact in here.facts):
             raise LookupError(entity)
         facts = planned(here, there, policy, entity)
-        decided = {fact.uid for fact in unknown(here, there) if fact.entity == entity}
+        decided = {fact.uid for fact in here.facts if fact.entity == entity}
         there.add(facts)
         there.learn(decided, bool(facts))
 

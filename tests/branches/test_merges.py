@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+import ramax
 from ramax import NewEvent
 from ramax.errors import (
     BranchNotFoundError,
@@ -13,6 +14,7 @@ from ramax.errors import (
     MisuseError,
 )
 from tests._domains import documents, put
+from tests._orders import add, create_tables, rows_of, shop
 
 DOCUMENTS = documents()
 DOMAINS = {"a": DOCUMENTS, "b": DOCUMENTS}
@@ -271,3 +273,67 @@ async def test_a_fork_that_nobody_used_has_what_a_sibling_gave_it(db):
     await db.branches.merge("one", "two")
     fork = await db.at_branch("two").content_store("plain")
     assert [await fork.kv.get(key) for key in ("k", "k2")] == [0, 1]
+
+
+async def test_inline_projections_come_along_in_the_same_transaction(db):
+    await create_tables(db)
+    domain = shop()
+    main = await db.content_store("shop", domain)
+    await main.execute(add, ("placed", ["1"]))
+    await db.branches.fork("main", "test")
+    fork = await db.at_branch("test").content_store("shop", domain)
+    await fork.execute(add, ("paid", ["1"]))
+    await fork.execute(add, ("placed", ["2"]))
+    await db.branches.merge("test", domains={"shop": domain})
+    assert await rows_of(db, main) == [("1", "paid", 2), ("2", "placed", 1)]
+    assert await main.get_checkpoint("search") == 3
+
+
+async def test_whoever_follows_the_target_gets_the_copies(forked):
+    db = forked
+    await set_(db, "test", "x", 7)
+    main = await store(db, "main")
+    async with main.subscribe("reader", start="now") as s:
+        await db.branches.merge("test", domains=DOMAINS)
+        event = await asyncio.wait_for(anext(s), 30)
+        assert (event.entity_id, event.payload) == ("x", {"v": 7})
+
+
+async def test_another_process_that_writes_to_both_sides_loses_nothing(durable_url):
+    async with ramax.connect(durable_url) as db, ramax.connect(durable_url) as other:
+        await set_(db, "main", "x", -1)
+        await db.branches.fork("main", "test")
+
+        async def write(branch):
+            for n in range(12):
+                await set_(other, branch, f"{branch}:{n % 3}", n)
+
+        async def merge():
+            for _ in range(4):
+                await db.branches.merge("test", domains=DOMAINS)
+                await db.branches.rebase("test", domains=DOMAINS)
+
+        await asyncio.gather(write("main"), write("test"), merge())
+        await db.branches.merge("test", domains=DOMAINS)
+        await db.branches.rebase("test", domains=DOMAINS)
+        for branch in ("main", "test"):
+            for database in (db, other):
+                events = await history(database, branch)
+                assert len(events) == len(set(events)) == 25
+                assert (await value(database, branch, "main:2")) == 11
+                assert (await value(database, branch, "test:2")) == 11
+
+
+async def test_two_merges_at_once_take_everything_over_once(durable_url):
+    async with ramax.connect(durable_url) as db, ramax.connect(durable_url) as other:
+        await set_(db, "main", "x", 0)
+        await db.branches.fork("main", "test")
+        await set_(db, "test", "x", 1)
+        await set_(db, "main", "y", 1)
+        await asyncio.gather(
+            db.branches.merge("test", domains=DOMAINS),
+            other.branches.rebase("test", domains=DOMAINS),
+            other.branches.merge("test", domains=DOMAINS),
+        )
+        assert await history(db, "main") == [("x", 0), ("y", 1), ("x", 1)]
+        assert await history(db, "test") == [("x", 0), ("x", 1), ("y", 1)]

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import ramax
@@ -22,7 +22,8 @@ steps = st.one_of(
     st.tuples(st.just("put"), numbers, spaces, entities),
     st.tuples(st.just("put"), numbers, spaces, entities),
     st.tuples(st.just("put"), numbers, spaces, entities),
-    st.tuples(st.just("fork"), numbers),
+    st.tuples(st.just("fork"), numbers, st.just(0)),
+    st.tuples(st.just("fork"), numbers, numbers),
     st.tuples(st.just("merge"), numbers, numbers, policies),
     st.tuples(st.just("merge"), numbers, numbers, policies),
     st.tuples(st.just("promote"), numbers, spaces, entities, policies),
@@ -53,13 +54,13 @@ class Both:
         value = self._model.put(branch, space, entity)
         await (await self._store(branch, space)).execute(put, [entity, {"v": value}])
 
-    async def fork(self, number: int) -> None:
+    async def fork(self, number: int, back: int) -> None:
         if len(self._model.branches) >= 5:
             return
         self._forks += 1
         source, name = self._branch(number), f"fork{self._forks}"
-        self._model.fork(source, name)
-        await self._db.branches.fork(source, name)
+        at = self._model.fork(source, name, back)
+        await self._db.branches.fork(source, name, at=at if back else None)
 
     async def delete(self, number: int) -> None:
         branch = self._branch(number)
@@ -131,7 +132,24 @@ async def walk(url: str | None, taken: list[Any]) -> None:
         await both.check()
 
 
+SETTLED_BEFORE = [
+    *[("fork", 0, 0)] * 3,
+    ("fork", 1, 0),
+    ("put", 0, "b", "y"),
+    ("put", 1, "a", "y"),
+    ("promote", 0, "b", "y", "theirs"),
+    ("merge", 0, 2, "theirs"),
+    ("delete", 2),
+    ("merge", 1, 0, "theirs"),
+    ("merge", 0, 2, "theirs"),
+    ("merge", 2, 2, "theirs"),
+    ("merge", 3, 1, "theirs"),
+]
+"""What was settled on the way to a space is not news to it by another way."""
+
+
 @settings(deadline=None, max_examples=60)
+@example(SETTLED_BEFORE)
 @given(st.lists(steps, min_size=10, max_size=30))
 def test_branches_come_to_what_plain_lists_come_to(taken):
     asyncio.run(walk(None, taken))

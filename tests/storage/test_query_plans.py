@@ -8,6 +8,7 @@ from ramax import Domain, NewEvent
 from ramax.storage import (
     checkpoints,
     cursors,
+    diffs,
     events,
     feed,
     links,
@@ -94,6 +95,16 @@ HOT: dict[str, tuple[Any, Any, dict[str, str]]] = {
         events.count_of_entity,
         {"space_id": 1, "entity_id": "e7", "upto": 10**6, "limit": 10},
         {"sqlite": "ix_events_space_entity", "postgresql": "ix_events_space_entity"},
+    ),
+    "keys that one of two spaces lacks": (
+        diffs.missing,
+        {"space_id": 1, "other_id": 2},
+        {"sqlite": "COVERING INDEX sqlite_autoindex_pstate_entities_1", "postgresql": "Only"},
+    ),
+    "values beside the log": (
+        diffs.direct,
+        {"space_id": 1, "other_id": 2},
+        {"sqlite": "ix_pstate_direct", "postgresql": "ix_pstate_direct"},
     ),
     "what of a part of a log is copied": (
         merges.copies,

@@ -85,11 +85,8 @@ def plan(
         told = Knowledge(sides.from_log.upto)
         found.known = told.beyond(Knowledge(sides.into_log.upto))
     there = {each.origin for each in found.events if each.origin is not None}
-    found.declined = [
-        each.origin
-        for each in sides.source
-        if not each.known and each.origin not in there and not told.knows(each.origin)
-    ]
+    decided = [each.origin for each in sides.source if not each.known] + [*sides.settled]
+    found.declined = [o for o in decided if o not in there and not told.knows(o)]
     if sides.chosen is None:
         found.declined += _inherited(sides, told, {*there, *found.declined})
     return found

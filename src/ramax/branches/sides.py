@@ -130,22 +130,33 @@ class SpaceSides:
         """The name of the space that is merged into."""
         return self.into_log.space.space_name
 
-    @cached_property
+    @property
     def source(self) -> Sequence[Recorded]:
         """What the source has that the target may not know, in order."""
+        return self._compared[0]
+
+    @property
+    def settled(self) -> Sequence[Origin]:
+        """What the target does not know, and need not: both have agreed on what came after it."""
+        return self._compared[1]
+
+    @cached_property
+    def _compared(self) -> tuple[list[Recorded], list[Origin]]:
         upto = self.into_log.upto
         if self.chosen is None:
             found = self.from_log.events_beyond(upto)
         else:
             found = self.from_log.chosen_beyond(self.chosen, upto)
         known = self.into_log.knowledge_of(each.origin for each in found)
-        settled = Settled(each for each in found if each.settles and known.knows(each.origin))
-        recorded = []
+        agreed = Settled(each for each in found if each.settles and known.knows(each.origin))
+        recorded, settled = [], []
         for each in found:
-            held = known.knows(each.origin) or settled.covers(each)
+            held, covered = known.knows(each.origin), agreed.covers(each)
             assert isinstance(each.event, Event)
-            recorded.append(Recorded(each.event, each.origin, held))
-        return recorded
+            recorded.append(Recorded(each.event, each.origin, held or covered))
+            if covered and not held:
+                settled.append(each.origin)
+        return recorded, settled
 
     @cached_property
     def touched(self) -> Mapping[Thing, frozenset[int]]:

@@ -28,7 +28,6 @@ def _joined(here: sa.Table, there: sa.FromClause, *, outer: bool) -> sa.Select[A
         sa.select(here.c.key, *values)
         .select_from(here.join(there, same, isouter=outer))
         .where(here.c.space_id == p("space_id"))
-        .order_by(here.c.key)
     )
 
 

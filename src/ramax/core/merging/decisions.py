@@ -56,11 +56,11 @@ class _Decider:
         """Find collections that are decided about as one thing: made anew, deleted, not alike."""
         changed, names = set(), set()
         for event, _, known in self._sides.source:
-            thing = thing_of(event.entity_id, event.event_type)
-            if thing.type == "vectors":
-                names.add(thing.name)
+            if event.event_type.startswith(vectors.VECTORS.name):
+                name = thing_of(event.entity_id, event.event_type).name
+                names.add(name)
                 if event.event_type == vectors.DROPPED and not known:
-                    changed.add(thing.name)
+                    changed.add(name)
         dropped = {each.name for each in self._touched if each.type == "vectors" and not each.part}
         return {name for name in names if name in changed or not self._alike(name, dropped)}
 
