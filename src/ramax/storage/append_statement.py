@@ -91,9 +91,11 @@ def _write(t: Tables, form: Form) -> sa.Select[Any]:
         if rows
     ]
     if form.checkpoint:
-        parts.append(_checkpoint(t, taken, recorded))
+        parts.append(_checkpoint(t, taken, recorded, form))
     if recorded is None:
         found = sa.select(taken.c.space_id, sa.null(), sa.null())
+    elif form.spaces == 1:  # where it was taken its events are there
+        found = sa.select(recorded.c.space_id, recorded.c.event_id, recorded.c.space_sequence)
     else:
         found = sa.select(
             taken.c.space_id, recorded.c.event_id, recorded.c.space_sequence
@@ -104,15 +106,28 @@ def _write(t: Tables, form: Form) -> sa.Select[Any]:
 def _taken(t: Tables, form: Form) -> sa.CTE:
     """Move the hot rows whose guard holds and which nobody holds locked, in id order."""
     q = t.space_sequences
-    given = unnest("n", **_GUARD) if form.spaces > 1 else None
-    n = dict(given.c) if given is not None else _plain("n", _GUARD)
-    locked = (
-        sa.select(*(n[name].label(name) for name in _GUARD))
-        .select_from(q if given is None else q.join(given, q.c.space_id == n["space_id"]))
-        .where(_holds(q, n))
-        .with_for_update(of=q, skip_locked=True, key_share=True)
-    )
-    lock = (locked if given is None else locked.order_by(q.c.space_id)).cte("lk")
+    lock: sa.CTE
+    if form.spaces > 1:
+        given = unnest("n", **_GUARD)
+        lock = (
+            sa.select(*(given.c[name] for name in _GUARD))
+            .select_from(q.join(given, q.c.space_id == given.c.space_id))
+            .where(_holds(q, given.c))
+            .order_by(q.c.space_id)
+            .with_for_update(of=q, skip_locked=True, key_share=True)
+            .cte("lk")
+        )
+        n: Columns = dict(lock.c)
+        holds = _holds(q, n)
+    else:  # what is known is not passed on from part to part: that takes longer than the lock
+        n = _plain("n", _GUARD)
+        lock = (
+            sa.select(q.c.space_id)
+            .where(_holds(q, n))
+            .with_for_update(of=q, skip_locked=True, key_share=True)
+            .cte("lk")
+        )
+        holds = _holds(q, {**n, "space_id": sa.select(lock.c.space_id).scalar_subquery()})
     mark = (
         sa.select(
             sa.literal_column(
@@ -124,15 +139,16 @@ def _taken(t: Tables, form: Form) -> sa.CTE:
     )
     move = (
         sa.update(q)
-        .where(_holds(q, lock.c))
+        .where(holds)
         .values(
-            last_sequence=lock.c.head,
-            state_version=lock.c.new_version,
-            last_timestamp=lock.c.stamp,
+            last_sequence=n["head"],
+            state_version=n["new_version"],
+            last_timestamp=n["stamp"],
             writer_token=p("token", type_=_BLOB),
         )
     )
-    taken = [q.c.space_id, q.c.last_timestamp, lock.c.folded, lock.c.folded_id]
+    taken: list[sa.ColumnElement[Any]] = [q.c.space_id, q.c.last_timestamp]
+    taken += [n[name].label(name) for name in ("folded", "folded_id")]
     if form.events:
         taken.append(sa.select(mark.c.m).scalar_subquery().label("m"))
     return move.returning(*taken).cte("sq")
@@ -212,18 +228,16 @@ def _deletes(t: Tables, taken: sa.CTE, form: Form) -> sa.CTE:
     )
 
 
-def _checkpoint(t: Tables, taken: sa.CTE, recorded: sa.CTE | None) -> sa.CTE:
+def _checkpoint(t: Tables, taken: sa.CTE, recorded: sa.CTE | None, form: Form) -> sa.CTE:
     folded_id: sa.ColumnElement[Any] = taken.c.folded_id
     if recorded is not None:
-        newest = (
-            sa.select(sa.func.max(recorded.c.event_id))
-            .where(
-                recorded.c.space_id == taken.c.space_id,
-                recorded.c.space_sequence <= taken.c.folded,  # appends may follow the commands
-            )
-            .scalar_subquery()
+        ids = recorded.c.event_id
+        newest = sa.select(ids if form.events == 1 else sa.func.max(ids)).where(
+            recorded.c.space_sequence <= taken.c.folded  # appends may follow the commands
         )
-        folded_id = sa.func.coalesce(newest, folded_id)
+        if form.spaces > 1:
+            newest = newest.where(recorded.c.space_id == taken.c.space_id)
+        folded_id = sa.func.coalesce(newest.scalar_subquery(), folded_id)
     step = insert(t.checkpoints).from_select(
         ["space_id", "name", "last_event_id", "last_space_sequence", "updated_at"],
         sa.select(
