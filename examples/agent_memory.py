@@ -47,7 +47,7 @@ class Memory:
             talk, tools = tx.at(self.conversations), tx.at(self.tools)
             asked = await talk.log.append("user", {"text": said})
             await talk.log.append("assistant", {"text": answer})
-            number = asked.sequence
+            (number,) = asked.sequences
             await talk.vectors.upsert("turns", str(number), embed(said), {"text": said})
             for position, result in enumerate(results):
                 await tools.json.set(f"{number}:{position}", result)

@@ -78,6 +78,20 @@ def test_a_vector_without_length_is_like_no_other():
     assert Matrix(3, "cosine").search(packed([1, 0, 0]), 1, None) == []
 
 
+@pytest.mark.parametrize("size", [3e38, 1e25, 1e-22, 1e-38])
+def test_vectors_of_any_length_that_can_be_stored_are_compared(size):
+    for metric, best in (("cosine", 1.0), ("dot_product", 2 * size**2), ("euclidean", 1.0)):
+        found_in = Matrix(3, metric)
+        found_in.put(
+            [("other", packed([size, -size, 0]), None), ("same", packed([size, size, 0]), None)]
+        )
+        (key, found, _), (_, worse, _) = found_in.search(packed([size, size, 0]), 2, None)
+        assert key == "same"
+        assert found == pytest.approx(best)
+        assert math.isfinite(found)
+        assert worse <= found
+
+
 def test_without_numpy_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "numpy", None)
     matrix.numpy.cache_clear()

@@ -1,6 +1,8 @@
 """The tools as a client sees them: real clients, on every database."""
 
 import json
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from mcp import Client, MCPError
@@ -8,6 +10,7 @@ from mcp_types import TextContent, ToolAnnotations
 
 import ramax
 from ramax.entry.operations import OPERATIONS
+from ramax.entry.operations.answer import TEXT
 from ramax.mcp import make_server
 from tests.mcp._clients import ask, refused, served
 
@@ -19,6 +22,9 @@ async def test_there_is_a_tool_for_each_operation(db):
     put = listed["kv_put"]
     assert set(put.input_schema["properties"]) == {"key", "value", "space", "branch"}
     assert put.input_schema["required"] == ["key", "value"]
+    appends = set(listed["log_append"].input_schema["properties"])
+    options = {"idempotency_key", "expected_sequence"}
+    assert appends - {"event_type", "payload", "space", "branch"} == options
     hints = {name: tool.annotations or ToolAnnotations() for name, tool in listed.items()}
     assert not hints["kv_put"].read_only_hint
     assert hints["kv_get"].read_only_hint
@@ -46,6 +52,124 @@ async def test_every_data_type_answers_with_structure(db):
         (block,) = answer.content
         assert isinstance(block, TextContent)
         assert json.loads(block.text) == answer.structured_content
+
+
+FIRST: dict[str, dict[str, Any]] = {
+    "set_space": {"space": "s"},
+    "current_space": {},
+    "list_spaces": {},
+    "spaces_list": {},
+    "spaces_create": {"space": "other"},
+    "spaces_exists": {"space": "other"},
+    "spaces_stats": {"space": "s"},
+    "spaces_enable_search": {"space": "s"},
+    "kv_put": {"key": "k", "value": {"a": [1, "x", None, {"$date": "2026-05-01"}]}},
+    "kv_put_many": {"values": {"l": 1, "m": {"$bytes": "AAE="}}},
+    "kv_get": {"key": "m"},
+    "kv_get_many": {"keys": ["k", "l", "never"]},
+    "kv_exists": {"key": "k"},
+    "kv_delete": {"key": "l"},
+    "kv_delete_many": {"keys": ["m", "never"]},
+    "kv_list": {},
+    "kv_count": {},
+    "kv_history": {"key": "l"},
+    "log_append": {"event_type": "$date", "payload": {"d": {"$date": "2026-05-01"}}},
+    "log_append_many": {"entries": [{"event_type": "t", "payload": {"n": 1.5}}]},
+    "log_get": {"sequence": 1},
+    "log_range": {},
+    "log_range_by_time": {"start": "2020-01-01T00:00:00Z"},
+    "log_len": {},
+    "log_types": {},
+    "log_verify": {},
+    "cells_set": {"name": "c", "value": None},
+    "cells_init": {"name": "c", "value": 1},
+    "cells_cas": {"name": "c", "value": 2, "expected_version": 1},
+    "cells_get": {"name": "c"},
+    "cells_delete": {"name": "c"},
+    "cells_list": {},
+    "cells_history": {"name": "c"},
+    "json_set": {"key": "d", "value": {"a": 1, "b": None}},
+    "json_cas": {"key": "e", "value": [1]},
+    "json_merge": {"key": "d", "patch": {"c": 2}},
+    "json_patch": {"key": "d", "operations": [{"op": "remove", "path": "/c"}]},
+    "json_get": {"key": "d", "path": "$.b"},
+    "json_query": {"key": "d", "path": "$.*"},
+    "json_list": {},
+    "json_count": {},
+    "json_create_index": {"field": "$.a"},
+    "json_indexes": {},
+    "json_find": {"field": "$.a", "op": "gte", "value": 0},
+    "json_drop_index": {"field": "$.a"},
+    "json_delete": {"key": "d"},
+    "json_history": {"key": "d"},
+    "vectors_create_collection": {"collection": "v", "dimension": 2},
+    "vectors_list_collections": {},
+    "vectors_upsert": {"collection": "v", "key": "a", "vector": [1, 0.5], "metadata": {"n": 1}},
+    "vectors_upsert_many": {"collection": "v", "vectors": [{"key": "b", "vector": [3e38, 3e38]}]},
+    "vectors_get": {"collection": "v", "key": "a"},
+    "vectors_list": {"collection": "v"},
+    "vectors_count": {"collection": "v"},
+    "vectors_search": {"collection": "v", "vector": [3e38, 3e38]},
+    "search_text": {"text": "x"},
+    "branch_create": {"name": "empty"},
+    "branch_fork": {"name": "trial"},
+    "branch_list": {},
+    "branch_diff": {"left": "main", "right": "trial", "include_unchanged": True},
+    "branch_preview_merge": {"source": "trial"},
+    "branch_merge": {"source": "trial"},
+    "branch_rebase": {"branch": "trial"},
+    "branch_rename": {"name": "trial", "new_name": "tried"},
+    "branch_delete": {"name": "tried"},
+    "spaces_promote": {"source": "s", "target": "other", "data": {"kv": ["k"]}},
+    "spaces_clone": {"source": "other", "space": "copy"},
+    "vectors_delete": {"collection": "v", "key": "a"},
+    "vectors_delete_collection": {"collection": "v"},
+    "spaces_disable_search": {"space": "s"},
+    "spaces_delete": {"space": "s", "force": True},
+}
+"""A call of each tool that finds something, in this order."""
+
+NOTHING_THERE: dict[str, dict[str, Any]] = {
+    "kv_get": {"key": "never"},
+    "log_get": {"sequence": 9},
+    "log_append_many": {"entries": []},
+    "cells_get": {"name": "never"},
+    "cells_init": {"name": "c", "value": 2},
+    "json_get": {"key": "never"},
+    "vectors_get": {"collection": "v", "key": "never"},
+}
+
+
+async def test_every_answer_is_what_the_schema_of_its_tool_says(db):
+    async with Client(make_server(db), mode="legacy") as client:
+        listed = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert set(FIRST) == set(listed)
+        told = {name: (tool.output_schema or {})["required"] for name, tool in listed.items()}
+        for tool, given in FIRST.items():
+            found = await ask(client, tool, **given)
+            assert list(found) == told[tool], tool
+        await ask(client, "cells_set", name="c", value=1)
+        await ask(client, "vectors_create_collection", collection="v", dimension=2)
+        for tool, given in NOTHING_THERE.items():
+            await ask(client, tool, **given)
+
+
+async def test_a_client_notices_an_answer_that_does_not_fit(db, monkeypatch):
+    operation = replace(OPERATIONS["kv_count"], answer={"count": TEXT})
+    monkeypatch.setitem(OPERATIONS, "kv_count", operation)
+    async with Client(make_server(db)) as client:
+        with pytest.raises(RuntimeError, match="Invalid structured content"):
+            await client.call_tool("kv_count", {})
+
+
+async def test_a_repeat_with_the_same_key_is_not_written_again(db):
+    async with Client(make_server(db)) as client:
+        given: dict[str, Any] = {"event_type": "t", "payload": {}, "idempotency_key": "once"}
+        first = await ask(client, "log_append", **given)
+        assert await ask(client, "log_append", **given) == first
+        assert await ask(client, "log_len") == {"length": 1}
+        error = await refused(client, "kv_put", key="k", value=1, idempotency_key="once")
+        assert error["code"] == "data"
 
 
 async def test_values_that_json_lacks_travel_in_their_form(db):

@@ -53,13 +53,13 @@ def _add(group: Group, operation: Operation) -> None:
     async def run(db: Any, space: str, as_json: bool, **given: Any) -> None:  # noqa: FBT001
         del as_json  # there is no other form
         arguments = {name: value for name, value in given.items() if value is not None}
-        for parameter in operation.parameters:
+        for parameter in operation.takes:
             if parameter.kind == "bool" and not arguments.get(parameter.name):
                 arguments.pop(parameter.name, None)
         print_json(to_json(await db.call({"type": operation.name, "space": space, **arguments})))
 
     command = (writing if operation.writes else reading)(run)
-    for parameter in reversed(operation.parameters):
+    for parameter in reversed(operation.takes):
         command = _decorator(parameter)(command)
     space = click.option("--space", default="default", show_default=True, help="The space.")
     name = operation.verb.replace("_", "-")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 from ramax.core.datatypes import cells as rules
 from ramax.core.datatypes.datatype import check_own_name
@@ -12,7 +12,8 @@ from ramax.core.limits import check_sequence
 from ramax.datatypes.arguments import bound, checked_prefix
 from ramax.datatypes.versions import VersionedCommit, version_of
 from ramax.errors import MisuseError
-from ramax.runtime.partition import Partition
+from ramax.runtime.commands import name_of
+from ramax.runtime.partition import Partition, WriteOptions
 
 _NAME, _PREFIX = "cell name", "prefix of cell names"
 
@@ -40,25 +41,34 @@ class CellVersion:
 class Cells:
     """Cells with names of 1 to 900 UTF-8 bytes; each counts versions of its own.
 
-    A version is never used twice, not even after a cell was deleted and set again.
+    A version is never used twice, not even after a cell was deleted and set again. Every write
+    takes the options of `ContentStore.execute`: ``expected_sequence``, ``idempotency_key``, ….
     """
 
     def __init__(self, part: Partition) -> None:
         self._part = part
 
-    async def set(self, name: str, value: Any) -> VersionedCommit:
+    async def set(self, name: str, value: Any, **options: Unpack[WriteOptions]) -> VersionedCommit:
         """Give a cell a value, whatever it has.
 
         Raises:
             DataError: The name breaks a rule. CodecError: The value cannot be stored.
         """
-        return await self._write(rules.put, (check_own_name(name, _NAME), value))
+        params = (check_own_name(name, _NAME), value)
+        return await self._write(rules.put, params, **options)
 
-    async def init(self, name: str, value: Any) -> VersionedCommit:
+    async def init(self, name: str, value: Any, **options: Unpack[WriteOptions]) -> VersionedCommit:
         """Give a cell a value where it has none; a commit without events says that it has one."""
-        return await self._write(rules.init, (check_own_name(name, _NAME), value))
+        params = (check_own_name(name, _NAME), value)
+        return await self._write(rules.init, params, **options)
 
-    async def cas(self, name: str, value: Any, expected_version: int | None) -> VersionedCommit:
+    async def cas(
+        self,
+        name: str,
+        value: Any,
+        expected_version: int | None,
+        **options: Unpack[WriteOptions],
+    ) -> VersionedCommit:
         """Compare and set: give a cell a value if it is at the expected version.
 
         Args:
@@ -69,21 +79,27 @@ class Cells:
         """
         if expected_version is not None:
             check_sequence(expected_version, "expected_version")
-        return await self._write(rules.cas, (check_own_name(name, _NAME), value, expected_version))
+        params = (check_own_name(name, _NAME), value, expected_version)
+        return await self._write(rules.cas, params, **options)
 
-    async def transition(self, name: str, function: Callable[[Any], Any]) -> VersionedCommit:
+    async def transition(
+        self, name: str, function: Callable[[Any], Any], **options: Unpack[WriteOptions]
+    ) -> VersionedCommit:
         """Give a cell the value that a function makes of its value, None if it has none.
 
         Args:
             function: Plain and pure, it may run again after a conflict; what it raises is raised
-                here, and nothing is written.
+                here, and nothing is written. For an idempotency key its name stands for it.
         """
         if not callable(function):
             raise MisuseError(f"transition takes a function of the value, got {function!r:.80}")
-        return await self._write(rules.transition, (check_own_name(name, _NAME), function))
+        params = (check_own_name(name, _NAME), function)
+        return await self._write(rules.transition, params, [name, name_of(function)], **options)
 
-    async def _write(self, command: Any, params: Any) -> VersionedCommit:
-        return VersionedCommit.of(await self._part.execute(command, params))
+    async def _write(
+        self, command: Any, params: Any, asked: Any = None, **options: Unpack[WriteOptions]
+    ) -> VersionedCommit:
+        return VersionedCommit.of(await self._part.execute(command, params, asked, **options))
 
     async def get(self, name: str, default: Any = None) -> Any:
         """Return the value of a cell, or ``default``."""
@@ -98,9 +114,9 @@ class Cells:
         version, value = Versioned(*found)
         return Cell(name, value, version)
 
-    async def delete(self, name: str) -> bool:
+    async def delete(self, name: str, **options: Unpack[WriteOptions]) -> bool:
         """Delete a cell; say whether it was there. Its history stays."""
-        commit = await self._part.execute(rules.delete, check_own_name(name, _NAME))
+        commit = await self._part.execute(rules.delete, check_own_name(name, _NAME), **options)
         return bool(commit.events)
 
     async def exists(self, name: str) -> bool:

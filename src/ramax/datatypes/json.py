@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 from ramax.core.datatypes import json as rules
 from ramax.core.datatypes.datatype import check_own_name
@@ -23,7 +23,8 @@ from ramax.datatypes import json_find
 from ramax.datatypes.arguments import bound, checked_prefix, named, names
 from ramax.datatypes.json_path import ROOT, checked_patch, matches, patched, way
 from ramax.datatypes.versions import VersionedCommit, version_of
-from ramax.runtime.partition import Partition
+from ramax.runtime.partition import Partition, WriteOptions
+from ramax.values import Commit
 
 _KEY, _PREFIX, _DOCUMENT = "document key", "prefix of document keys", "JSON document"
 
@@ -53,12 +54,15 @@ class JsonDocuments:
 
     Paths are those of RFC 9535; where one value is meant they name members and items only. An
     edit is recorded as what it changes, so a small edit of a large document is a small event.
+    Every write takes the options of `ContentStore.execute`: ``idempotency_key`` and so on.
     """
 
     def __init__(self, part: Partition) -> None:
         self._part = part
 
-    async def set(self, key: str, value: Any, path: str = ROOT) -> VersionedCommit:
+    async def set(
+        self, key: str, value: Any, path: str = ROOT, **options: Unpack[WriteOptions]
+    ) -> VersionedCommit:
         """Store a document, or the value at a path; objects on the way are made.
 
         Raises:
@@ -69,17 +73,28 @@ class JsonDocuments:
         check_json(value, _DOCUMENT)
         tokens = way(path)
         if not tokens:
-            return await self._write(rules.put, (key, value, False, None))
-        return await self._edit(key, lambda document: with_value(document, tokens, value))
+            return await self._write(rules.put, (key, value, False, None), **options)
+        asked = ["set", key, path, value]
+        return await self._edit(asked, lambda held: with_value(held, tokens, value), **options)
 
-    async def set_many(self, documents: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> Any:
+    async def set_many(
+        self,
+        documents: Mapping[str, Any] | Iterable[tuple[str, Any]],
+        **options: Unpack[WriteOptions],
+    ) -> Commit:
         """Store several whole documents, given as a dict or as pairs; all or none."""
         found = named(documents, _KEY)
         for value in found.values():
             check_json(value, _DOCUMENT)
-        return await self._part.execute(rules.put_many, found)
+        return await self._part.execute(rules.put_many, found, **options)
 
-    async def cas(self, key: str, value: Any, expected_version: int | None) -> VersionedCommit:
+    async def cas(
+        self,
+        key: str,
+        value: Any,
+        expected_version: int | None,
+        **options: Unpack[WriteOptions],
+    ) -> VersionedCommit:
         """Compare and set: store a whole document if it is at the expected version.
 
         Args:
@@ -92,15 +107,18 @@ class JsonDocuments:
         check_json(value, _DOCUMENT)
         if expected_version is not None:
             check_sequence(expected_version, "expected_version")
-        return await self._write(rules.put, (key, value, True, expected_version))
+        return await self._write(rules.put, (key, value, True, expected_version), **options)
 
-    async def merge(self, key: str, patch: Any) -> VersionedCommit:
+    async def merge(self, key: str, patch: Any, **options: Unpack[WriteOptions]) -> VersionedCommit:
         """Merge as RFC 7396 says: members replace members, null removes."""
         check_own_name(key, _KEY)
         check_json(patch, _DOCUMENT)
-        return await self._edit(key, lambda document: merged(document, patch))
+        asked = ["merge", key, patch]
+        return await self._edit(asked, lambda held: merged(held, patch), **options)
 
-    async def patch(self, key: str, operations: Iterable[Mapping[str, Any]]) -> VersionedCommit:
+    async def patch(
+        self, key: str, operations: Iterable[Mapping[str, Any]], **options: Unpack[WriteOptions]
+    ) -> VersionedCommit:
         """Apply a JSON patch (RFC 6902), all of it or nothing.
 
         Raises:
@@ -109,26 +127,31 @@ class JsonDocuments:
         """
         check_own_name(key, _KEY)
         checked = checked_patch(operations)
-        return await self._edit(key, lambda document: patched(key, _copied(document), checked))
+        asked = ["patch", key, checked]
+        return await self._edit(asked, lambda held: patched(key, _copied(held), checked), **options)
 
-    async def delete(self, key: str, path: str = ROOT) -> bool:
+    async def delete(self, key: str, path: str = ROOT, **options: Unpack[WriteOptions]) -> bool:
         """Delete a document, or the value at a path; say whether it was there."""
         check_own_name(key, _KEY)
         tokens = way(path)
         if not tokens:
-            return bool((await self._part.execute(rules.delete, key)).events)
+            return bool((await self._part.execute(rules.delete, key, **options)).events)
 
         def without(document: Any) -> Any:
             there = look(document, tokens) is not MISSING
             return without_value(document, tokens) if there else document
 
-        return bool((await self._edit(key, without)).events)
+        return bool((await self._edit(["delete", key, path], without, **options)).events)
 
-    async def _edit(self, key: str, change: rules.Edit) -> VersionedCommit:
-        return await self._write(rules.edit, (key, change))
+    async def _edit(
+        self, asked: list[Any], change: rules.Edit, **options: Unpack[WriteOptions]
+    ) -> VersionedCommit:
+        return await self._write(rules.edit, (asked[1], change), asked, **options)
 
-    async def _write(self, command: Any, params: Any) -> VersionedCommit:
-        return VersionedCommit.of(await self._part.execute(command, params))
+    async def _write(
+        self, command: Any, params: Any, asked: Any = None, **options: Unpack[WriteOptions]
+    ) -> VersionedCommit:
+        return VersionedCommit.of(await self._part.execute(command, params, asked, **options))
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -193,18 +216,19 @@ class JsonDocuments:
 
     # -- indexes ---------------------------------------------------------------------------------
 
-    async def create_index(self, field: str) -> bool:
+    async def create_index(self, field: str, **options: Unpack[WriteOptions]) -> bool:
         """Declare a field, a path to one value as ``$.user.age``, for `find`; say whether new.
 
         Scalars are indexed: null, booleans, numbers, text.
         """
-        commit = await self._part.execute(rules.create_index, (field, _field(field)))
+        params = (field, _field(field))
+        commit = await self._part.execute(rules.create_index, params, **options)
         return bool(commit.events)
 
-    async def drop_index(self, field: str) -> bool:
+    async def drop_index(self, field: str, **options: Unpack[WriteOptions]) -> bool:
         """Forget a declared field; say whether it was one."""
         _field(field)
-        return bool((await self._part.execute(rules.drop_index, field)).events)
+        return bool((await self._part.execute(rules.drop_index, field, **options)).events)
 
     async def indexes(self) -> list[str]:
         """Return the declared fields, in order."""

@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 from ramax.core.datatypes import kv as rules
 from ramax.core.datatypes.datatype import check_own_name
 from ramax.datatypes.arguments import bound, checked_prefix, named, names
-from ramax.runtime.partition import Partition
+from ramax.runtime.partition import Partition, WriteOptions
 from ramax.values import Commit, Event
 
 _KEY, _PREFIX = "kv key", "prefix of kv keys"
@@ -27,23 +27,28 @@ class KeyVersion:
 class KeyValues:
     """Values under keys of 1 to 900 UTF-8 bytes; a value is anything that ramax stores.
 
-    A batch is written as a whole or not at all. Keys are listed in byte order.
+    A batch is written as a whole or not at all. Keys are listed in byte order. Every write takes
+    the options of `ContentStore.execute`: ``expected_sequence``, ``idempotency_key``, ….
     """
 
     def __init__(self, part: Partition) -> None:
         self._part = part
 
-    async def put(self, key: str, value: Any) -> Commit:
+    async def put(self, key: str, value: Any, **options: Unpack[WriteOptions]) -> Commit:
         """Store a value; what the key held before stays in its `history`.
 
         Raises:
             DataError: The key breaks a rule. CodecError: The value cannot be stored.
         """
-        return await self._part.execute(rules.put, {check_own_name(key, _KEY): value})
+        return await self._part.execute(rules.put, {check_own_name(key, _KEY): value}, **options)
 
-    async def put_many(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> Commit:
+    async def put_many(
+        self,
+        values: Mapping[str, Any] | Iterable[tuple[str, Any]],
+        **options: Unpack[WriteOptions],
+    ) -> Commit:
         """Store several values, given as a dict or as pairs; all or none."""
-        return await self._part.execute(rules.put, named(values, _KEY))
+        return await self._part.execute(rules.put, named(values, _KEY), **options)
 
     async def get(
         self, key: str, default: Any = None, *, as_of: int | datetime | None = None
@@ -74,14 +79,15 @@ class KeyValues:
         """Say whether the key is there, be its value None."""
         return bool(await self._part.get_many([check_own_name(key, _KEY)]))
 
-    async def delete(self, key: str) -> bool:
+    async def delete(self, key: str, **options: Unpack[WriteOptions]) -> bool:
         """Delete a key; say whether it was there. Its history stays."""
-        commit = await self._part.execute(rules.delete, [check_own_name(key, _KEY)])
+        keys = [check_own_name(key, _KEY)]
+        commit = await self._part.execute(rules.delete, keys, **options)
         return bool(commit.events)
 
-    async def delete_many(self, keys: Iterable[str]) -> Commit:
+    async def delete_many(self, keys: Iterable[str], **options: Unpack[WriteOptions]) -> Commit:
         """Delete those keys that are there, all at once: one event for each."""
-        return await self._part.execute(rules.delete, names(keys, _KEY))
+        return await self._part.execute(rules.delete, names(keys, _KEY), **options)
 
     def iter(
         self, prefix: str = "", *, limit: int | None = None, after: str | None = None

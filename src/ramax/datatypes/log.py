@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, 
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from ramax.core.datatypes import log as rules
 from ramax.core.datatypes.log import Head
@@ -12,7 +12,7 @@ from ramax.core.limits import MAX_NAME_BYTES, check_name, check_sequence
 from ramax.core.query import Search
 from ramax.datatypes.arguments import bound
 from ramax.errors import DataError
-from ramax.runtime.partition import Partition
+from ramax.runtime.partition import Partition, WriteOptions
 from ramax.storage.events import FOREVER
 from ramax.values import Commit, Event, from_micros, to_micros
 
@@ -42,9 +42,9 @@ class LogCommit(Commit):
         return tuple((event.metadata or {})[rules.SEQUENCE] for event in self.events)
 
     @property
-    def sequence(self) -> int:
-        """The sequence of the last entry."""
-        return self.sequences[-1]
+    def sequence(self) -> int | None:
+        """The sequence of the last entry; None where there was nothing to append."""
+        return self.sequences[-1] if self.events else None
 
     @classmethod
     def of(cls, commit: Commit) -> Self:
@@ -66,17 +66,25 @@ class LogVerification:
 class Log:
     """Entries of a space, each a type and a payload; never changed, never deleted.
 
-    Sequences are dense and count entries only: what else happens in the space does not show.
+    Sequences are dense and count entries only: what else happens in the space does not show. Every
+    write takes the options of `ContentStore.execute`: ``expected_sequence`` (of the space), ….
     """
 
     def __init__(self, part: Partition) -> None:
         self._part = part
 
-    async def append(self, type: str, payload: Mapping[str, Any]) -> LogCommit:  # noqa: A002 - what it is
+    async def append(
+        self,
+        type: str,  # noqa: A002 - what it is
+        payload: Mapping[str, Any],
+        **options: Unpack[WriteOptions],
+    ) -> LogCommit:
         """Add an entry at the end; see `append_many`."""
-        return await self.append_many([(type, payload)])
+        return await self.append_many([(type, payload)], **options)
 
-    async def append_many(self, entries: Iterable[tuple[str, Mapping[str, Any]]]) -> LogCommit:
+    async def append_many(
+        self, entries: Iterable[tuple[str, Mapping[str, Any]]], **options: Unpack[WriteOptions]
+    ) -> LogCommit:
         """Add entries in order, all or none.
 
         Args:
@@ -90,7 +98,7 @@ class Log:
             if not isinstance(entry, (tuple, list)) or len(entry) != 2:  # noqa: PLR2004 - a pair
                 raise DataError("log entries", entry, "give (type, payload) pairs")
             check_name(entry[0], "type of a log entry", _LONGEST_TYPE)
-        return LogCommit.of(await self._part.execute(rules.append, found))
+        return LogCommit.of(await self._part.execute(rules.append, found, **options))
 
     async def get(self, sequence: int) -> LogEntry | None:
         """Return an entry, or None if there is none of that sequence."""

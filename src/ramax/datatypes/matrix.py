@@ -13,6 +13,8 @@ Metadata = dict[str, Any] | None
 
 _SMALLEST: Final = 64
 _BLOCK: Final = 4096
+_SHORTEST, _LONGEST = 1e-12, 1e18
+"""Lengths of vectors whose differences can be squared in 32 bits."""
 
 
 @cache
@@ -39,7 +41,8 @@ class Matrix:
         self._np = numpy()
         self._metric = metric
         self._rows = self._np.empty((_SMALLEST, dimension), dtype="<f4")
-        self._norms = self._np.empty(_SMALLEST, dtype="<f4")
+        self._norms = self._np.empty(_SMALLEST, dtype="f8")
+        self._plain = True
         self._keys: list[str] = []
         self._metadata: list[Metadata] = []
         self._places: dict[str, int] = {}
@@ -70,9 +73,10 @@ class Matrix:
             block = block.reshape(-1, dimension)
             # one place may come twice, and the last vector counts: numpy assigns in order
             self._rows[places[at : at + 1000]] = block
-            self._norms[places[at : at + 1000]] = self._np.sqrt(
-                self._np.einsum("ij,ij->i", block, block)
-            )
+            exact = block.astype("f8")
+            norms = self._np.sqrt(self._np.einsum("ij,ij->i", exact, exact))
+            self._norms[places[at : at + 1000]] = norms
+            self._plain = self._plain and all(map(_is_plain, norms.tolist()))
 
     def delete(self, key: str) -> None:
         """Take out a vector that is there."""
@@ -96,26 +100,39 @@ class Matrix:
         """Return the ``k`` best (key, score, metadata), best first; equal ones by key."""
         if not self._keys:
             return []
-        scores = self._scores(self._np.frombuffer(vector, dtype="<f4"))
-        ranked = self._best(scores, k) if test is None else self._passing(scores, k, test)
-        return [(self._keys[at], float(scores[at]), self._metadata[at]) for at in ranked]
+        near = self._nearness(self._np.frombuffer(vector, dtype="<f4"))
+        ranked = self._best(near, k) if test is None else self._passing(near, k, test)
+        return [(self._keys[at], self._score(float(near[at])), self._metadata[at]) for at in ranked]
 
-    def _scores(self, wanted: Any) -> Any:
+    def _score(self, near: float) -> float:
+        return 1 / (1 - near) if self._metric == "euclidean" else near
+
+    def _nearness(self, wanted: Any) -> Any:
+        """Return what the rows rank by; a score of distances may not tell short ones apart."""
         np, rows = self._np, self._rows[: len(self._keys)]
+        exact = wanted.astype("f8")
+        length = float(np.sqrt(exact @ exact))
+        if not (self._plain and _is_plain(length)):
+            wanted = exact  # numpy goes on in 64 bits
         if self._metric == "euclidean":
-            return 1 / (1 + self._distances(rows, wanted))
-        dots = rows @ wanted
+            return -self._distances(rows, wanted)
+        dots = self._dots(rows, wanted)
         if self._metric == "dot_product":
             return dots
-        norms = self._norms[: len(self._keys)]
-        length = np.sqrt(wanted @ wanted)
-        lengths = norms * length
-        return np.divide(dots, lengths, out=np.zeros_like(dots), where=lengths > 0)
+        lengths = self._norms[: len(self._keys)] * length
+        return np.divide(dots, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+
+    def _dots(self, rows: Any, wanted: Any) -> Any:
+        if wanted.dtype == rows.dtype:
+            return rows @ wanted
+        np = self._np
+        blocks = range(0, len(rows), _BLOCK)  # each is copied
+        return np.concatenate([rows[at : at + _BLOCK].astype("f8") @ wanted for at in blocks])
 
     def _distances(self, rows: Any, wanted: Any) -> Any:
         """Subtract, rather than use the dot product: near vectors would lose all their digits."""
         np = self._np
-        found = np.empty(len(rows), dtype="f4")
+        found = np.empty(len(rows), dtype=wanted.dtype)
         for at in range(0, len(rows), _BLOCK):
             apart = rows[at : at + _BLOCK] - wanted
             found[at : at + _BLOCK] = np.sqrt(np.einsum("ij,ij->i", apart, apart))
@@ -145,6 +162,11 @@ class Matrix:
 
     def _in_order(self, places: Iterable[int], scores: Any) -> list[int]:
         return sorted(places, key=lambda place: (-scores[place], self._keys[place]))
+
+
+def _is_plain(length: float) -> bool:
+    """Say whether squares and products of such lengths fit 32-bit floats."""
+    return length == 0 or _SHORTEST <= length <= _LONGEST
 
 
 def vector_size(dimension: int) -> int:

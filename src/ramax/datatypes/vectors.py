@@ -6,7 +6,7 @@ import sys
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from ramax.core.datatypes import vectors as rules
 from ramax.core.datatypes.datatype import check_own_name
@@ -15,7 +15,7 @@ from ramax.datatypes.arguments import bound, checked_prefix, names
 from ramax.datatypes.filters import Filter, compiled
 from ramax.datatypes.vector_memory import current_matrix, find_collection
 from ramax.errors import VectorError
-from ramax.runtime.partition import Partition
+from ramax.runtime.partition import Partition, WriteOptions
 from ramax.values import Commit
 
 _KEY: Final = "vector key"
@@ -56,14 +56,23 @@ class VectorMatch:
 
 
 class Vectors:
-    """Collections have names as spaces do: ``[a-z][a-z0-9_-]{0,63}``."""
+    """Collections have names as spaces do: ``[a-z][a-z0-9_-]{0,63}``.
+
+    Every write takes the options of `ContentStore.execute`: ``idempotency_key`` and so on.
+    """
 
     def __init__(self, part: Partition) -> None:
         self._part = part
 
     # -- collections -----------------------------------------------------------------------------
 
-    async def create_collection(self, name: str, dimension: int, metric: str = "cosine") -> Commit:
+    async def create_collection(
+        self,
+        name: str,
+        dimension: int,
+        metric: str = "cosine",
+        **options: Unpack[WriteOptions],
+    ) -> Commit:
         """Make a collection.
 
         Args:
@@ -79,11 +88,12 @@ class Vectors:
             raise VectorError("dimension", dimension, f"is an int from 1 to {_MOST_DIMENSIONS}")
         if metric not in METRICS:
             raise VectorError("metric", metric, f"is one of {', '.join(METRICS)}")
-        return await self._part.execute(rules.create, (name, dimension, metric))
+        return await self._part.execute(rules.create, (name, dimension, metric), **options)
 
-    async def delete_collection(self, name: str) -> bool:
+    async def delete_collection(self, name: str, **options: Unpack[WriteOptions]) -> bool:
         """Delete a collection with its vectors; say whether it was there."""
-        return bool((await self._part.execute(rules.drop, _check_name(name))).events)
+        commit = await self._part.execute(rules.drop, _check_name(name), **options)
+        return bool(commit.events)
 
     async def collection(self, name: str) -> Collection | None:
         """Return a collection, or None."""
@@ -103,12 +113,16 @@ class Vectors:
         key: str,
         vector: Numbers,
         metadata: Mapping[str, Any] | None = None,
+        **options: Unpack[WriteOptions],
     ) -> Commit:
         """Store a vector under a key; see `upsert_many`."""
-        return await self.upsert_many(collection, [(key, vector, metadata)])
+        return await self.upsert_many(collection, [(key, vector, metadata)], **options)
 
     async def upsert_many(
-        self, collection: str, vectors: Iterable[tuple[str, Numbers, Mapping[str, Any] | None]]
+        self,
+        collection: str,
+        vectors: Iterable[tuple[str, Numbers, Mapping[str, Any] | None]],
+        **options: Unpack[WriteOptions],
     ) -> Commit:
         """Store vectors, all or none; what a key held is replaced, its metadata too.
 
@@ -134,7 +148,8 @@ class Vectors:
                 raise VectorError(f"metadata of {key!r}", metadata, "is a map or None")
             data = packed(vector, f"vector {key!r}")
             found[key] = rules.Vector(data, None if metadata is None else dict(metadata))
-        return await self._part.execute(rules.upsert, (collection, found))
+        asked = [collection, {key: list(each) for key, each in found.items()}]
+        return await self._part.execute(rules.upsert, (collection, found), asked, **options)
 
     async def get(self, collection: str, key: str) -> Vector | None:
         """Return a vector, or None."""
@@ -148,14 +163,17 @@ class Vectors:
         cut = len(start)
         return {at[cut:]: _vector(at[cut:], row) for at, row in found.items()}
 
-    async def delete(self, collection: str, key: str) -> bool:
+    async def delete(self, collection: str, key: str, **options: Unpack[WriteOptions]) -> bool:
         """Delete a vector; say whether it was there."""
-        return bool((await self.delete_many(collection, [check_own_name(key, _KEY)])).events)
+        keys = [check_own_name(key, _KEY)]
+        return bool((await self.delete_many(collection, keys, **options)).events)
 
-    async def delete_many(self, collection: str, keys: Iterable[str]) -> Commit:
+    async def delete_many(
+        self, collection: str, keys: Iterable[str], **options: Unpack[WriteOptions]
+    ) -> Commit:
         """Delete those vectors that are there, all at once: one event for each."""
         params = (_check_name(collection), names(keys, _KEY))
-        return await self._part.execute(rules.delete, params)
+        return await self._part.execute(rules.delete, params, **options)
 
     async def count(self, collection: str) -> int:
         """Count the vectors of a collection."""

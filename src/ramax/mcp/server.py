@@ -21,7 +21,7 @@ from ramax.core.json_form import from_json, to_json
 from ramax.entry import Database
 from ramax.errors import DataError, RamaxError
 from ramax.mcp.sessions import Sessions
-from ramax.mcp.tools import CURRENT_SPACE, LIST_SPACES, SET_SPACE, operations, tools
+from ramax.mcp.tools import CURRENT_SPACE, LIST_SPACES, operations, tools
 
 _ABOUT = (
     "Spaces hold keys and values, a log, cells, JSON documents and vectors, each apart from the "
@@ -61,6 +61,7 @@ class _Serving:
     def __init__(self, db: Database, sessions: Sessions, *, read_only: bool) -> None:
         self._db, self._sessions, self._read_only = db, sessions, read_only
         self._tools = tools(read_only=read_only)
+        self._takes = {tool.name: tool.input_schema["properties"] for tool in self._tools}
         self._operations = {each.name: each for each in operations(read_only=read_only)}
 
     async def list_tools(
@@ -69,7 +70,7 @@ class _Serving:
         return ListToolsResult(tools=self._tools)
 
     async def call_tool(self, context: Any, params: CallToolRequestParams) -> CallToolResult:
-        if all(params.name != tool.name for tool in self._tools):
+        if params.name not in self._takes:
             raise MCPError(INVALID_PARAMS, f"there is no tool {params.name!r}")
         try:
             given = from_json(params.arguments or {})
@@ -80,6 +81,10 @@ class _Serving:
         return CallToolResult(content=[_as_text(document)], structured_content=document)
 
     async def _run(self, context: Any, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        takes = self._takes[name]
+        for each in given:
+            if each not in takes:
+                raise DataError(name, each, f"takes {', '.join(takes) or 'nothing'}")
         operation = self._operations.get(name)
         if operation is None:
             return await self._of_the_session(context, name, given)
@@ -91,10 +96,6 @@ class _Serving:
     async def _of_the_session(
         self, context: Any, name: str, given: Mapping[str, Any]
     ) -> dict[str, Any]:
-        known = {"space"} if name == SET_SPACE else set()
-        for each in given:
-            if each not in known:
-                raise DataError(name, each, f"takes {', '.join(known) or 'nothing'}")
         if name == LIST_SPACES:
             return await self._db.call({"type": "spaces_list"})
         if name == CURRENT_SPACE:

@@ -6,7 +6,8 @@ from typing import Any, Final
 from mcp_types import Tool, ToolAnnotations
 
 from ramax.entry.operations import OPERATIONS
-from ramax.entry.operations.operation import Operation
+from ramax.entry.operations.answer import NAMES, TEXT, record
+from ramax.entry.operations.operation import OPTIONS, Operation
 
 SET_SPACE: Final = "set_space"
 LIST_SPACES: Final = "list_spaces"
@@ -14,18 +15,11 @@ CURRENT_SPACE: Final = "current_space"
 
 _SPACE: Final = {"type": "string", "description": "The space; the active one unless it is given."}
 _NAMED: Final = {"type": "string", "description": "The name of the space."}
-_ONE_SPACE: Final = {
-    "type": "object",
-    "properties": {"space": {"type": "string"}},
-    "required": ["space"],
-}
-_SPACES: Final = {
-    "type": "object",
-    "properties": {"spaces": {"type": "array", "items": {"type": "string"}}},
-    "required": ["spaces"],
-}
+_ONE_SPACE: Final = record({"space": TEXT})
+_SPACES: Final = record({"spaces": NAMES})
 _NOTHING: Final = {"type": "object", "properties": {}, "additionalProperties": False}
-_DOCUMENT: Final = {"type": "object"}
+_OF_THE_SEED: Final = {"kv_put"}
+"""Takes what Strata's tool of that name takes, and no options."""
 
 
 def tools(*, read_only: bool) -> list[Tool]:
@@ -42,11 +36,14 @@ def _tool(operation: Operation) -> Tool:
     schema = operation.schema
     if operation.of_space:
         schema["properties"]["space"] = _SPACE
+    if operation.name in _OF_THE_SEED:
+        for option in OPTIONS:
+            del schema["properties"][option.name]
     return Tool(
         name=operation.name,
         description=operation.about,
         input_schema=schema,
-        output_schema=_SPACES if operation.name == "spaces_list" else _DOCUMENT,
+        output_schema=operation.output_schema,
         annotations=ToolAnnotations(
             read_only_hint=not operation.writes,
             destructive_hint=operation.writes and "delete" in operation.verb,

@@ -3,17 +3,17 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ramax.core.datatypes.datatype import DataType
-from ramax.core.domain import Command, Domain
+from ramax.core.domain import Domain
 from ramax.core.query import Search
 from ramax.core.selection import BEFORE_ALL
 from ramax.core.state import Packed
 from ramax.runtime import commands
 from ramax.runtime.core import Core
 from ramax.runtime.page_fold import facts_of
-from ramax.runtime.partition import Range, Window
+from ramax.runtime.partition import Range, Window, Write, WriteOptions
 from ramax.runtime.past import check_point, locate
 from ramax.runtime.state_reads import StateReads
 from ramax.storage import pstate
@@ -48,11 +48,17 @@ class StoreAccess:
         space, now = await self.core.resolve(self.space), self.core.clock()
         return (await self.core.read(lambda ex: locate(ex, space, at, now))).sequence
 
-    async def execute(self, datatype: DataType, command: Command, params: Any) -> Commit:
+    async def execute(self, datatype: DataType, write: Write, options: WriteOptions) -> Commit:
         """Run a command and commit it; what the pstate lacks is folded by the store's domain."""
         space = await self.core.resolve(self.space)
         commits = await commands.execute(
-            self.core, space, datatype, [(command, params)], folder=self.domain
+            self.core,
+            space,
+            datatype,
+            [(write.command, write.params)],
+            folder=self.domain,
+            asked=write.asked,
+            **options,
         )
         return commits[0]
 

@@ -1,7 +1,7 @@
 """Handing commands and appends to the writer, with what must be true before."""
 
 import asyncio
-from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ramax.core.codec import decode, encode_payload
@@ -54,11 +54,13 @@ async def execute(  # noqa: PLR0913 - what a call may say
     causation_id: int | None = None,
     correlation_id: str | None = None,
     folder: Domain | None = None,
+    asked: Any = None,
 ) -> list[Commit]:
     """Decide commands as one unit and wait until they are committed.
 
     Args:
         folder: Folds what the pstate lacks, where ``domain`` is a data type.
+        asked: What an idempotency key stands for; the commands and their parameters by default.
     """
     core.check_caller()
     for command, _ in commands:
@@ -76,8 +78,8 @@ async def execute(  # noqa: PLR0913 - what a call may say
     fingerprint = b""
     if idempotency_key is not None:
         check_name(idempotency_key, "idempotency key")
-        content = [[_name(command), params] for command, params in commands]
-        fingerprint = idempotency.fingerprint("execute", content)
+        content = [[name_of(command), params] for command, params in commands]
+        fingerprint = idempotency.fingerprint("execute", content if asked is None else asked)
     while True:
         try:
             return await _submit(core, space, work, idempotency_key, fingerprint)
@@ -206,6 +208,7 @@ def try_empty(core: Core, space: Space, work: Work) -> list[Commit]:
     return commits_of(space.space_id, groups, ids, 0)
 
 
-def _name(command: Command) -> str:
+def name_of(command: Callable[..., Any]) -> str:
+    """Return what a function is called, by which a repeat is told."""
     module = getattr(command, "__module__", "")
     return f"{module}.{getattr(command, '__qualname__', type(command).__qualname__)}"

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict, Unpack
 
 from ramax.core.datatypes.datatype import DataType
 from ramax.core.domain import Command
@@ -41,6 +41,24 @@ class Window:
     down: bool = False
 
 
+class WriteOptions(TypedDict, total=False):
+    """What every write of a data type may say; the meanings are those of `ContentStore.execute`."""
+
+    expected_sequence: int | None
+    idempotency_key: str | None
+    causation_id: int | None
+    correlation_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A command of a data type, and what an idempotency key with it stands for."""
+
+    command: Command
+    params: Any
+    asked: Any
+
+
 class Access(Protocol):
     """How a data type reaches its part of a space: through a store, in a transaction, in the past.
 
@@ -58,7 +76,7 @@ class Access(Protocol):
         """Return the sequence of the newest event up to a point of the space's history."""
         ...
 
-    async def execute(self, datatype: DataType, command: Command, params: Any) -> Commit:
+    async def execute(self, datatype: DataType, write: Write, options: WriteOptions) -> Commit:
         """Run a command of a data type."""
         ...
 
@@ -86,9 +104,18 @@ class Partition:
     access: Access
     datatype: DataType
 
-    async def execute(self, command: Command, params: Any) -> Commit:
-        """Run one of the data type's commands."""
-        return await self.access.execute(self.datatype, command, params)
+    async def execute(
+        self, command: Command, params: Any, asked: Any = None, **options: Unpack[WriteOptions]
+    ) -> Commit:
+        """Run one of the data type's commands.
+
+        Args:
+            asked: What the caller asked for, where ``params`` hold what cannot be stored.
+        """
+        # a name that stays when the code moves: repeats are told by it
+        name = f"{self.datatype.name}.{getattr(command, '__name__', '')}"
+        write = Write(command, params, [name, params if asked is None else asked])
+        return await self.access.execute(self.datatype, write, options)
 
     async def get(self, key: str) -> Any:
         """Return the value of a key; None if it is not there."""

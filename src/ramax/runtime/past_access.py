@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from ramax.core.datatypes.datatype import DataType
-from ramax.core.domain import Command
 from ramax.core.query import Search
 from ramax.core.state import Packed
 from ramax.errors import MisuseError
 from ramax.runtime.access import read_window
-from ramax.runtime.partition import Range, Window
+from ramax.runtime.partition import Range, Window, Write, WriteOptions
 from ramax.runtime.past import Past
 from ramax.storage.executors import Row
 from ramax.values import Commit
@@ -34,8 +33,8 @@ class PastAccess:
     async def execute(
         self,
         datatype: DataType,
-        command: Command,  # noqa: ARG002 - what every access takes
-        params: Any,  # noqa: ARG002
+        write: Write,  # noqa: ARG002 - what every access takes
+        options: WriteOptions,  # noqa: ARG002
     ) -> Commit:
         """Refuse: the past cannot be changed."""
         raise MisuseError(f"{datatype.name}: a view of the past is read-only")

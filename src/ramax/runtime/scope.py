@@ -25,7 +25,7 @@ from ramax.runtime.access import read_range, read_window
 from ramax.runtime.commands import NO_DOMAIN, causes
 from ramax.runtime.core import SpaceLike
 from ramax.runtime.jobs import Append, Execute
-from ramax.runtime.partition import Partition, Range, Window
+from ramax.runtime.partition import Partition, Range, Window, Write, WriteOptions
 from ramax.runtime.state_view import Pages, StateView
 from ramax.storage import pstate
 from ramax.storage.executors import Executor, Row
@@ -226,9 +226,15 @@ class _ScopeAccess:
 
     _scope: TransactionScope
 
-    async def execute(self, datatype: DataType, command: Command, params: Any) -> Commit:
+    async def execute(self, datatype: DataType, write: Write, options: WriteOptions) -> Commit:
         """Run a command of a data type."""
-        work = Execute(datatype, [(command, params)], causes(None, None), None)
+        if options.get("idempotency_key") is not None:
+            raise MisuseError("a transaction takes no idempotency_key: what repeats is the whole")
+        expected = options.get("expected_sequence")
+        if expected is not None:
+            check_sequence(expected, "expected_sequence")
+        why = causes(options.get("causation_id"), options.get("correlation_id"))
+        work = Execute(datatype, [(write.command, write.params)], why, expected)
         return await self._scope._run(work)  # noqa: SLF001 - the other half of the scope
 
     async def packed(self, keys: Sequence[str]) -> dict[str, Packed | None]:

@@ -28,8 +28,9 @@ async with ramax.connect() as db:
 ```
 
 `branch` names the branch, and is that of the database it is asked of without it: `db.at_branch("staging").call(…)`. `space` names the space, which is `default` without it; a space that does not exist reads as empty, and the first write makes it. Operations on `spaces` have
-it as an argument of their own. An argument that is unknown, missing or of another kind is a `DataError`, and nothing is written. Writes answer with
-`space_sequence` and `event_ids`. What a write must be, and what it raises: [Data without a domain](../howto/store-data-without-a-domain.md).
+it as an argument of their own. An argument that is unknown, missing or of another kind is a `DataError`, and nothing is written. Every write to a space
+takes two more: `idempotency_key`, with which a repeat gets the first answer and nothing is written twice, and `expected_sequence`, the last event that the
+space must have. `Operation.output_schema` says in JSON Schema what is answered; tools of `ramax mcp` carry it. What a write must be, and what it raises: [Data without a domain](../howto/store-data-without-a-domain.md).
 """
 
 
@@ -44,14 +45,15 @@ def page() -> str:
 
 
 def _group(name: str, operations: list[Operation]) -> Iterator[str]:
-    yield f"## {name}\n\n| type | | arguments |\n|---|---|---|"
+    yield f"## {name}\n\n| type | | arguments | answer |\n|---|---|---|---|"
     for operation in operations:
         arguments = ", ".join(
             f"`{p.name}` {p.kind}" if p.required else f"(`{p.name}` {p.kind})"
             for p in operation.parameters
         )
         write = " Writes." if operation.writes else ""
-        yield f"| `{operation.name}` | {operation.about}{write} | {arguments} |"
+        answer = ", ".join(f"`{name}`" for name in operation.answer)
+        yield f"| `{operation.name}` | {operation.about}{write} | {arguments} | {answer} |"
     yield ""
 
 

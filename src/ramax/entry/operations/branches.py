@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from ramax.entry.operations.answer import BOOL, TEXT, TIME, Schema, listed, or_null, record
 from ramax.entry.operations.operation import Document, Operation, Parameter, moment
 from ramax.errors import DataError
 from ramax.values import Branch
 
 _NAME: Final = Parameter("name", "text", "The name of the branch.")
+_BRANCH: Final[dict[str, Schema]] = {"name": TEXT, "parent": or_null(TEXT), "created_at": TIME}
+_LISTED: Final = {"branches": listed(record(_BRANCH))}
 
 
 def branch_document(branch: Branch) -> Document:
@@ -47,8 +50,10 @@ async def _delete(db: Any, name: str) -> Document:
 
 
 BRANCHES: Final = (
-    Operation("branch_list", "List the branches, main first.", (), _list),
-    Operation("branch_create", "Make a branch without spaces.", (_NAME,), _create, writes=True),
+    Operation("branch_list", "List the branches, main first.", (), _list, _LISTED),
+    Operation(
+        "branch_create", "Make a branch without spaces.", (_NAME,), _create, _BRANCH, writes=True
+    ),
     Operation(
         "branch_fork",
         "Make a branch of every space of another one, at one point over all of them.",
@@ -59,6 +64,7 @@ BRANCHES: Final = (
             Parameter("at_time", "time", "The moment, with a time zone.", required=False),
         ),
         _fork,
+        _BRANCH,
         writes=True,
     ),
     Operation(
@@ -66,6 +72,7 @@ BRANCHES: Final = (
         "Give a branch another name.",
         (_NAME, Parameter("new_name", "text", "The name that it gets.")),
         _rename,
+        _BRANCH,
         writes=True,
     ),
     Operation(
@@ -73,6 +80,7 @@ BRANCHES: Final = (
         "Delete a branch with everything that was written on it, for good.",
         (_NAME,),
         _delete,
+        {"deleted": BOOL},
         writes=True,
     ),
 )

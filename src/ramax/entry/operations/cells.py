@@ -2,6 +2,17 @@
 
 from typing import Any, Final
 
+from ramax.entry.operations.answer import (
+    BOOL,
+    INT,
+    NAMES,
+    TIME,
+    VALUE,
+    WROTE,
+    listed,
+    or_null,
+    record,
+)
 from ramax.entry.operations.operation import (
     AFTER,
     LIMIT,
@@ -16,6 +27,16 @@ from ramax.entry.operations.operation import (
 
 _NAME: Final = Parameter("name", "text", "The name of the cell, 1 to 900 bytes.")
 _VALUE: Final = Parameter("value", "value", "Any value.")
+_VERSION: Final = record(
+    {
+        "value": VALUE,
+        "version": or_null(INT),
+        "deleted": BOOL,
+        "space_sequence": INT,
+        "timestamp": TIME,
+    }
+)
+_NUMBERED: Final = {**WROTE, "version": or_null(INT)}
 
 
 async def _set(s: Any, **given: Any) -> Document:
@@ -28,8 +49,10 @@ async def _init(s: Any, **given: Any) -> Document:
     return wrote(commit, version=commit.version)
 
 
-async def _cas(s: Any, name: str, value: Any, expected_version: int | None = None) -> Document:
-    commit = await s.cells.cas(name, value, expected_version)
+async def _cas(
+    s: Any, name: str, value: Any, expected_version: int | None = None, **options: Any
+) -> Document:
+    commit = await s.cells.cas(name, value, expected_version, **options)
     return wrote(commit, version=commit.version)
 
 
@@ -40,8 +63,8 @@ async def _get(s: Any, name: str) -> Document:
     return {"found": True, "value": cell.value, "version": cell.version}
 
 
-async def _delete(s: Any, name: str) -> Document:
-    return {"deleted": await s.cells.delete(name)}
+async def _delete(s: Any, name: str, **options: Any) -> Document:
+    return {"deleted": await s.cells.delete(name, **options)}
 
 
 async def _list(s: Any, **given: Any) -> Document:
@@ -64,21 +87,43 @@ async def _history(s: Any, **given: Any) -> Document:
 
 
 CELLS: Final = (
-    Operation("cells_set", "Give a cell a value.", (_NAME, _VALUE), _set, writes=True),
+    Operation("cells_set", "Give a cell a value.", (_NAME, _VALUE), _set, _NUMBERED, writes=True),
     Operation(
-        "cells_init", "Give a cell a value where it has none.", (_NAME, _VALUE), _init, writes=True
+        "cells_init",
+        "Give a cell a value where it has none.",
+        (_NAME, _VALUE),
+        _init,
+        _NUMBERED,
+        writes=True,
     ),
     Operation(
         "cells_cas",
         "Give a cell a value if it has the expected version.",
         (_NAME, _VALUE, VERSION),
         _cas,
+        _NUMBERED,
         writes=True,
     ),
-    Operation("cells_get", "Return the value of a cell and its version.", (_NAME,), _get),
-    Operation("cells_delete", "Delete a cell.", (_NAME,), _delete, writes=True),
-    Operation("cells_list", "List the names of cells in order.", (PREFIX, LIMIT, AFTER), _list),
     Operation(
-        "cells_history", "Return what a cell held, the newest first.", (_NAME, LIMIT), _history
+        "cells_get",
+        "Return the value of a cell and its version.",
+        (_NAME,),
+        _get,
+        {"found": BOOL, "value": VALUE, "version": or_null(INT)},
+    ),
+    Operation("cells_delete", "Delete a cell.", (_NAME,), _delete, {"deleted": BOOL}, writes=True),
+    Operation(
+        "cells_list",
+        "List the names of cells in order.",
+        (PREFIX, LIMIT, AFTER),
+        _list,
+        {"names": NAMES},
+    ),
+    Operation(
+        "cells_history",
+        "Return what a cell held, the newest first.",
+        (_NAME, LIMIT),
+        _history,
+        {"versions": listed(_VERSION)},
     ),
 )

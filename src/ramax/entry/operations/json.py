@@ -2,6 +2,18 @@
 
 from typing import Any, Final
 
+from ramax.entry.operations.answer import (
+    BOOL,
+    INT,
+    NAMES,
+    TEXT,
+    TIME,
+    VALUE,
+    WROTE,
+    listed,
+    or_null,
+    record,
+)
 from ramax.entry.operations.operation import (
     AFTER,
     LIMIT,
@@ -21,6 +33,16 @@ _PATH: Final = Parameter(
 )
 _FIELD: Final = Parameter("field", "text", "A path to one value, as $.user.age.")
 _MISSING: Final[Any] = object()
+_VERSION: Final = record(
+    {
+        "value": VALUE,
+        "version": or_null(INT),
+        "deleted": BOOL,
+        "space_sequence": INT,
+        "timestamp": TIME,
+    }
+)
+_NUMBERED: Final = {**WROTE, "version": or_null(INT)}
 
 
 async def _set(s: Any, **given: Any) -> Document:
@@ -28,8 +50,10 @@ async def _set(s: Any, **given: Any) -> Document:
     return wrote(commit, version=commit.version)
 
 
-async def _cas(s: Any, key: str, value: Any, expected_version: int | None = None) -> Document:
-    commit = await s.json.cas(key, value, expected_version)
+async def _cas(
+    s: Any, key: str, value: Any, expected_version: int | None = None, **options: Any
+) -> Document:
+    commit = await s.json.cas(key, value, expected_version, **options)
     return wrote(commit, version=commit.version)
 
 
@@ -80,12 +104,12 @@ async def _history(s: Any, **given: Any) -> Document:
     }
 
 
-async def _create_index(s: Any, field: str) -> Document:
-    return {"created": await s.json.create_index(field)}
+async def _create_index(s: Any, field: str, **options: Any) -> Document:
+    return {"created": await s.json.create_index(field, **options)}
 
 
-async def _drop_index(s: Any, field: str) -> Document:
-    return {"dropped": await s.json.drop_index(field)}
+async def _drop_index(s: Any, field: str, **options: Any) -> Document:
+    return {"dropped": await s.json.drop_index(field, **options)}
 
 
 async def _indexes(s: Any) -> Document:
@@ -103,6 +127,7 @@ JSON: Final = (
         "Store a document, or the value at a path.",
         (_KEY, _VALUE, _PATH),
         _set,
+        _NUMBERED,
         writes=True,
     ),
     Operation(
@@ -110,6 +135,7 @@ JSON: Final = (
         "Store a document if it has the expected version.",
         (_KEY, _VALUE, VERSION),
         _cas,
+        _NUMBERED,
         writes=True,
     ),
     Operation(
@@ -117,6 +143,7 @@ JSON: Final = (
         "Merge into a document (RFC 7396).",
         (_KEY, Parameter("patch", "value", "Members replace members, null removes.")),
         _merge,
+        _NUMBERED,
         writes=True,
     ),
     Operation(
@@ -124,36 +151,63 @@ JSON: Final = (
         "Apply a JSON patch (RFC 6902), all of it or nothing.",
         (_KEY, Parameter("operations", "patch", "The operations.")),
         _patch,
+        _NUMBERED,
         writes=True,
     ),
-    Operation("json_get", "Return a document, or the value at a path.", (_KEY, _PATH), _get),
+    Operation(
+        "json_get",
+        "Return a document, or the value at a path.",
+        (_KEY, _PATH),
+        _get,
+        {"found": BOOL, "value": VALUE},
+    ),
     Operation(
         "json_query",
         "Return every value that a path leads to (RFC 9535).",
         (_KEY, Parameter("path", "text", "A path, as $..price.")),
         _query,
+        {"values": listed(VALUE)},
     ),
     Operation(
         "json_delete",
         "Delete a document, or the value at a path.",
         (_KEY, _PATH),
         _delete,
+        {"deleted": BOOL},
         writes=True,
     ),
-    Operation("json_list", "List the keys of documents in order.", (PREFIX, LIMIT, AFTER), _list),
-    Operation("json_count", "Count documents.", (PREFIX,), _count),
     Operation(
-        "json_history", "Return what a document was, the newest first.", (_KEY, LIMIT), _history
+        "json_list",
+        "List the keys of documents in order.",
+        (PREFIX, LIMIT, AFTER),
+        _list,
+        {"keys": NAMES},
+    ),
+    Operation("json_count", "Count documents.", (PREFIX,), _count, {"count": INT}),
+    Operation(
+        "json_history",
+        "Return what a document was, the newest first.",
+        (_KEY, LIMIT),
+        _history,
+        {"versions": listed(_VERSION)},
     ),
     Operation(
         "json_create_index",
         "Declare a field to find documents by.",
         (_FIELD,),
         _create_index,
+        {"created": BOOL},
         writes=True,
     ),
-    Operation("json_drop_index", "Forget a declared field.", (_FIELD,), _drop_index, writes=True),
-    Operation("json_indexes", "List the declared fields.", (), _indexes),
+    Operation(
+        "json_drop_index",
+        "Forget a declared field.",
+        (_FIELD,),
+        _drop_index,
+        {"dropped": BOOL},
+        writes=True,
+    ),
+    Operation("json_indexes", "List the declared fields.", (), _indexes, {"fields": NAMES}),
     Operation(
         "json_find",
         "Return the documents whose declared field compares so.",
@@ -164,5 +218,6 @@ JSON: Final = (
             LIMIT,
         ),
         _find,
+        {"documents": listed(record({"key": TEXT, "value": VALUE}))},
     ),
 )

@@ -2,12 +2,31 @@
 
 from typing import Any, Final
 
+from ramax.entry.operations.answer import BOOL, INT, MAP, TEXT, TIME, WROTE, listed, or_null, record
 from ramax.entry.operations.operation import LIMIT, Document, Operation, Parameter, moment, wrote
 from ramax.errors import DataError
 
 _TYPE: Final = Parameter("event_type", "text", "The type of an entry.")
 _ONLY: Final = Parameter("event_type", "text", "Only entries of this type.", required=False)
 _REVERSE: Final = Parameter("reverse", "bool", "The newest first.", required=False)
+
+_ENTRY: Final = record(
+    {
+        "sequence": INT,
+        "event_type": TEXT,
+        "payload": MAP,
+        "timestamp": TIME,
+        "hash": TEXT,
+        "previous_hash": TEXT,
+    }
+)
+_VERIFIED: Final = {
+    "length": INT,
+    "valid": BOOL,
+    "head": TEXT,
+    "first_invalid": or_null(INT),
+    "error": or_null(TEXT),
+}
 
 
 def _entry(entry: Any) -> Document:
@@ -21,17 +40,17 @@ def _entry(entry: Any) -> Document:
     }
 
 
-async def _append(s: Any, event_type: str, payload: Any) -> Document:
-    commit = await s.log.append(event_type, payload)
+async def _append(s: Any, event_type: str, payload: Any, **options: Any) -> Document:
+    commit = await s.log.append(event_type, payload, **options)
     return wrote(commit, sequence=commit.sequence)
 
 
-async def _append_many(s: Any, entries: Any) -> Document:
+async def _append_many(s: Any, entries: Any, **options: Any) -> Document:
     for entry in entries:
         if not isinstance(entry, dict) or set(entry) != {"event_type", "payload"}:
             raise DataError("entries", entry, "give objects of event_type and payload")
     pairs = [(entry["event_type"], entry["payload"]) for entry in entries]
-    commit = await s.log.append_many(pairs)
+    commit = await s.log.append_many(pairs, **options)
     return wrote(commit, sequences=list(commit.sequences))
 
 
@@ -73,6 +92,7 @@ LOG: Final = (
         "Add an entry at the end.",
         (_TYPE, Parameter("payload", "map", "What happened.")),
         _append,
+        {**WROTE, "sequence": INT},
         writes=True,
     ),
     Operation(
@@ -80,9 +100,16 @@ LOG: Final = (
         "Add entries in order, all or none.",
         (Parameter("entries", "maps", "Objects of event_type and payload."),),
         _append_many,
+        {**WROTE, "sequences": listed(INT)},
         writes=True,
     ),
-    Operation("log_get", "Return an entry.", (Parameter("sequence", "int", "1, 2, 3 …"),), _get),
+    Operation(
+        "log_get",
+        "Return an entry.",
+        (Parameter("sequence", "int", "1, 2, 3 …"),),
+        _get,
+        {"found": BOOL, "entry": or_null(_ENTRY)},
+    ),
     Operation(
         "log_range",
         "Return the entries with start <= sequence < end.",
@@ -94,6 +121,7 @@ LOG: Final = (
             _ONLY,
         ),
         _range,
+        {"entries": listed(_ENTRY)},
     ),
     Operation(
         "log_range_by_time",
@@ -106,10 +134,15 @@ LOG: Final = (
             _ONLY,
         ),
         _range_by_time,
+        {"entries": listed(_ENTRY)},
     ),
-    Operation("log_len", "Count the entries.", (_ONLY,), _len),
+    Operation("log_len", "Count the entries.", (_ONLY,), _len, {"length": INT}),
     Operation(
-        "log_types", "Return the types of entries and how many there are of each.", (), _types
+        "log_types",
+        "Return the types of entries and how many there are of each.",
+        (),
+        _types,
+        {"types": MAP},
     ),
-    Operation("log_verify", "Compute the hash of every entry anew.", (), _verify),
+    Operation("log_verify", "Compute the hash of every entry anew.", (), _verify, _VERIFIED),
 )

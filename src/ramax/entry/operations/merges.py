@@ -1,5 +1,6 @@
 """Operations on two branches, or two spaces: diff, merge, rebase, promote."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from ramax.core.json_form import to_json
@@ -10,6 +11,18 @@ from ramax.core.merging.results import (
     BranchPreview,
     MergePreview,
     SpaceMerge,
+)
+from ramax.entry.operations.answer import (
+    BOOL,
+    INT,
+    MAP,
+    NAMES,
+    TEXT,
+    VALUE,
+    Schema,
+    listed,
+    or_null,
+    record,
 )
 from ramax.entry.operations.operation import Document, Operation, Parameter
 
@@ -24,6 +37,46 @@ _POLICY: Final = Parameter(
     "what the source has.",
     required=False,
 )
+
+_SIDE: Final = record({"events": INT, "by_type": MAP, "by_entity": MAP})
+_CHANGE: Final = record(
+    {"type": TEXT, "key": TEXT, "kind": TEXT, "old": VALUE, "new": VALUE},
+)
+_CONFLICT: Final = record(
+    {"space": TEXT, "type": TEXT, "name": TEXT, "part": or_null(TEXT), "paths": NAMES}
+)
+_TAKEN: Final[Mapping[str, Schema]] = {"space": TEXT, "copied": INT, "made": INT}
+_PREVIEW: Final = record({**_TAKEN, "conflicts": listed(_CONFLICT)})
+_MERGED: Final[Mapping[str, Schema]] = {
+    **_TAKEN,
+    "kept": listed(_CONFLICT),
+    "taken": listed(_CONFLICT),
+    "space_sequence": INT,
+}
+_DIFF: Final[Mapping[str, Schema]] = {
+    "left": TEXT,
+    "right": TEXT,
+    "same": BOOL,
+    "spaces": listed(
+        record(
+            {
+                "space": TEXT,
+                "keys": listed(_CHANGE),
+                "left": _SIDE,
+                "right": _SIDE,
+                "behind": NAMES,
+            }
+        )
+    ),
+    "only_left": NAMES,
+    "only_right": NAMES,
+    "unchanged": INT,
+}
+
+
+def _of_branches(space: Schema) -> Mapping[str, Schema]:
+    head = {"source": TEXT, "into": TEXT, "spaces": listed(space)}
+    return {**head, "created": NAMES, "unchanged": INT}
 
 
 def diff_document(diff: BranchDiff) -> Document:
@@ -132,6 +185,7 @@ MERGES: Final = (
             Parameter("include_unchanged", "bool", "List every space.", required=False),
         ),
         _diff,
+        _DIFF,
         writes=True,
     ),
     Operation(
@@ -139,12 +193,14 @@ MERGES: Final = (
         "Say what a merge would take over, and its conflicts.",
         (_SOURCE, _INTO),
         _preview,
+        _of_branches(_PREVIEW),
     ),
     Operation(
         "branch_merge",
         "Take over into a branch what it does not have of another, in all spaces or in none.",
         (_SOURCE, _INTO, _POLICY),
         _merge,
+        _of_branches(record(_MERGED)),
         writes=True,
     ),
     Operation(
@@ -156,6 +212,7 @@ MERGES: Final = (
             _POLICY,
         ),
         _rebase,
+        _of_branches(record(_MERGED)),
         writes=True,
     ),
     Operation(
@@ -171,6 +228,7 @@ MERGES: Final = (
             _POLICY,
         ),
         _promote,
+        _MERGED,
         writes=True,
     ),
 )

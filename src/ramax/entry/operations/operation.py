@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
+from ramax.entry.operations.answer import Schema, record
 from ramax.errors import DataError
 from ramax.values import Commit
 
@@ -69,6 +70,18 @@ class Parameter:
 BRANCH: Final = Parameter(
     "branch", "text", "The branch; the one in use unless it is given.", required=False
 )
+OPTIONS: Final = (
+    Parameter(
+        "idempotency_key",
+        "text",
+        "Whoever repeats it gets the first answer, and nothing is written twice.",
+        required=False,
+    ),
+    Parameter(
+        "expected_sequence", "int", "The last event that the space must have.", required=False
+    ),
+)
+"""What every write to a space can be given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +96,9 @@ class Operation:
     about: str
     parameters: tuple[Parameter, ...]
     run: Callable[..., Awaitable[Document]]
+    answer: Mapping[str, Schema]
+    """What each member of what it answers is."""
+
     writes: bool = False
 
     @property
@@ -106,9 +122,20 @@ class Operation:
         return self.group != "branch"
 
     @property
+    def takes(self) -> tuple[Parameter, ...]:
+        """What it takes beside the space; every write to a space has the same options."""
+        options = OPTIONS if self.writes and self.of_space else ()
+        return (*self.parameters, *options)
+
+    @property
+    def output_schema(self) -> Document:
+        """What it answers, as JSON Schema."""
+        return record(self.answer)
+
+    @property
     def schema(self) -> Document:
         """What it takes, as JSON Schema."""
-        properties = {p.name: {**SCHEMAS[p.kind], "description": p.about} for p in self.parameters}
+        properties = {p.name: {**SCHEMAS[p.kind], "description": p.about} for p in self.takes}
         if self.of_space:
             about = "The space; `default` unless it is given."
             properties["space"] = {"type": "string", "description": about}
@@ -127,7 +154,7 @@ class Operation:
         Raises:
             DataError: One is missing, unknown, or of another kind.
         """
-        known = {parameter.name: parameter for parameter in self.parameters}
+        known = {parameter.name: parameter for parameter in self.takes}
         for name in given:
             if name not in known:
                 raise DataError(self.name, name, f"takes {', '.join(known) or 'nothing'}")

@@ -2,7 +2,10 @@
 
 from typing import Any, Final
 
+from ramax.entry.operations.answer import NUMBER, TEXT, listed, record
 from ramax.entry.operations.operation import LIMIT, Document, Operation, Parameter
+
+_HIT: Final = record({"space": TEXT, "type": TEXT, "key": TEXT, "snippet": TEXT, "score": NUMBER})
 
 
 async def _text(s: Any, **given: Any) -> Document:
@@ -35,5 +38,6 @@ SEARCH: Final = (
             Parameter("vector", "numbers", "What the vectors are compared with.", required=False),
         ),
         _text,
+        {"hits": listed(_HIT)},
     ),
 )

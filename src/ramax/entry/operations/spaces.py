@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from ramax.entry.operations.answer import BOOL, INT, NAMES, TEXT
 from ramax.entry.operations.operation import Document, Operation, Parameter
 from ramax.errors import SpaceNotFoundError
 
@@ -52,26 +53,42 @@ SPACES: Final = (
         "List the names of the spaces, in order.",
         (Parameter("prefix", "text", "Only names that begin with it.", required=False),),
         _list,
+        {"spaces": NAMES},
     ),
     Operation(
-        "spaces_create", "Make a space, unless it is there.", (_SPACE,), _create, writes=True
+        "spaces_create",
+        "Make a space, unless it is there.",
+        (_SPACE,),
+        _create,
+        {"space": TEXT},
+        writes=True,
+    ),
+    Operation(
+        "spaces_exists", "Say whether there is a space.", (_SPACE,), _exists, {"exists": BOOL}
     ),
     Operation(
         "spaces_clone",
         "Make another space that has what one has now, and goes on by itself.",
         (Parameter("source", "text", "The space to clone."), _SPACE),
         _clone,
+        {"space": TEXT},
         writes=True,
     ),
-    Operation("spaces_exists", "Say whether there is a space.", (_SPACE,), _exists),
     Operation(
         "spaces_delete",
         "Delete a space; one that is not empty only by force.",
         (_SPACE, Parameter("force", "bool", "With everything in it, for good.", required=False)),
         _delete,
+        {"deleted": BOOL},
         writes=True,
     ),
-    Operation("spaces_stats", "Count what a space holds.", (_SPACE,), _stats),
+    Operation(
+        "spaces_stats",
+        "Count what a space holds.",
+        (_SPACE,),
+        _stats,
+        {"event_count": INT, "key_count": INT, "bytes": INT},
+    ),
     Operation(
         "spaces_enable_search",
         "Index the texts of a space, so that search_text finds them.",
@@ -85,6 +102,7 @@ SPACES: Final = (
             ),
         ),
         _enable_search,
+        {"searched": BOOL},
         writes=True,
     ),
     Operation(
@@ -92,6 +110,7 @@ SPACES: Final = (
         "Drop the index of the texts of a space.",
         (_SPACE,),
         _disable_search,
+        {"searched": BOOL},
         writes=True,
     ),
 )

@@ -2,6 +2,18 @@
 
 from typing import Any, Final
 
+from ramax.entry.operations.answer import (
+    BOOL,
+    INT,
+    MAP,
+    NAMES,
+    NUMBER,
+    TEXT,
+    WROTE,
+    listed,
+    or_null,
+    record,
+)
 from ramax.entry.operations.operation import (
     AFTER,
     LIMIT,
@@ -18,13 +30,16 @@ _KEY: Final = Parameter("key", "text", "The key of the vector, 1 to 900 bytes.")
 _VECTOR: Final = Parameter("vector", "numbers", "As many numbers as the collection's dimension.")
 _METADATA: Final = Parameter("metadata", "map", "What a filter can look at.", required=False)
 
+_COLLECTIONS: Final = listed(record({"name": TEXT, "dimension": INT, "metric": TEXT, "count": INT}))
+_MATCHES: Final = listed(record({"key": TEXT, "score": NUMBER, "metadata": or_null(MAP)}))
+
 
 async def _create(s: Any, collection: str, **given: Any) -> Document:
     return wrote(await s.vectors.create_collection(collection, **given))
 
 
-async def _delete_collection(s: Any, collection: str) -> Document:
-    return {"deleted": await s.vectors.delete_collection(collection)}
+async def _delete_collection(s: Any, collection: str, **options: Any) -> Document:
+    return {"deleted": await s.vectors.delete_collection(collection, **options)}
 
 
 async def _collections(s: Any) -> Document:
@@ -40,7 +55,7 @@ async def _upsert(s: Any, **given: Any) -> Document:
     return wrote(await s.vectors.upsert(**given))
 
 
-async def _upsert_many(s: Any, collection: str, vectors: Any) -> Document:
+async def _upsert_many(s: Any, collection: str, vectors: Any, **options: Any) -> Document:
     for each in vectors:
         if not isinstance(each, dict) or not {"key", "vector"} <= set(each) <= {
             "key",
@@ -49,7 +64,7 @@ async def _upsert_many(s: Any, collection: str, vectors: Any) -> Document:
         }:
             raise VectorError("vectors", each, "give objects of key, vector and metadata")
     triples = [(each["key"], each["vector"], each.get("metadata")) for each in vectors]
-    return wrote(await s.vectors.upsert_many(collection, triples))
+    return wrote(await s.vectors.upsert_many(collection, triples, **options))
 
 
 async def _get(s: Any, **given: Any) -> Document:
@@ -92,6 +107,7 @@ VECTORS: Final = (
             ),
         ),
         _create,
+        WROTE,
         writes=True,
     ),
     Operation(
@@ -99,14 +115,22 @@ VECTORS: Final = (
         "Delete a collection with its vectors.",
         (_COLLECTION,),
         _delete_collection,
+        {"deleted": BOOL},
         writes=True,
     ),
-    Operation("vectors_list_collections", "List the collections.", (), _collections),
+    Operation(
+        "vectors_list_collections",
+        "List the collections.",
+        (),
+        _collections,
+        {"collections": _COLLECTIONS},
+    ),
     Operation(
         "vectors_upsert",
         "Store a vector under a key.",
         (_COLLECTION, _KEY, _VECTOR, _METADATA),
         _upsert,
+        WROTE,
         writes=True,
     ),
     Operation(
@@ -114,12 +138,38 @@ VECTORS: Final = (
         "Store several vectors, all or none.",
         (_COLLECTION, Parameter("vectors", "maps", "Objects of key, vector and metadata.")),
         _upsert_many,
+        WROTE,
         writes=True,
     ),
-    Operation("vectors_get", "Return a vector.", (_COLLECTION, _KEY), _get),
-    Operation("vectors_delete", "Delete a vector.", (_COLLECTION, _KEY), _delete, writes=True),
-    Operation("vectors_list", "List keys of vectors.", (_COLLECTION, PREFIX, LIMIT, AFTER), _list),
-    Operation("vectors_count", "Count the vectors of a collection.", (_COLLECTION,), _count),
+    Operation(
+        "vectors_get",
+        "Return a vector.",
+        (_COLLECTION, _KEY),
+        _get,
+        {"found": BOOL, "vector": or_null(listed(NUMBER)), "metadata": or_null(MAP)},
+    ),
+    Operation(
+        "vectors_delete",
+        "Delete a vector.",
+        (_COLLECTION, _KEY),
+        _delete,
+        {"deleted": BOOL},
+        writes=True,
+    ),
+    Operation(
+        "vectors_list",
+        "List keys of vectors.",
+        (_COLLECTION, PREFIX, LIMIT, AFTER),
+        _list,
+        {"keys": NAMES},
+    ),
+    Operation(
+        "vectors_count",
+        "Count the vectors of a collection.",
+        (_COLLECTION,),
+        _count,
+        {"count": INT},
+    ),
     Operation(
         "vectors_search",
         "Return the nearest vectors, best first.",
@@ -130,5 +180,6 @@ VECTORS: Final = (
             Parameter("filter", "map", "Of the metadata.", required=False),
         ),
         _search,
+        {"matches": _MATCHES},
     ),
 )
