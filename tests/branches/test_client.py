@@ -360,3 +360,12 @@ async def test_a_handle_without_the_domain_reads_a_copy_and_is_told_where_it_tak
     store = await view.content_store("acme", counter())
     assert await store.pstate.fetch("n") == 1
     assert await raw.pstate.get("n") == 1
+
+
+async def test_a_space_without_events_is_forked_with_what_was_put_into_it(db):
+    acme = await db.content_store("acme", counter())
+    await acme.pstate.put("note", 1)
+    await db.branches.fork("main", "experiment")
+    await acme.execute(add, 1)
+    copy = await db.at_branch("experiment").content_store("acme", counter())
+    assert [pair async for pair in copy.pstate.scan()] == [("note", 1)]

@@ -41,12 +41,13 @@ def standing(t: Tables) -> sa.Select[Any]:
 
 def _still_there(t: Tables) -> sa.ColumnElement[bool]:
     """Each statement has a snapshot of its own on PostgreSQL: it looks for itself."""
-    c = t.checkpoints.c
-    return sa.exists().where(
+    c, at = t.checkpoints.c, p("at", type_=sa.BigInteger())
+    there = sa.exists().where(
         c.space_id == p("parent_id"),
         c.name == sa.literal_column(f"'{PSTATE}'"),
-        c.last_space_sequence == p("at", type_=sa.BigInteger()),
+        c.last_space_sequence == at,
     )
+    return sa.or_(at == sa.literal_column("0"), there)  # before the first event there is none
 
 
 def _copied(t: Tables) -> sa.Select[Any]:
