@@ -2,6 +2,7 @@
 
 import ramax
 from ramax.core.sync.head import Place
+from ramax.storage.layer_cursors import LayerCursor, put_cursor
 from ramax.storage.origins import write_places
 
 
@@ -10,4 +11,12 @@ async def came_from(db: ramax.Database, space_id: int) -> None:
     origin = space_id.to_bytes(16)
     await db._core.locked(
         "a test", lambda ex: write_places(ex, space_id, {1: Place(origin, origin, 1, 1)})
+    )
+
+
+async def heard_of(db: ramax.Database, space: ramax.Space) -> None:
+    """Let a layer of a space be known."""
+    cursor = LayerCursor(space.space_name, {space.space_id.to_bytes(16): 1}, heard_at=1)
+    await db._core.locked(
+        "a test", lambda ex: put_cursor(ex, space.space_id, space.space_name, cursor)
     )

@@ -66,6 +66,8 @@ EXAMPLES = [
     errors.GapError("notes", {}),
     errors.SpaceLoadTimeoutError("notes", 2.5),
     errors.SpaceAlreadyOpenError("notes"),
+    errors.SpaceLoadError("notes", ["it is gone"]),
+    errors.DurabilityError("notes", ["server"], 2.5),
     errors.LayerError("server", "it failed"),
     errors.LayerResetError("server", None),
     errors.SecretDecryptError("acme", "api", "it was changed"),

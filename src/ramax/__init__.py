@@ -7,7 +7,7 @@ from ramax.core.linking import create_linked
 from ramax.core.observer import BatchReport, Observer
 from ramax.core.query import Query
 from ramax.core.schema import Schema
-from ramax.entry import ContentStore, Database, Transaction, connect
+from ramax.entry import ContentStore, Database, SpaceManager, SqlLayer, Transaction, connect
 from ramax.errors import (
     BranchNotFoundError,
     CircularRefError,
@@ -102,11 +102,13 @@ __all__ = [
     "SchemaOutOfDateError",
     "Space",
     "SpaceExistsError",
+    "SpaceManager",
     "SpaceNameError",
     "SpaceNotEmptyError",
     "SpaceNotFoundError",
     "SpaceReport",
     "SpaceStats",
+    "SqlLayer",
     "StateReplacedError",
     "StorageBusyError",
     "StorageError",

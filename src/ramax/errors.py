@@ -36,6 +36,8 @@ RamaxError                          code, retryable; fields first, the message i
 │   ├── ForkError                   space, origin, sequence: two events claim one place
 │   ├── GapError                    space, wanted: events before these are missing
 │   ├── SpaceLoadTimeoutError       TimeoutError: space, timeout
+│   ├── SpaceLoadError              retryable: space, failures: of the layers asked
+│   ├── DurabilityError             TimeoutError: space, layers: committed, but here alone
 │   ├── SpaceAlreadyOpenError       space
 │   └── LayerError                  layer, reason; retryable says whether to come back
 │       ├── LayerUnavailableError   retryable: it cannot be reached
@@ -554,6 +556,36 @@ class SpaceLoadTimeoutError(SyncError, TimeoutError):
     def __init__(self, space: str, timeout: float) -> None:
         self.space, self.timeout = space, timeout
         super().__init__(f"space {space!r} could not be loaded from any layer within {timeout} s")
+
+
+class SpaceLoadError(SyncError):
+    """Layers failed, and none of the others holds the space.
+
+    ``failures`` says how each did; the errors are ``__cause__``, as a group.
+    """
+
+    code = "sync.load"
+    retryable = True
+
+    def __init__(self, space: str, failures: Iterable[str]) -> None:
+        self.space, self.failures = space, tuple(failures)
+        super().__init__(f"space {space!r} could not be loaded: {'; '.join(self.failures)}")
+
+
+class DurabilityError(SyncError, TimeoutError):
+    """Committed here, but ``layers`` did not confirm it within ``timeout`` seconds.
+
+    Do not repeat the command: what it wrote is in the space, and reaches them when they can be.
+    """
+
+    code = "sync.durability"
+
+    def __init__(self, space: str, layers: Iterable[str], timeout: float) -> None:
+        self.space, self.layers, self.timeout = space, tuple(layers), timeout
+        super().__init__(
+            f"space {space!r}: committed here, but {', '.join(map(repr, self.layers))} did not "
+            f"confirm it within {timeout} s; it is sent when that is possible"
+        )
 
 
 class SpaceAlreadyOpenError(SyncError):

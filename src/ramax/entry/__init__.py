@@ -2,5 +2,15 @@
 
 from ramax.entry.connecting import connect
 from ramax.entry.handles import ContentStore, Database, Past, Transaction, TransactionScope
+from ramax.entry.sync import SpaceManager, SqlLayer
 
-__all__ = ["ContentStore", "Database", "Past", "Transaction", "TransactionScope", "connect"]
+__all__ = [
+    "ContentStore",
+    "Database",
+    "Past",
+    "SpaceManager",
+    "SqlLayer",
+    "Transaction",
+    "TransactionScope",
+    "connect",
+]

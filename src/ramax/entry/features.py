@@ -15,6 +15,7 @@ from ramax.datatypes import Cells, JsonDocuments, KeyValues, Log, Vectors
 from ramax.runtime.core import Core
 from ramax.runtime.partition import Partition
 from ramax.secrets.client import Secrets
+from ramax.secrets.merging import SecretExchange
 from ramax.secrets.vault import Vault
 from ramax.sync.replica import Replica
 from ramax.values import Space
@@ -80,3 +81,8 @@ def secrets_of(core: Core, space: Space) -> Secrets:
 def replica_of(core: Core, space: Space, domain: Domain | None) -> Replica:
     """Return the replication of a space."""
     return Replica(core, space, domain)
+
+
+def exchange_of(core: Core, space: Space) -> SecretExchange:
+    """Return what gives and takes the sealed secrets of a space."""
+    return SecretExchange(core, space, _vaults[core])

@@ -23,7 +23,7 @@ from ramax.errors import MisuseError
 from ramax.runtime.batch import commits_of
 from ramax.runtime.catchup import catch_up_all
 from ramax.runtime.causation import inherited
-from ramax.runtime.core import Core, SpaceLike
+from ramax.runtime.core import Confirm, Core, SpaceLike
 from ramax.runtime.jobs import Append, Execute, Job, StateBehindError, Work
 from ramax.runtime.watching import Watch
 from ramax.storage import idempotency
@@ -143,9 +143,24 @@ def _submit(
         return _submit_first(core, space, work, key, fingerprint)
     future: asyncio.Future[list[Commit]] = asyncio.get_running_loop().create_future()
     job = Job(space.space_id, space.space_name, work, future, key, fingerprint)
+    confirm = core.confirming.get(space.space_id) if core.confirming else None
+    if confirm is not None and isinstance(work, (Execute, Append)):  # not what a layer brought
+        return _confirmed(_begun(core, job), confirm)
+    return _begun(core, job)
+
+
+def _begun(core: Core, job: Job) -> Awaitable[list[Commit]]:
     if core.watch is not None:
         return _watched(core, core.watch, job)
     return core.writer.submit(job)
+
+
+async def _confirmed(work: Awaitable[list[Commit]], confirm: Confirm) -> list[Commit]:
+    """Wait until a commit is also where its space wants it."""
+    commits = await work
+    if any(commit.events for commit in commits):
+        await confirm()
+    return commits
 
 
 async def _submit_first(

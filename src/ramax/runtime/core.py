@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
@@ -40,6 +40,7 @@ from ramax.values import EPOCH, MAIN_BRANCH, Space
 
 T = TypeVar("T")
 SpaceLike = Space | str | int
+Confirm = Callable[[], Awaitable[None]]
 
 
 def utc_micros() -> int:
@@ -88,6 +89,8 @@ class Core:
         self.writer.on_commit = self.wakeups.committed
         self.arrivals = Arrivals()
         self.projected: dict[int, sa.Table] = {}  # by identity: tables of projections
+        self.confirming: dict[int, Confirm] = {}
+        """By space: what its callers wait for after their commits; empty in most databases."""
         self._announcements: Announcements | None = None
         if backend.listener is not None:
             self._announcements = Announcements(self.reader.run, clock)

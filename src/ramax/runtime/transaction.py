@@ -154,6 +154,10 @@ class Transaction:
         await to_its_end(self._end(commit=error is None and failed is None))
         if failed is not None and error is None:
             raise TransactionFailedError(_BROKEN) from failed
+        if error is None and self._core.confirming:
+            for space_id in sorted(self._committed):
+                if (confirm := self._core.confirming.get(space_id)) is not None:
+                    await confirm()
 
     async def _end(self, *, commit: bool) -> None:
         connection = self._connection

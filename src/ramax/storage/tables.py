@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 
 DialectName = Literal["sqlite", "postgresql"]
 
-HEAD = "ramax_0016"
+HEAD = "ramax_0017"
 """The newest Alembic revision that this code works with."""
 
 VERSION_TABLE = "ramax_alembic_version"
@@ -49,6 +49,7 @@ class Tables:
     merges: sa.Table
     merged_events: sa.Table
     event_origins: sa.Table
+    layer_cursors: sa.Table
 
     @property
     def owned_by_space(self) -> tuple[sa.Table, ...]:
@@ -392,6 +393,18 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         ),
         sqlite_with_rowid=False,
     )
+    layer_cursors = sa.Table(
+        "layer_cursors",
+        metadata,
+        keyed(),
+        sa.Column("layer_id", key_text, primary_key=True),
+        sa.Column("vector", blob, nullable=False),  # MessagePack map of origin to sequence
+        sa.Column("epoch", blob),
+        sa.Column("heard_at", big),
+        sa.Column("failed_at", big),
+        sa.Column("error", sa.Text()),
+        sa.Column("refused", big, nullable=False),
+    )
     return Tables(
         metadata,
         dialect,
@@ -416,6 +429,7 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         merges,
         merged_events,
         event_origins,
+        layer_cursors,
     )
 
 

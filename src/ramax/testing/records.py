@@ -1,5 +1,6 @@
 """Records as replicas would have made them, without a database."""
 
+from hashlib import blake2b
 from typing import Any
 
 from ramax.core.codec import encode
@@ -9,7 +10,7 @@ from ramax.core.sync.record import EventRecord, digest_of
 def record(origin: bytes, seq: int, value: Any = None, /, **changed: Any) -> EventRecord:
     """Return the event ``seq`` of an origin; ``value`` is what its payload holds."""
     said: dict[str, Any] = {
-        "uid": origin[:8] + seq.to_bytes(8, "big"),
+        "uid": blake2b(origin, digest_size=8).digest() + seq.to_bytes(8, "big"),
         "origin": origin,
         "origin_seq": seq,
         "stamp": seq << 16,
