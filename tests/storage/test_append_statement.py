@@ -71,6 +71,33 @@ async def test_a_checkpoint_names_the_event_it_has_folded_and_not_the_last_one(d
     }
 
 
+async def test_spaces_without_events_are_written_beside_those_with_some(db_on_postgres):
+    db = db_on_postgres
+    a, b, c = [(await db.spaces.create(name)).space_id for name in ("a", "b", "c")]
+    await write(db, plan(appended(b, 2)))
+    older = NEW._replace(last_sequence=2)
+    behind = appended(b, 1, older, checkpoint=2, checkpoint_event_id=55)
+    done = await write(
+        db, plan(appended(a, 2, checkpoint=2), behind, appended(c, 0, puts={"k": b"\x01"}))
+    )
+    assert {space_id: sorted(ids) for space_id, ids in done.items()} == {a: [1, 2], b: [3], c: []}
+    rows = (await dump(db))["projection_checkpoints"]
+    assert {r["space_id"]: (r["last_space_sequence"], r["last_event_id"]) for r in rows} == {
+        a: (2, done[a][2]),
+        b: (2, 55),
+    }
+
+
+async def test_some_of_several_spaces_move_their_checkpoints(db_on_postgres):
+    db = db_on_postgres
+    a, b = [(await db.spaces.create(name)).space_id for name in ("a", "b")]
+    done = await write(db, plan(appended(a, 3, checkpoint=2), appended(b, 2)))
+    rows = (await dump(db))["projection_checkpoints"]
+    assert [(r["space_id"], r["last_space_sequence"], r["last_event_id"]) for r in rows] == [
+        (a, 2, done[a][2])
+    ]
+
+
 async def test_a_checkpoint_that_moves_without_events_takes_the_id_that_is_given(db_on_postgres):
     db = db_on_postgres
     space_id = (await db.spaces.create("s")).space_id
@@ -82,13 +109,14 @@ async def test_a_checkpoint_that_moves_without_events_takes_the_id_that_is_given
 
 
 EVERY_FORM = [
-    Form(spaces, events, puts, deletes, checkpoint, more)
+    Form(spaces, events, puts, deletes, checkpoint, more, apart)
     for spaces in (1, 2)
     for events in (0, 1, 2)
     for puts in (0, 1, 2)
     for deletes in (0, 1)
     for checkpoint in (False, True)
     for more in (False, True)
+    for apart in ((False, True) if spaces > 1 and events > 1 else (False,))
 ]
 
 

@@ -114,12 +114,18 @@ def _many_spaces(spaces: Sequence[SpaceWrite]) -> tuple[Form, list[Any]]:
         min(len(deletes), 1),
         any(w.checkpoint is not None for w in spaces),
         more,
+        any(not _together(w) for w in spaces),
     )
     values = _columns(map(_guard, spaces))
     values += _columns(events)[: None if more else _OWN + 1]
     values += _columns(puts)
     values += _columns(deletes)
     return form, values
+
+
+def _together(w: SpaceWrite) -> bool:
+    """Say whether a write has events, and its checkpoint, if it moves, goes to one of them."""
+    return bool(w.events) and (w.checkpoint is None or w.checkpoint > w.guard.last_sequence)
 
 
 def _columns(rows: Iterable[Sequence[Any]]) -> list[Any]:
