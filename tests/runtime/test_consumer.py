@@ -286,7 +286,14 @@ async def test_closing_the_database_ends_it(url):
 
 @each(
     "wrong",
-    [{"on_error": "skip"}, {"attempts": 0}, {"attempts": 1.5}, {"wait": -1}, {"max_wait": "1"}],
+    [
+        {"transaction": 1},
+        {"on_error": "skip"},
+        {"attempts": 0},
+        {"attempts": 1.5},
+        {"wait": -1},
+        {"max_wait": "1"},
+    ],
 )
 async def test_a_policy_that_cannot_be_is_refused(db, wrong):
     store = await db.content_store("acme", counter())
@@ -302,6 +309,38 @@ async def test_a_handler_is_something_to_call_and_runs_inside_the_block(store):
     async with store.subscribe("s", follow=False) as s:
         with pytest.raises(MisuseError, match="handler"):
             await s.run("print")
+
+
+@pytest.mark.parametrize("transaction", [False, True])
+async def test_a_handler_that_is_not_async_is_a_mistake_and_no_failure_of_an_event(
+    store, db, transaction
+):
+    async with store.subscribe("s") as s:
+        with pytest.raises(MisuseError, match="async function"):
+            await s.run(lambda *_: None, transaction=transaction)
+    (status,) = await db.subscriptions.list()
+    assert (status.position, status.paused_at, status.owner) == (0, None, None)
+
+
+@pytest.mark.parametrize("transaction", [False, True])
+async def test_a_cancelled_handler_is_not_tried_again(store, db, transaction):
+    calls = []
+    begun = asyncio.Event()
+
+    async def stays(event, tx=None):
+        calls.append(event.space_sequence)
+        begun.set()
+        await asyncio.Event().wait()
+
+    running = asyncio.create_task(run(store, stays, attempts=5, transaction=transaction))
+    await begun.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        async with asyncio.timeout(20):
+            await running
+    assert calls == [1]
+    (status,) = await db.subscriptions.list()
+    assert (status.position, status.paused_at, status.owner) == (0, None, None)
 
 
 async def test_own_statements_and_the_ack_are_one(store, db):

@@ -258,6 +258,14 @@ async def test_misuse_is_named(store):
     s = store.subscribe("s")
     with pytest.raises(MisuseError, match="async with"):
         await anext(s)
+    event = await store.events.get_event(1)
+    with pytest.raises(MisuseError, match="async with"):
+        await s.ack(event)
+    with pytest.raises(MisuseError, match="async with"):
+        async with s.transaction(event):
+            pass
+    with pytest.raises(MisuseError, match="async with"):
+        assert s.position
     async with s:
         (event,) = await take(s, 1)
         with pytest.raises(MisuseError, match="not delivered"):

@@ -1,5 +1,6 @@
 """Runs a handler over a subscription: tries again, then pauses it, or puts events aside."""
 
+import inspect
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -48,6 +49,8 @@ class Policy:
     max_wait: float = 30.0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.transaction, bool):
+            raise DataError("transaction", self.transaction, "is True or False")
         if self.on_error not in ("pause", "park"):
             raise DataError("on_error", self.on_error, "is 'pause' or 'park'")
         if type(self.attempts) is not int or self.attempts < 1:
@@ -125,6 +128,7 @@ class Consumer:
         self._parking = Parking(core, parked.Reader(subscription.key.space_id, subscription.reader))
         self._look_at = 0.0
         self._turn = 0
+        self._plain: MisuseError | None = None
 
     async def run(self) -> None:
         """Handle events for ever, or to the end of a subscription that does not follow."""
@@ -156,7 +160,7 @@ class Consumer:
         except (SubscriptionLostError, SubscriptionPausedError):
             raise
         except Exception as error:  # whatever a handler raises
-            if isinstance(error, ClosedError) and self._core.closed:
+            if error is self._plain or (isinstance(error, ClosedError) and self._core.closed):
                 raise
             await self._failed(event, error)
 
@@ -183,11 +187,20 @@ class Consumer:
 
     async def _alone(self, event: Event) -> None:
         with handling(event):
-            await self._handler(event)
+            await self._awaitable(self._handler(event))
+
+    def _awaitable(self, made: Awaitable[Any]) -> Awaitable[Any]:
+        """Make sure that a handler is async: no event is to blame for one that is not."""
+        if not inspect.isawaitable(made):
+            self._plain = MisuseError(
+                f"a handler is an async function (event); {shown(self._handler)} is none"
+            )
+            raise self._plain
+        return made
 
     async def _in_transaction(self, event: Event) -> None:
         async with self._subscription.transaction(event) as tx:
-            await self._handler(event, tx)
+            await self._awaitable(self._handler(event, tx))
 
     async def _failed(self, event: Event, error: Exception) -> None:
         if isinstance(error, SpaceNotFoundError) and await self._is_gone(event.space_id):
@@ -243,7 +256,7 @@ class Consumer:
         except SubscriptionLostError:
             raise
         except Exception as error:  # whatever a handler raises
-            if isinstance(error, ClosedError) and self._core.closed:
+            if error is self._plain or (isinstance(error, ClosedError) and self._core.closed):
                 raise
             where = f"event {aside.space_sequence} of space {aside.space_id}"
             name = self._subscription.name
@@ -264,7 +277,9 @@ class Consumer:
                 await self._handler(event, tx)
 
 
-def _worth_another_try(error: Exception) -> bool:
+def _worth_another_try(error: BaseException) -> bool:
+    if not isinstance(error, Exception):  # it was cancelled
+        return False
     if isinstance(error, StorageError):
         return error.retryable
     return not isinstance(

@@ -133,7 +133,12 @@ class Deliveries:
     @property
     def position(self) -> int:
         """The newest position that is acknowledged: a sequence, or over all spaces an event id."""
+        self._check_entered()
         return self._cursor.position
+
+    def _check_entered(self) -> None:
+        if not hasattr(self, "_cursor"):  # the block has not begun, or could not
+            raise MisuseError("use `async with` for a subscription; it knows nothing before")
 
     @property
     def active(self) -> bool:

@@ -143,6 +143,7 @@ class Subscription(Deliveries):
         """
         if not isinstance(event, Event):
             raise MisuseError(f"give an Event of subscription {self.name!r}, not {event!r:.80}")
+        self._check_entered()
         at = self._source.position(event)
         mine = over_all(self.key.space_id) or self.key.space_id == event.space_id
         if not mine or at > self._reached:
