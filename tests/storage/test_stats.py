@@ -46,3 +46,17 @@ async def test_all_spaces_are_counted_with_one_statement(durable_db):
     async with counted(durable_db) as calls:
         assert len(await durable_db._core.read(read_stats)) == 5
     assert calls.statements == 1
+
+
+async def test_a_fork_counts_what_it_has_of_others_and_bytes_of_its_own(db):
+    store = await db.content_store("a")
+    events = [await store.events.append("e", "t", {"n": n}) for n in range(3)]
+    made = await db.branches.fork("main", "one", at={"a": 2})
+    await db.branches.fork("one", "two")
+    for name in ("one", "two"):
+        (stats,) = [s for s in await db.at_branch(name).spaces.stats() if s.space.space_name == "a"]
+        assert (stats.event_count, stats.key_count, stats.bytes) == (2, 0, 0)
+        assert stats.last_event_at == events[1].timestamp
+    assert [s.event_count for s in await db._core.read(read_stats)] == [3]
+    found = await db._core.read(lambda ex: read_stats(ex, branch_id=made.branch_id))
+    assert [s.event_count for s in found] == [2]

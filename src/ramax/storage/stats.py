@@ -7,7 +7,6 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 
 from ramax.storage.executors import Executor, Row
-from ramax.storage.lineage import base_of
 from ramax.storage.past import read_time
 from ramax.storage.reads import PSTATE
 from ramax.storage.spaces import as_space, space_columns
@@ -44,6 +43,10 @@ def _select_stats(t: Tables, only: sa.ColumnElement[int] | None) -> sa.Select[An
         .group_by(s.space_id)
         .subquery("ks")
     )
+    parents = t.events.alias("of_parent")
+    forked = sa.select(parents.c.timestamp).where(
+        parents.c.space_id == c.parent_space_id, parents.c.space_sequence == c.base_sequence
+    )
     return (
         sa.select(
             *space_columns(t),
@@ -54,6 +57,8 @@ def _select_stats(t: Tables, only: sa.ColumnElement[int] | None) -> sa.Select[An
             keys.c.size,
             t.checkpoints.c.name,
             t.checkpoints.c.last_space_sequence,
+            c.base_sequence,
+            forked.scalar_subquery(),
         )
         .select_from(
             t.spaces.outerjoin(events, events.c.space_id == c.space_id)
@@ -97,9 +102,9 @@ def read_stats(
 
 def _as_stats(ex: Executor, row: Sequence[Any], checkpoints: dict[str, int]) -> SpaceStats:
     events, newest, event_bytes, keys, key_bytes = row[6:11]
-    inherited = base_of(ex, row[0]) if row[5] is not None else 0
-    if newest is None and inherited:
-        newest = read_time(ex, row[0], inherited)
+    inherited, of_parent = row[13], row[14]
+    if newest is None and inherited:  # of an older space, where the parent has it from there
+        newest = of_parent or read_time(ex, row[0], inherited)
     return SpaceStats(
         as_space(row[:6]),
         (events or 0) + inherited,
