@@ -4,10 +4,12 @@ The same verbs as between two spaces (tests/test_isolation.py), between a space 
 hold what was there before, and each what it wrote since.
 """
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+import ramax
 from ramax import ContentStore, Database, Ref
 from ramax.errors import EventNotFoundError, SpaceInUseError
 from ramax.runtime.text_search import ALL
@@ -57,10 +59,30 @@ def store_database(db: Database) -> Database:
     return db.at_branch("main")
 
 
-@pytest.fixture(params=["fork", pytest.param("parent", marks=pytest.mark.nightly)])
-async def two(durable_db: Database, request: pytest.FixtureRequest) -> Two:
+POSTGRES = [pytest.mark.nightly, pytest.mark.postgres]
+SIDES = [
+    pytest.param(("fork", "sqlite_url"), id="fork-sqlite"),
+    pytest.param(("parent", "sqlite_url"), id="parent-sqlite", marks=pytest.mark.nightly),
+    pytest.param(("fork", "postgres_url"), id="fork-postgres", marks=POSTGRES),
+    pytest.param(("parent", "postgres_url"), id="parent-postgres", marks=POSTGRES),
+]
+
+
+@pytest.fixture(params=SIDES)
+def side(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Which of the two is mine, and in which database."""
+    mine, url = request.param
+    return mine, str(request.getfixturevalue(url))
+
+
+@pytest.fixture
+async def two(side: tuple[str, str]) -> AsyncIterator[Two]:
     """A space and its fork, of which the one is mine."""
-    db = durable_db
+    async with ramax.connect(side[1], synchronous="OFF") as db:
+        yield await made(db, side[0])
+
+
+async def made(db: Database, which: str) -> Two:
     async with db.connection() as connection:
         await connection.run_sync(docs.metadata.create_all)
         await connection.commit()
@@ -71,14 +93,14 @@ async def two(durable_db: Database, request: pytest.FixtureRequest) -> Two:
     view = db.at_branch("experiment")
     fork = await view.content_store(MINE, linked_documents())
     sides = [(db, parent), (view, fork)]
-    if request.param == "parent":
+    if which == "parent":
         sides.reverse()
     (their_db, theirs), (my_db, mine) = sides
     await prepared(their_db, theirs, THEIRS)
     await prepared(my_db, mine, MINE)
-    made = Two(my_db, mine, theirs)
-    made.before = await dump_all(db)
-    return made
+    both = Two(my_db, mine, theirs)
+    both.before = await dump_all(db)
+    return both
 
 
 @pytest.mark.parametrize(("kind", "name"), CASES)
