@@ -398,6 +398,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "state": lambda t: t.mine.state.set("k0", 1),
         "json": lambda t: t.mine.json.set("k0", 1),
         "vectors": lambda t: t.mine.vectors.create_collection("c", 2),
+        "tree": lambda t: t.mine.tree("t").create(node="k0"),
     },
     Secrets: {
         "set": lambda t: sealed(t.mine).set("k0", MINE),
@@ -421,6 +422,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "state": lambda t: t.mine.as_of(3).state.list(),
         "json": lambda t: t.mine.as_of(3).json.list(),
         "vectors": lambda t: t.mine.as_of(3).vectors.list_collections(),
+        "tree": lambda t: t.mine.as_of(3).tree("t").children(),
         "point": lambda t: t.mine.as_of(3).point(),
         "folded": lambda t: t.mine.as_of(3).folded(),
         "sequence": in_the_past(lambda past: past.sequence),
@@ -506,6 +508,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "state": lambda t: in_transaction(t, lambda tx: tx.state.set("k0", 1)),
         "json": lambda t: in_transaction(t, lambda tx: tx.json.set("k0", 1)),
         "vectors": lambda t: in_transaction(t, lambda tx: tx.vectors.create_collection("c", 2)),
+        "tree": lambda t: in_transaction(t, lambda tx: tx.tree("t").create(node="k0")),
     },
     TransactionScope: {
         "part": lambda t: in_transaction(t, lambda tx: tx.at(MINE).part(KV).get("k0")),
@@ -515,6 +518,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "state": lambda t: in_transaction(t, lambda tx: tx.at(MINE).state.set("k0", 1)),
         "json": lambda t: in_transaction(t, lambda tx: tx.at(MINE).json.set("k0", 1)),
         "vectors": lambda t: in_transaction(t, lambda tx: tx.at(MINE).vectors.list_collections()),
+        "tree": lambda t: in_transaction(t, lambda tx: tx.at(MINE).tree("t").children()),
         "execute": lambda t: in_transaction(t, lambda tx: tx.at(t.mine).execute(fill, MINE)),
         "append": lambda t: in_transaction(t, lambda tx: tx.at(MINE).append("k0", "x", {})),
         "append_many": lambda t: in_transaction(t, lambda tx: tx.at(MINE).append_many([A_PUT])),

@@ -11,10 +11,11 @@ RamaxError                          code, retryable; fields first, the message i
 │   └── PatchTestError              key: a `test` of a JSON patch failed
 ├── NotFoundError (LookupError)     SpaceNotFoundError, KeyNotFoundError, EventNotFoundError,
 │                                   BranchNotFoundError, CollectionNotFoundError,
-│                                   SubscriptionNotFoundError
+│                                   NodeNotFoundError, SubscriptionNotFoundError
 ├── SpaceExistsError                name
 ├── BranchExistsError               name
 ├── CollectionExistsError           name
+├── NodeExistsError                 tree, node
 ├── SpaceNotEmptyError              space, event_count, key_count
 ├── SpaceInUseError                 space, branches: they go on from its events
 ├── BranchInUseError                branch, branches
@@ -22,6 +23,7 @@ RamaxError                          code, retryable; fields first, the message i
 │   ├── CodecError                  what, value, rule
 │   ├── UpcastError                 space, sequence, event_type, version
 │   ├── CircularRefError            path
+│   ├── TreeCycleError              tree, node, parent
 │   ├── SchemaError                 entity, field, key, value, rule
 │   ├── SpaceNameError              name, rule
 │   ├── JsonPathError · JsonPatchError · VectorError
@@ -274,6 +276,16 @@ class CollectionNotFoundError(NotFoundError):
         super().__init__(f"there is no collection {shown(collection)}; create_collection makes it")
 
 
+class NodeNotFoundError(NotFoundError):
+    """A tree has no such node, or only in its trash."""
+
+    code = "not_found.node"
+
+    def __init__(self, tree: str, node: str) -> None:
+        self.tree, self.node = tree, node
+        super().__init__(f"there is no node {shown(node)} in tree {shown(tree)}")
+
+
 class SubscriptionNotFoundError(NotFoundError):
     """No subscription of that name, or nothing of it that could be retried or skipped."""
 
@@ -302,6 +314,16 @@ class BranchExistsError(RamaxError):
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(f"there is a branch {name!r} already")
+
+
+class NodeExistsError(RamaxError):
+    """A tree has a node of that id already, perhaps in its trash."""
+
+    code = "exists.node"
+
+    def __init__(self, tree: str, node: str) -> None:
+        self.tree, self.node = tree, node
+        super().__init__(f"there is a node {shown(node)} in tree {shown(tree)} already")
 
 
 class CollectionExistsError(RamaxError):
@@ -359,6 +381,16 @@ class DataError(RamaxError, ValueError):
     def __init__(self, what: str, value: object, rule: str) -> None:
         self.what, self.value, self.rule = what, value, rule
         super().__init__(f"{what} {shown(value)}: {rule}")
+
+
+class TreeCycleError(DataError):
+    """A node cannot be moved under itself, or under what is under it."""
+
+    code = "data.tree_cycle"
+
+    def __init__(self, tree: str, node: str, parent: str) -> None:
+        self.tree, self.node, self.parent = tree, node, parent
+        super().__init__("parent", parent, f"is node {node!r} of tree {tree!r}, or under it")
 
 
 class CodecError(DataError):

@@ -45,7 +45,7 @@ async def act(rng: random.Random, store) -> None:
     """Do something with one of the data types; refusals are as good as anything."""
     key, value = rng.choice(KEYS), rng.randrange(5)
     try:
-        match rng.randrange(16):
+        match rng.randrange(19):
             case 0 | 1:
                 await store.kv.put(key, value)
             case 2:
@@ -72,6 +72,13 @@ async def act(rng: random.Random, store) -> None:
                 await store.vectors.delete("v", key)
             case 13:
                 await store.json.delete(key)
+            case 16:
+                await store.tree("t").create(node=rng.choice("abcd"))
+            case 17:
+                node, parent = rng.choice("abcd"), rng.choice(["a", "b", "c", "root"])
+                await store.tree("t").move(node, parent, first=rng.random() < 0.5)
+            case 18:
+                await store.tree("t").delete(rng.choice("abcd"))
             case 14:
                 await store.json.patch(key, [{"op": "add", "path": "/w/0", "value": value}])
             case _:

@@ -1,9 +1,10 @@
-"""What every space can store without a domain: keys and values, a log, cells, JSON, vectors."""
+"""What every space can store without a domain: values, a log, cells, JSON, trees, vectors."""
 
 from ramax.datatypes.cells import Cell, Cells, CellVersion
 from ramax.datatypes.json import JsonDocument, JsonDocuments, JsonVersion
 from ramax.datatypes.kv import KeyValues, KeyVersion
 from ramax.datatypes.log import Log, LogCommit, LogEntry, LogVerification
+from ramax.datatypes.tree import Node, NodeCommit, Tree
 from ramax.datatypes.vectors import Collection, Vector, VectorMatch, Vectors
 from ramax.datatypes.versions import VersionedCommit
 
@@ -21,6 +22,9 @@ __all__ = [
     "LogCommit",
     "LogEntry",
     "LogVerification",
+    "Node",
+    "NodeCommit",
+    "Tree",
     "Vector",
     "VectorMatch",
     "Vectors",

@@ -64,21 +64,40 @@ def changed(document: Any, changes: list[Change]) -> Any:
 
     A change that leads nowhere is left out: what it was about went in another replica before it.
     """
-    for kind, way, *rest in changes:
-        if not way and kind == "set":
-            document = rest[0]
-            continue
-        target = _at(document, way if kind == "splice" else way[:-1])
-        if kind == "splice":
-            if type(target) is list:
-                start, count, items = rest
-                target[start : start + count] = items
-        elif kind == "set":
-            if _has(target, way[-1]) or (type(target) is dict and type(way[-1]) is str):
-                target[way[-1]] = rest[0]
-        elif _has(target, way[-1]):
-            del target[way[-1]]
+    for change in changes:
+        document, _ = _changed(document, change)
     return document
+
+
+def changed_by_all(document: Any, changes: list[Change]) -> Any:
+    """As `changed`, where every change has to lead somewhere.
+
+    Raises:
+        LookupError: One does not; the document may be changed in part.
+    """
+    for change in changes:
+        document, led = _changed(document, change)
+        if not led:
+            raise LookupError(change)
+    return document
+
+
+def _changed(document: Any, change: Change) -> tuple[Any, bool]:
+    """Make one change; say whether it led somewhere."""
+    kind, way, *rest = change
+    if not way and kind == "set":
+        return rest[0], True
+    target = _at(document, way if kind == "splice" else way[:-1])
+    if kind == "splice":
+        if led := type(target) is list:
+            start, count, items = rest
+            target[start : start + count] = items
+    elif kind == "set":
+        if led := _has(target, way[-1]) or (type(target) is dict and type(way[-1]) is str):
+            target[way[-1]] = rest[0]
+    elif led := _has(target, way[-1]):
+        del target[way[-1]]
+    return document, led
 
 
 def _at(document: Any, way: Way) -> Any:

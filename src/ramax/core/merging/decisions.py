@@ -2,7 +2,8 @@
 
 Something that only the source changed goes over as it is: its events, in order. Something that
 both changed is a conflict, unless both came to the same content, or it is a JSON document that
-they changed in different places. A log has no conflicts: both sides' entries are kept.
+they changed in different places. A log has no conflicts: both sides' entries are kept. A tree is
+one thing: what two sides did to it is not for a merge to weigh.
 
 What the target holds afterwards is checked: where copies of events alone would not make it of what
 is there, as after merges back and forth, an event that says the content outright follows.
@@ -95,7 +96,7 @@ class _Decider:
         if thing.type == INDEXES:
             return Verdict(thing, events, Outcome(self._needed_indexes(events)))
         touching = self._touching(thing)
-        if thing.type == ENTITY:
+        if thing.type in {ENTITY, "tree"}:
             return Verdict(thing, events, Outcome(events), self._conflict(thing, events, touching))
         if thing.type == "vectors" and thing.part is None and thing.name not in self._whole:
             return Verdict(thing, events, Outcome())  # both have made the same collection

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from copy import deepcopy
 from typing import Any
 
-from ramax.core.datatypes.json_changes import Change, changed, changes_between
+from ramax.core.datatypes.json_changes import Change, changed_by_all, changes_between
 from ramax.core.datatypes.json_value import MISSING
 from ramax.core.equality import same_value
 
@@ -58,8 +58,8 @@ def together(target: Any, steps: Iterable[list[Change]]) -> Any:
     document = deepcopy(target)
     try:
         for changes in steps:
-            document = changed(document, deepcopy(changes))
-    except (KeyError, IndexError, TypeError) as error:
+            document = changed_by_all(document, deepcopy(changes))
+    except LookupError as error:
         raise DoesNotApplyError from error
     return document
 

@@ -1,0 +1,183 @@
+"""``store.tree``: nodes under each other, moved at once in two places without a cycle."""
+
+import pytest
+
+from ramax.errors import (
+    DataError,
+    MergeConflictError,
+    NodeExistsError,
+    NodeNotFoundError,
+    TreeCycleError,
+)
+
+
+@pytest.fixture
+async def tree(db):
+    return (await db.content_store("notes")).tree("outline")
+
+
+async def ids(nodes) -> list[str]:
+    return [each.node for each in await nodes]
+
+
+async def test_a_tree_is_there_and_empty(tree):
+    assert await tree.children() == []
+    assert await tree.count() == 0
+    assert await tree.get("a") is None
+    assert await tree.path("a") == []
+
+
+async def test_nodes_have_parents_properties_and_an_order(tree):
+    a = (await tree.create(properties={"title": "A"})).node
+    b = (await tree.create(node="b")).node
+    await tree.create(a, node="a1")
+    await tree.create(node="c", before=b)
+    await tree.create(node="d", first=True)
+    await tree.create(node="e", after=b)
+    assert await ids(tree.children()) == ["d", a, "c", "b", "e"]
+    assert await ids(tree.children(limit=2, after="d")) == [a, "c"]
+    assert (await tree.get(a)).properties == {"title": "A"}
+    assert await tree.path("a1") == ["root", a, "a1"]
+    assert await tree.count() == 6
+    assert [each.node async for each in tree.walk()] == ["d", a, "a1", "c", "b", "e"]
+    assert [each.node async for each in tree.walk(depth=1)] == ["d", a, "c", "b", "e"]
+
+
+async def test_a_node_moves_with_what_is_under_it(tree):
+    for node, parent in (("a", "root"), ("b", "root"), ("a1", "a"), ("a2", "a1")):
+        await tree.create(parent, node=node)
+    await tree.move("a1", "b")
+    assert await tree.path("a2") == ["root", "b", "a1", "a2"]
+    await tree.move("b", "root", first=True)
+    assert await ids(tree.children()) == ["b", "a"]
+
+
+async def test_nothing_is_moved_under_itself(tree):
+    await tree.create(node="a")
+    await tree.create("a", node="b")
+    await tree.create("b", node="c")
+    for parent in ("a", "b", "c"):
+        with pytest.raises(TreeCycleError) as caught:
+            await tree.move("a", parent)
+        assert (caught.value.node, caught.value.parent) == ("a", parent)
+    assert await tree.path("c") == ["root", "a", "b", "c"]
+
+
+async def test_what_is_not_there_is_said_to_be_that(tree):
+    await tree.create(node="a")
+    for call in (
+        tree.create("gone"),
+        tree.create(before="gone"),
+        tree.move("gone", "root"),
+        tree.move("a", "gone"),
+        tree.set("gone", {"x": 1}),
+        tree.restore("gone"),
+    ):
+        with pytest.raises(NodeNotFoundError, match="gone"):
+            await call
+    with pytest.raises(NodeExistsError):
+        await tree.create(node="a")
+    for bad in ({"node": "root"}, {"node": "a/b"}, {"node": ""}, {"first": True, "after": "a"}):
+        with pytest.raises(DataError):
+            await tree.create(**bad)
+    assert await tree.count() == 1
+
+
+async def test_what_is_deleted_can_be_restored_with_all_under_it(tree):
+    await tree.create(node="a")
+    await tree.create("a", node="b", properties={"x": 1})
+    assert await tree.delete("a")
+    assert not await tree.delete("a")
+    assert not await tree.delete("b")
+    assert await tree.children() == []
+    assert await ids(tree.trash()) == ["a"]
+    assert (await tree.get("a")).deleted
+    with pytest.raises(NodeNotFoundError):
+        await tree.create("b")
+    assert await tree.restore("a")
+    assert not await tree.restore("a")
+    assert await tree.path("b") == ["root", "a", "b"]
+    assert (await tree.get("b")).properties == {"x": 1}
+
+
+async def test_a_node_of_a_deleted_parent_is_moved_to_come_back(tree):
+    await tree.create(node="a")
+    await tree.create("a", node="b")
+    await tree.delete("b")
+    await tree.delete("a")
+    with pytest.raises(NodeNotFoundError):
+        await tree.restore("b")
+    await tree.move("b", "root")
+    assert await ids(tree.children()) == ["b"]
+
+
+async def test_properties_are_set_one_by_one(tree):
+    await tree.create(node="a", properties={"x": 1, "y": 2})
+    await tree.set("a", {"y": 3, "z": None})
+    await tree.unset("a", ["x", "never"])
+    assert (await tree.get("a")).properties == {"y": 3, "z": None}
+    assert not (await tree.unset("a", ["x"])).events
+    await tree.unset("a", ["y", "z"])
+    assert (await tree.get("a")).properties == {}
+    assert len(await tree.history()) == 4
+
+
+async def test_trees_of_one_space_are_apart(db):
+    store = await db.content_store("notes")
+    await store.tree("one").create(node="a")
+    assert await store.tree("two").children() == []
+    await store.tree("two").create(node="a", properties={"x": 2})
+    assert (await store.tree("one").get("a")).properties == {}
+
+
+async def test_a_tree_is_part_of_the_space_like_anything_else(db):
+    store = await db.content_store("notes")
+    tree = store.tree("outline")
+    await tree.create(node="a")
+    point = (await tree.create("a", node="b", idempotency_key="once")).space_sequence
+    assert (await tree.create("a", node="b", idempotency_key="once")).replayed
+    async with store.transaction() as tx:
+        await tx.tree("outline").move("b", "root", first=True)
+        assert await ids(tx.tree("outline").children()) == ["b", "a"]
+    assert await ids(store.as_of(point).tree("outline").children()) == ["a"]
+    await store.rebuild_pstate()
+    assert await ids(tree.children()) == ["b", "a"]
+
+
+async def test_a_tree_that_two_branches_changed_is_a_conflict(db):
+    here = await db.content_store("notes")
+    await here.tree("t").create(node="a")
+    await db.branches.fork(name="trial")
+    there = await db.at_branch("trial").content_store("notes")
+    await there.tree("t").create("a", node="b")
+    await db.branches.merge("trial")
+    assert await here.tree("t").path("b") == ["root", "a", "b"]
+    await there.tree("t").set("a", {"x": "there"})
+    await here.tree("t").set("a", {"x": "here"})
+    with pytest.raises(MergeConflictError):
+        await db.branches.merge("trial")
+    assert (await here.tree("t").get("a")).properties == {"x": "here"}
+    await db.branches.merge("trial", on_conflict="theirs")
+    assert (await here.tree("t").get("a")).properties == {"x": "there"}
+
+
+async def exchange(one, other) -> None:
+    known = (await other.replica.info()).vector
+    async for page in one.replica.read(known):
+        await other.replica.ingest(page)
+
+
+async def test_two_replicas_move_two_nodes_under_each_other(db):
+    """B8: one of the moves counts, the same one everywhere, and there is no cycle."""
+    here, there = [await db.content_store(name) for name in ("here", "there")]
+    await there.replica.enable((await here.replica.enable()).space_uid)
+    for node in "ab":
+        await here.tree("t").create(node=node)
+    await exchange(here, there)
+    await here.tree("t").move("a", "b")
+    await there.tree("t").move("b", "a")
+    await exchange(here, there)
+    await exchange(there, here)
+    paths = [[await store.tree("t").path(node) for node in "ab"] for store in (here, there)]
+    assert paths[0] == paths[1]
+    assert sorted(map(len, paths[0])) == [2, 3]
