@@ -13,6 +13,7 @@ from ramax.cli.demo import demo
 from ramax.cli.events import events
 from ramax.cli.failures import Root
 from ramax.cli.imports import import_
+from ramax.cli.layers import pull, push, status
 from ramax.cli.legacy import legacy
 from ramax.cli.mcp import mcp
 from ramax.cli.operations import groups
@@ -34,6 +35,8 @@ def ramax() -> None:
 
 
 legacy.add_command(import_)
+for about_layers in (push, pull, status):
+    spaces.add_command(about_layers)
 for group in groups():
     ramax.add_command(group)
 MORE = (
