@@ -54,3 +54,17 @@ async def test_a_tag_that_finds_an_event_without_it_is_named(db, store, page):
 async def test_damage_of_another_space_is_not_ours(db, store):
     await damage(db, "DELETE FROM event_tags WHERE space_id = 1")
     assert await found(store) == []
+
+
+async def test_a_fork_answers_for_the_tags_of_its_own_events(db, store):
+    await db.branches.fork("main", "test")
+    forked = await db.at_branch("test").content_store("s", counter())
+    await forked.events.append("n", "added", {"by": 1}, tags=["red"])
+    assert await found(forked) == []
+    await damage(db, "DELETE FROM event_tags WHERE space_sequence = 6")
+    assert await found(forked) == [
+        ("tags", "event 6 has the tag 'red', but is not found by it"),
+    ]
+    await damage(db, "DELETE FROM event_tags WHERE space_id = 2 AND space_sequence = 1")
+    assert len(await found(forked)) == 1  # what it has from before is its parent's to tell
+    assert len(await found(store)) == 2
