@@ -6,6 +6,7 @@ import pytest
 
 import ramax
 from ramax import Domain, NewEvent
+from ramax.core.codec import encode
 from ramax.errors import (
     BranchExistsError,
     BranchInUseError,
@@ -17,6 +18,7 @@ from ramax.errors import (
     SpaceNotFoundError,
 )
 from ramax.storage.snapshots import Fold, read_newest
+from ramax.testing.records import record
 from tests._domains import documents, put
 
 
@@ -360,3 +362,39 @@ async def test_a_handle_without_the_domain_reads_a_copy_and_is_told_where_it_tak
     store = await view.content_store("acme", counter())
     assert await store.pstate.fetch("n") == 1
     assert await raw.pstate.get("n") == 1
+
+
+async def test_a_space_without_events_is_forked_with_what_was_put_into_it(db):
+    acme = await db.content_store("acme", counter())
+    await acme.pstate.put("note", 1)
+    await db.branches.fork("main", "experiment")
+    await acme.execute(add, 1)
+    copy = await db.at_branch("experiment").content_store("acme", counter())
+    assert [pair async for pair in copy.pstate.scan()] == [("note", 1)]
+
+
+async def test_a_replicated_space_is_forked_up_to_the_first_event_that_came_late(db):
+    notes = await db.content_store("notes")
+    await notes.replica.enable()
+    await notes.kv.put("a", "newer")
+    await notes.json.set("doc", 1)
+    await db.branches.fork("main", "at-once")
+    copy = await db.at_branch("at-once").content_store("notes")
+    await copy.json.set("doc", 2)
+    assert (await copy.verify()).findings == ()
+    await db.branches.fork("main", "before")
+    payload = encode({"value": "older"}, "payload")
+    origin = b"device-of-origin"
+    kind = {"event_type": "ramax.kv.put", "entity_id": "ramax.kv:a"}
+    await notes.replica.ingest([record(origin, 1, **kind, payload=payload, stamp=1 << 16)])
+    with pytest.raises(MisuseError, match="event 3 came late"):
+        await db.branches.fork("main", "after")
+    with pytest.raises(MisuseError, match="event 3 came late"):
+        await db.spaces.clone("notes", "copy")
+    assert not await db.branches.exists("after")
+    await db.branches.fork("main", "again", at={"notes": 2})
+    for name in ("before", "again"):
+        copy = await db.at_branch(name).content_store("notes")
+        assert await copy.kv.get("a") == "newer"
+        await copy.kv.put("a", "newest")
+        assert (await copy.verify()).findings == ()

@@ -62,6 +62,7 @@ class Branches(MergeVerbs):
             BranchNotFoundError: There is no such source.
             BranchExistsError: The name is taken.
             DataError: ``at`` names no point of the source's history.
+            MisuseError: A space is replicated, and an event before that point came late.
         """
         validate_space_name(name)
         if isinstance(at, datetime):
@@ -79,6 +80,10 @@ class Branches(MergeVerbs):
                 raise BranchExistsError(name)
             heads, forks = forking.begin_fork(ex, origin.branch_id, made.branch_id, now)
             chosen, moved = _places(ex, heads, at, now)
+            for head in chosen:
+                if head.replicated:
+                    upto = moved.get(head.space_id, head.last_sequence)
+                    forking.check_in_order(ex, head.space_id, head.space_name, upto)
             left_out = forks.keys() - {head.space_id for head in chosen}
             forking.end_fork(ex, made.branch_id, sorted(left_out), moved)
             for head in heads if at is None else ():

@@ -5,6 +5,7 @@ from ramax.errors import MisuseError, SpaceExistsError
 from ramax.runtime.core import Core, SpaceLike
 from ramax.storage import branches, forking, inherit, spaces
 from ramax.storage.executors import Executor
+from ramax.storage.lineage import FOREVER
 from ramax.storage.spaces import DEFAULT
 from ramax.values import Space
 
@@ -23,6 +24,7 @@ async def clone(core: Core, source: SpaceLike, name: str) -> Space:
         spaces.take_lock(ex, found.space_id, found.space_name)
         if spaces.find_by_name(ex, name, found.branch_id) is not None:
             raise SpaceExistsError(name)
+        forking.check_in_order(ex, found.space_id, found.space_name, FOREVER)
         space_id = forking.fork_space(ex, found.space_id, name, now)
         made = None if space_id is None else spaces.find_by_id(ex, space_id)
         if made is None:  # another process made it since

@@ -7,7 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 from sqlalchemy.dialects import postgresql, sqlite
 
+from ramax.errors import MisuseError
 from ramax.storage.executors import Executor
+from ramax.storage.origins import read_first_late
 from ramax.storage.spaces import drop_tokens
 from ramax.storage.sql import Statement
 from ramax.storage.tables import Tables
@@ -23,14 +25,18 @@ class Head(NamedTuple):
     direct: bool
     """Whether values stand in it that no event wrote."""
 
+    replicated: bool
+
 
 @Statement
 def lock_spaces(t: Tables) -> sa.Select[Any]:
     """Lock the hot rows of all spaces of a branch, in id order: nothing is appended any more."""
     s, q, e = t.spaces, t.space_sequences, t.pstate.c
     direct = sa.exists().where(e.space_id == s.c.space_id, e.direct == sa.literal_column("1"))
+    replicated = q.c.replica_head.is_not(None)
+    numbers = (q.c.last_sequence, s.c.base_sequence, direct, replicated)
     return (
-        sa.select(s.c.space_id, s.c.space_name, q.c.last_sequence, s.c.base_sequence, direct)
+        sa.select(s.c.space_id, s.c.space_name, *numbers)
         .select_from(s.join(q, q.c.space_id == s.c.space_id))
         .where(s.c.branch_id == p("branch_id"))
         .order_by(s.c.space_id)
@@ -185,6 +191,21 @@ def end_fork(ex: Executor, new_id: int, left_out: Iterable[int], moved: Mapping[
 
 def _of(branch_id: int, parent_id: int) -> dict[str, int]:
     return {"new_branch": branch_id, "parent_id": parent_id}
+
+
+def check_in_order(ex: Executor, space_id: int, space_name: str, upto: int) -> None:
+    """Make sure that a replicated space can be forked at a sequence.
+
+    Raises:
+        MisuseError: An event before it came late: the space folds in another order than its log,
+            which nobody knows but its replicas.
+    """
+    late = read_first_late(ex, space_id)
+    if late is not None and late <= upto:
+        raise MisuseError(
+            f"space {space_name!r} is replicated, and its event {late} came late: it cannot be "
+            "forked there"
+        )
 
 
 def fork_space(ex: Executor, space_id: int, name: str, now: int) -> int | None:

@@ -26,27 +26,30 @@ class _Standing(NamedTuple):
     checkpoint: int
     domains: bytes | None
     indexed: str | None
+    replicated: bool
 
 
 @Statement
 def standing(t: Tables) -> sa.Select[Any]:
     """Where the pstate of a space is, and whose fold it is."""
-    s, c = t.spaces.c, t.checkpoints.c
-    joined = t.spaces.outerjoin(
+    s, c, q = t.spaces.c, t.checkpoints.c, t.space_sequences.c
+    joined = t.spaces.join(t.space_sequences, q.space_id == s.space_id).outerjoin(
         t.checkpoints, (c.space_id == s.space_id) & (c.name == sa.literal_column(f"'{PSTATE}'"))
     )
-    columns = (sa.func.coalesce(c.last_space_sequence, 0), s.domains, s.indexed)
+    replicated = q.replica_head.is_not(None)
+    columns = (sa.func.coalesce(c.last_space_sequence, 0), s.domains, s.indexed, replicated)
     return sa.select(*columns).select_from(joined).where(s.space_id == p("space_id"))
 
 
 def _still_there(t: Tables) -> sa.ColumnElement[bool]:
     """Each statement has a snapshot of its own on PostgreSQL: it looks for itself."""
-    c = t.checkpoints.c
-    return sa.exists().where(
+    c, at = t.checkpoints.c, p("at", type_=sa.BigInteger())
+    there = sa.exists().where(
         c.space_id == p("parent_id"),
         c.name == sa.literal_column(f"'{PSTATE}'"),
-        c.last_space_sequence == p("at", type_=sa.BigInteger()),
+        c.last_space_sequence == at,
     )
+    return sa.or_(at == sa.literal_column("0"), there)  # before the first event there is none
 
 
 def _copied(t: Tables) -> sa.Select[Any]:
@@ -172,6 +175,8 @@ def _copy(  # noqa: PLR0917 - from where to where
 ) -> bool:
     found = _standing(ex, parent_id)
     if found is None or found.checkpoint != base or own.domains not in {None, found.domains}:
+        return False
+    if found.replicated:  # its values have stamps where a fork's have sequences
         return False
     _take(ex, copy_state, space_id, parent_id, found, now)
     if _standing(ex, parent_id) == found:

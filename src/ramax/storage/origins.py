@@ -447,3 +447,18 @@ def read_ids_of(ex: Executor, space_id: int, uids: Collection[bytes]) -> dict[by
     else:
         rows = [row for uid in uids for row in ex.rows(id_of, {"space_id": space_id, "uid": uid})]
     return {bytes(uid): event_id for uid, event_id in rows}
+
+
+@Statement
+def first_late(t: Tables) -> sa.Select[Any]:
+    """The first event of a log that came late; the very first only counts as such."""
+    o = t.event_origins.c
+    mine = (o.space_id == p("space_id")) & (o.space_sequence > sa.literal_column("1"))
+    late = o.late == sa.literal_column("1")
+    return sa.select(o.space_sequence).where(mine, late).order_by(o.space_sequence).limit(1)
+
+
+def read_first_late(ex: Executor, space_id: int) -> int | None:
+    """Read the sequence of the first late event of a space; None where there is none."""
+    rows = ex.rows(first_late, {"space_id": space_id})
+    return int(rows[0][0]) if rows else None
