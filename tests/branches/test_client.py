@@ -398,3 +398,20 @@ async def test_a_replicated_space_is_forked_up_to_the_first_event_that_came_late
         assert await copy.kv.get("a") == "newer"
         await copy.kv.put("a", "newest")
         assert (await copy.verify()).findings == ()
+
+
+async def test_a_chain_goes_on_from_wherever_in_its_ancestry_a_fork_begins(db):
+    acme = await db.content_store("acme")
+    await db.spaces.enable_hash_chain("acme")
+    for number in range(3):
+        await acme.kv.put("k", number)
+    await db.branches.fork("main", "one")
+    one = await db.at_branch("one").content_store("acme")
+    await one.kv.put("k", "one")
+    for sequence in range(5):
+        name = f"at-{sequence}"
+        await db.branches.fork("one", name, at={"acme": sequence})
+        copy = await db.at_branch(name).content_store("acme")
+        await copy.kv.put("k", name)
+        report = await copy.verify()
+        assert (report.chained, report.findings) == (sequence + 1, ())

@@ -115,9 +115,8 @@ class Both:
         for branch, space in list(self._logs):
             if branch == source:
                 log = deepcopy(self._logs[branch, space])
-                if at:  # what was beside the log in the past, nobody knows
-                    log.beside = {}
                 if at and at[0] == (branch, space):
+                    log.beside = {}  # what was beside the log in the past, nobody knows
                     log.facts = log.facts[: at[1]]
                 self._logs[name, space] = log
                 self._parents[name, space] = branch, space

@@ -86,9 +86,8 @@ class Branches(MergeVerbs):
                     forking.check_in_order(ex, head.space_id, head.space_name, upto)
             left_out = forks.keys() - {head.space_id for head in chosen}
             forking.end_fork(ex, made.branch_id, sorted(left_out), moved)
-            for head in heads if at is None else ():
-                if head.direct:
-                    inherit_all(ex, head.space_id, forks[head.space_id], now)
+            for head in chosen:
+                _finish(ex, head, forks[head.space_id], moved, now)
             return made
 
         return await self._core.locked(f"forking branch {source!r}", work)
@@ -172,6 +171,16 @@ def _own(ex: Executor, name: str, what: str) -> Branch:
         raise MisuseError(f"the branch 'main' cannot be {what}")
     branches.take_lock(ex, found.branch_id, name)
     return found
+
+
+def _finish(ex: Executor, head: Head, fork_id: int, moved: Mapping[int, int], now: int) -> None:
+    """Give a fork what its hot row alone does not say."""
+    base = moved.get(head.space_id)
+    if base is None:
+        if head.direct:
+            inherit_all(ex, head.space_id, fork_id, now)
+    elif head.chained and base != head.last_sequence:
+        forking.begin_chain(ex, fork_id, base)
 
 
 def _places(ex: Executor, heads: list[Head], at: At, now: int) -> tuple[list[Head], dict[int, int]]:

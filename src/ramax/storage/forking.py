@@ -7,7 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 from sqlalchemy.dialects import postgresql, sqlite
 
+from ramax.core.chain import BEGINNING
 from ramax.errors import MisuseError
+from ramax.storage.chain import read_hashes, write_head
 from ramax.storage.executors import Executor
 from ramax.storage.origins import read_first_late
 from ramax.storage.spaces import drop_tokens
@@ -26,6 +28,8 @@ class Head(NamedTuple):
     """Whether values stand in it that no event wrote."""
 
     replicated: bool
+    chained: bool
+    """Whether it has a hash chain."""
 
 
 @Statement
@@ -34,7 +38,8 @@ def lock_spaces(t: Tables) -> sa.Select[Any]:
     s, q, e = t.spaces, t.space_sequences, t.pstate.c
     direct = sa.exists().where(e.space_id == s.c.space_id, e.direct == sa.literal_column("1"))
     replicated = q.c.replica_head.is_not(None)
-    numbers = (q.c.last_sequence, s.c.base_sequence, direct, replicated)
+    chained = q.c.head_hash.is_not(None)
+    numbers = (q.c.last_sequence, s.c.base_sequence, direct, replicated, chained)
     return (
         sa.select(s.c.space_id, s.c.space_name, *numbers)
         .select_from(s.join(q, q.c.space_id == s.c.space_id))
@@ -109,16 +114,13 @@ def _remove_forked(t: Tables) -> sa.Delete:
 
 
 def _guards(t: Tables) -> tuple[list[str], sa.Select[Any]]:
-    """The hot rows of new spaces: sequence, time and chain go on from the parent's."""
+    """The hot rows of new spaces: sequence, time and chain go on from the parent's.
+
+    Where a chain was at a point of the past, `begin_chain` says.
+    """
     s, q = t.spaces.c, t.space_sequences
-    parent, h = q.alias("parent"), t.event_hashes.c
-    there = sa.select(h.hash).where(
-        h.space_id == s.parent_space_id, h.space_sequence == s.base_sequence
-    )
-    head = sa.case(
-        (parent.c.last_sequence == s.base_sequence, parent.c.head_hash),
-        (parent.c.head_hash.is_not(None), there.scalar_subquery()),
-    )
+    parent = q.alias("parent")
+    head = sa.case((parent.c.last_sequence == s.base_sequence, parent.c.head_hash))
     given = sa.select(
         s.space_id, s.base_sequence, sa.literal_column("0"), parent.c.last_timestamp, head
     ).join_from(t.spaces, parent, parent.c.space_id == s.parent_space_id)
@@ -191,6 +193,12 @@ def end_fork(ex: Executor, new_id: int, left_out: Iterable[int], moved: Mapping[
 
 def _of(branch_id: int, parent_id: int) -> dict[str, int]:
     return {"new_branch": branch_id, "parent_id": parent_id}
+
+
+def begin_chain(ex: Executor, fork_id: int, base: int) -> None:
+    """Let the chain of a fork go on from the hash at a point of its ancestry's past."""
+    found = read_hashes(ex, fork_id, after=base - 1, upto=base) if base else {0: BEGINNING}
+    write_head(ex, fork_id, found.get(base))
 
 
 def check_in_order(ex: Executor, space_id: int, space_name: str, upto: int) -> None:
