@@ -571,8 +571,36 @@ _FORKS = {  # what: title, spaces, events, keys
 }
 
 
+_COMPARED = {  # what: spaces, keys, of which changed
+    "one space of 100,000 keys, 1,000 changed": (1, 100_000, 1000),
+    "1,000 spaces, one key changed": (1000, 1, 1),
+}
+_COMPARISONS = {"diff": "Diff", "preview": "Preview of a merge"}
+
+
+def _comparisons(database: Any, durable: str, options: dict[str, Any]) -> Iterator[Case]:
+    """Finding out what a fork has that `main` does not."""
+    for what, (spaces, keys, changed) in _COMPARED.items():
+        size = {"spaces": spaces, "keys": keys, "changed": changed}
+        for how, title in _COMPARISONS.items():
+            yield Case(
+                f"{database}-{how}-{'space' if spaces == 1 else 'spaces'}",
+                f"{_name(database)}: {title} of {what}",
+                database,
+                f"{how}s",
+                20,
+                20,
+                durable,
+                "both read models up to date",
+                (Entrant("ramax", "branching", "compare", {**options, **size, "how": how}),),
+                step=5,
+                in_quick=False,
+                quick_options={"keys": 1000, "changed": 10} if spaces == 1 else {"spaces": 100},
+            )
+
+
 def _branches() -> Iterator[Case]:
-    """The same work on `main` and behind ten forks, and forking itself."""
+    """The same work on `main` and behind ten forks, forking itself, and comparing."""
     for database in ("sqlite", "postgres"):
         kind: Any = database
         options = {"synchronous": "NORMAL"} if database == "sqlite" else {}
@@ -610,6 +638,7 @@ def _branches() -> Iterator[Case]:
                 in_quick=False,
                 quick_options={"events": 1000, "keys": 1000} if spaces == 1 else {"spaces": 100},
             )
+        yield from _comparisons(kind, durable, options)
 
 
 def prototypes() -> list[Case]:

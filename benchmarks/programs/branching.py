@@ -1,4 +1,4 @@
-"""ramax on branches: the same work on `main` and behind ten forks, and forking itself."""
+"""ramax on branches: the same work on `main` and behind ten forks, forking, and comparing."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -81,7 +81,30 @@ async def fork(
         yield one_round
 
 
-WORKS: dict[str, Work] = {"on_branch": on_branch, "fork": fork}
+@asynccontextmanager
+async def compare(
+    target: str, how: str, spaces: int, keys: int, changed: int, **options: Any
+) -> AsyncIterator[Round]:
+    """Compare a fork of so many spaces with `main`; of the last one, so many keys were changed."""
+    async with ramax.connect(target, **options) as db:
+        for number in range(spaces):
+            await fill(await db.content_store(f"{SPACE}-{number}", contacts), keys, keys)
+        await db.branches.fork("main", "fork")
+        last = f"{SPACE}-{spaces - 1}"
+        await fill(await db.at_branch("fork").content_store(last, contacts), changed, changed)
+        steps = {
+            "diff": lambda _: db.branches.diff("main", "fork", domains={last: contacts}),
+            "preview": lambda _: db.branches.preview_merge("fork"),
+        }
+        numbers = Numbers()
+
+        async def one_round(units: int) -> Sample:
+            return await drive(numbers.take(units), 1, steps[how])
+
+        yield one_round
+
+
+WORKS: dict[str, Work] = {"on_branch": on_branch, "fork": fork, "compare": compare}
 
 if __name__ == "__main__":
     serve(WORKS)
