@@ -116,6 +116,10 @@ async def test_a_function_ends_conflicts_by_events_of_its_own(forked):
     done = await db.branches.merge("test", on_conflict=both, domains=DOMAINS)
     assert (done.spaces[0].copied, done.spaces[0].made) == (0, 1)
     assert await value(db, "main", "x") == "both"
+    assert not (await db.branches.merge("test")).changed
+    await db.branches.rebase("test", domains=DOMAINS)
+    assert await value(db, "test", "x") == "both"
+    assert not (await db.branches.merge("test")).changed
 
 
 async def test_siblings_and_grandchildren_merge(forked):
@@ -337,3 +341,26 @@ async def test_two_merges_at_once_take_everything_over_once(durable_url):
         )
         assert await history(db, "main") == [("x", 0), ("y", 1), ("x", 1)]
         assert await history(db, "test") == [("x", 0), ("x", 1), ("y", 1)]
+
+
+async def test_default_is_merged_also_where_it_has_no_row_yet(db):
+    await db.branches.fork("main", "test")
+    fork = await db.at_branch("test").content_store()
+    await fork.kv.put("k", 1)
+    assert (await db.branches.merge("test")).created == ("default",)
+    main = await db.content_store()
+    assert await main.kv.get("k") == 1
+    await main.kv.put("k", 2)
+    await db.branches.rebase("test")
+    assert await fork.kv.get("k") == 2
+
+
+async def test_a_branch_that_was_merged_can_be_deleted_and_leaves_what_it_gave(forked):
+    db = forked
+    await set_(db, "test", "x", 1)
+    await db.branches.merge("test", domains=DOMAINS)
+    await db.branches.delete("test")
+    assert await value(db, "main", "x") == 1
+    await db.branches.fork("main", "test")
+    assert await value(db, "test", "x") == 1
+    assert not (await db.branches.merge("test")).changed

@@ -1,6 +1,7 @@
 """Random commands, forks, merges, promotions, deletes and rebuilds, against a model of plain lists."""
 
 import asyncio
+import random
 from typing import Any
 
 import pytest
@@ -13,9 +14,10 @@ from tests._domains import documents, put
 from tests.branches._model import ENTITIES, SPACES, ConflictsError, Model
 
 DOMAIN = documents()
+ALL_POLICIES = ("theirs", "ours", "fail")
 
 numbers = st.integers(0, 3)
-policies = st.sampled_from(["theirs", "ours", "fail"])
+policies = st.sampled_from(ALL_POLICIES)
 spaces = st.sampled_from([SPACES[0], *SPACES])
 entities = st.sampled_from(ENTITIES)
 steps = st.one_of(
@@ -132,6 +134,31 @@ async def walk(url: str | None, taken: list[Any]) -> None:
         await both.check()
 
 
+def drawn(seed: int, count: int) -> list[Any]:
+    """Draw steps without hypothesis: the same ones each time."""
+    draw = random.Random(seed)
+    kinds = {
+        "put": lambda: (draw.randrange(4), draw.choice(SPACES), draw.choice(ENTITIES)),
+        "fork": lambda: (draw.randrange(4), draw.choice([0, 0, 1, 3])),
+        "merge": lambda: (draw.randrange(4), draw.randrange(4), draw.choice(ALL_POLICIES)),
+        "promote": lambda: (
+            draw.randrange(4),
+            draw.choice(SPACES),
+            draw.choice(ENTITIES),
+            draw.choice(ALL_POLICIES),
+        ),
+        "delete": lambda: (draw.randrange(4),),
+        "rebuild": lambda: (draw.randrange(4), draw.choice(SPACES)),
+    }
+    names = draw.choices(list(kinds), [8, 2, 6, 2, 1, 1], k=count)
+    return [(name, *kinds[name]()) for name in names]
+
+
+@pytest.mark.parametrize("seed", [1, 7])
+async def test_every_database_comes_to_the_same(url, seed):
+    await walk(url, drawn(seed, 80))
+
+
 SETTLED_BEFORE = [
     *[("fork", 0, 0)] * 3,
     ("fork", 1, 0),
@@ -147,9 +174,24 @@ SETTLED_BEFORE = [
 ]
 """What was settled on the way to a space is not news to it by another way."""
 
+DECLINED_BEFORE = [
+    ("put", 2, "b", "x"),
+    ("fork", 1, 0),
+    ("fork", 1, 0),
+    ("put", 0, "a", "x"),
+    ("promote", 3, "a", "x", "ours"),
+    ("put", 3, "b", "x"),
+    ("promote", 2, "a", "y", "ours"),
+    ("fork", 0, 0),
+    ("merge", 3, 2, "theirs"),
+    ("promote", 2, "b", "x", "fail"),
+]
+"""What the parent decided against before a fork goes on from the fork as well."""
+
 
 @settings(deadline=None, max_examples=60)
 @example(SETTLED_BEFORE)
+@example(DECLINED_BEFORE)
 @given(st.lists(steps, min_size=10, max_size=30))
 def test_branches_come_to_what_plain_lists_come_to(taken):
     asyncio.run(walk(None, taken))

@@ -29,12 +29,14 @@ class Differing:
     left: LogSide
     right: LogSide
     news: tuple[list[Traced], list[Traced]]
+    forked_only: bool
+    """Nothing was merged since they parted: then all that differs was written since."""
 
-    @property
-    def forked_only(self) -> bool:
-        """Whether nothing was ever merged: then all that differs was written since the fork."""
-        related = self.left.segments[0].space_id == self.right.segments[0].space_id
-        return related and not (self.left.remembers or self.right.remembers)
+
+def _forked_only(left: LogSide, right: LogSide) -> bool:
+    if left.segments[0].space_id != right.segments[0].space_id:
+        return False
+    return not (left.merged_into_since(right.lineage) or right.merged_into_since(left.lineage))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,8 @@ class Diffing:
                 True for _ in right.beyond(left.lineage)
             )
             if remembers or apart:
-                found.append(Differing(left, right, SpaceSides(left, right).news))
+                news = SpaceSides(left, right).news
+                found.append(Differing(left, right, news, _forked_only(left, right)))
         return pairs, found
 
     async def _fold(self, space: Space, domain: Domain | None) -> None:

@@ -53,7 +53,16 @@ class LogSide:
 
     def declined_beyond(self, upto: Mapping[int, int]) -> list[Origin]:
         """Return what was decided against here that somebody may not know of."""
-        return merges.read_declined(self._ex, self.segments, upto) if self.remembers else []
+        if not self.remembers and len(self.segments) == 1:
+            return []
+        return merges.read_declined(self._ex, self.segments, upto)
+
+    def merged_into_since(self, lineage: Mapping[int, int]) -> bool:
+        """Say whether anything was merged into this log where another one does not go with it."""
+        return any(
+            merges.has_recorded(self._ex, space_id, max(after, lineage.get(space_id, 0)))
+            for space_id, after, _ in self.segments
+        )
 
     def beyond(self, upto: Mapping[int, int]) -> Iterator[Segment]:
         """Yield the parts of this log that lie above what somebody knows."""

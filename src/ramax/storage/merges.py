@@ -97,6 +97,18 @@ def declined(t: Tables) -> sa.Select[Any]:
 
 
 @Statement
+def _recorded(t: Tables) -> sa.Select[Any]:
+    there = [
+        sa.exists().where(
+            table.c.space_id == p("space_id"),
+            table.c.space_sequence > p("after", type_=sa.BigInteger()),
+        )
+        for table in (t.merges, t.merged_events)
+    ]
+    return sa.select(sa.or_(*there))
+
+
+@Statement
 def known_upto(t: Tables) -> sa.Select[Any]:
     """Up to where a space knows others, by what it had recorded at a sequence."""
     m = t.merges.c
@@ -218,6 +230,11 @@ def read_heads(ex: Executor, one: int, other: int, *, lock: bool = False) -> lis
     """
     rows = ex.rows(lock_heads if lock else heads, {"one": one, "other": other})
     return [Head(as_space(row[:-2]), row[-2], bool(row[-1])) for row in rows]
+
+
+def has_recorded(ex: Executor, space_id: int, after: int) -> bool:
+    """Say whether anything was merged into a space behind a sequence of its log."""
+    return bool(ex.rows(_recorded, {"space_id": space_id, "after": after})[0][0])
 
 
 def read_known(ex: Executor, segments: Sequence[Segment]) -> dict[int, int]:
