@@ -145,6 +145,17 @@ async def test_ready_made_data_goes_over_by_name(db):
     assert not again.changed
 
 
+async def test_a_tree_goes_over_as_a_whole(db):
+    a, b = [await db.content_store(name) for name in ("a", "b")]
+    home = (await a.tree("menu").create(properties={"title": "Home"})).node
+    await a.tree("menu").create(home)
+    assert (await db.spaces.promote(a, b, data={"tree": ["menu"]})).copied == 2
+    assert not (await db.spaces.promote(a, b, data={"tree": ["menu"]})).changed
+    await a.tree("menu").delete(home)
+    assert (await db.spaces.promote(a, b, data={"tree": ["menu"]})).copied == 1
+    assert (await b.verify()).findings == ()
+
+
 async def test_documents_that_were_changed_in_different_places_merge(db):
     a, b = [await db.content_store(name) for name in ("a", "b")]
     await a.json.set("home", {"title": "A", "body": {"x": 1}})

@@ -58,7 +58,8 @@ class SpaceRegistry(spaces.SpaceRegistry):
             target: Likewise; a store brings its domain along.
             entities: Their ids.
             data: Names in the data types: ``{"kv": ["theme"], "json": ["home"]}``; of ``kv``,
-                ``cells``, ``json``, ``vectors`` (whole collections) and ``log`` (``entries``).
+                ``cells``, ``json``, ``vectors`` and ``tree`` (whole collections and trees) and
+                ``log`` (``entries``).
             domain: Folds the target. Without one the target's pstate is folded by its next user
                 who has the domain; data types need none.
             on_conflict: ``"fail"``; ``"ours"`` keeps what the target has, ``"theirs"`` takes what

@@ -7,6 +7,7 @@ from ramax.core.datatypes.json import JSON
 from ramax.core.datatypes.json_value import MISSING
 from ramax.core.datatypes.kv import KV
 from ramax.core.datatypes.log import LOG, entry_key
+from ramax.core.datatypes.tree import TREE
 from ramax.core.datatypes.vectors import VECTORS
 from ramax.core.merging.differences import (
     BranchDiff,
@@ -30,6 +31,9 @@ from ramax.core.merging.things import Thing
         (LOG.prefix + entry_key(17), ("log", "17")),
         (VECTORS.prefix + "v/docs/k", ("vectors", "docs/k")),
         (VECTORS.prefix + "c/docs", ("vectors", "docs")),
+        (TREE.prefix + "n/menu/home", ("tree", "menu/home")),
+        (TREE.prefix + "p/menu/home", ("tree", "menu/home/properties")),
+        (TREE.prefix + "c/menu/root/a/home", None),
         (CELLS.prefix + "g/c", None),
         (LOG.prefix + "head", None),
     ],

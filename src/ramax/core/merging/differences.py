@@ -10,6 +10,7 @@ from ramax.core.datatypes.json import JSON
 from ramax.core.datatypes.json_value import MISSING
 from ramax.core.datatypes.kv import KV
 from ramax.core.datatypes.log import LOG
+from ramax.core.datatypes.tree import TREE
 from ramax.core.datatypes.vectors import VECTORS
 from ramax.core.equality import same_value
 from ramax.core.keys import OWN
@@ -21,6 +22,8 @@ Kind = Literal["added", "removed", "changed"]
 _VERSIONED: Final = {each.prefix + versioned.LIVE: each.name for each in (CELLS, JSON)}
 _VECTORS: Final = VECTORS.prefix + "v/"
 _COLLECTIONS: Final = VECTORS.prefix + vectors.COLLECTIONS
+_NODES: Final = TREE.prefix + "n/"
+_PROPERTIES: Final = TREE.prefix + "p/"
 _ENTRIES: Final = LOG.prefix + log.ENTRIES
 
 
@@ -116,6 +119,10 @@ def shown_key(key: str) -> tuple[str, str] | None:
             return name.partition(".")[2], key[len(prefix) :]
     if key.startswith(_ENTRIES):
         return "log", str(int(key[len(_ENTRIES) :], 16))
+    if key.startswith(_NODES):
+        return "tree", key[len(_NODES) :]
+    if key.startswith(_PROPERTIES):
+        return "tree", f"{key[len(_PROPERTIES) :]}/properties"
     for prefix in (_VECTORS, _COLLECTIONS):
         if key.startswith(prefix):
             return "vectors", key[len(prefix) :]
