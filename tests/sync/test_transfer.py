@@ -175,3 +175,18 @@ async def test_records_from_the_future_wait_and_hold_up_no_other_origin(replica)
     assert position.refused >= {future[0].uid}
     await take(replica, [record(BOB, 5), record(CARL, 3)], position, told)
     assert (await replica.info()).vector == {ANNE: 5, BOB: 1, CARL: 3}
+
+
+async def test_what_a_layer_does_not_take_is_not_pushed_and_not_waited_for(replica):
+    """A server that lets each device push its own events has the others' from them."""
+    await replica.ingest(records(BOB, 1, 3))
+    layer = await opened()
+    position, told = Position({}), Told()
+    position.takes = frozenset({ANNE})
+    await push(replica, layer, LayerInfo(None, None), position, told)
+    assert layer.place.vector == {ANNE: 5}
+    vector = (await replica.info()).vector
+    async with asyncio.timeout(5):
+        await position.reached(vector)
+    assert position.meant(vector) == {ANNE: 5}
+    assert position.settled(vector) == vector

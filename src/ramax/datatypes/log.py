@@ -1,10 +1,11 @@
 """``store.log``: typed entries, numbered 1, 2, 3 … and chained by hashes."""
 
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self, Unpack
+from typing import Any, Protocol, Self, Unpack
 
 from ramax.core.datatypes import log as rules
 from ramax.core.datatypes.log import Head
@@ -170,11 +171,13 @@ class Log:
         previous, anchored = rules.GENESIS, head in {None, rules.GENESIS}
         length = 0
         stored = self._entries(1, newest.sequence + 1, None, None, reverse=False)
-        async with aclosing(self._part.events(Search(entity_id=rules.ENTITY))) as recorded:
+        async with aclosing(self._part.events(Search(entity_id=rules.ENTITY))) as events:
+            recorded: _Recorded = _InOrder(events)
+            if await self._part.access.is_replicated():
+                recorded = await _InAnyOrder.of(events)
             async for entry in stored:
-                event = await anext(recorded, None)
-                digest = None if event is None else _hash_of_event(event, length + 1, previous)
-                if not digest == entry.hash == _hash_of_entry(entry, previous):
+                is_recorded = await recorded.has(entry)
+                if not is_recorded or entry.hash != _hash_of_entry(entry, previous):
                     error = f"entry {length + 1} is not what was appended"
                     return _broken(length, previous, error)
                 previous, length = entry.hash, length + 1
@@ -261,9 +264,49 @@ def _entry(sequence: int, row: Any) -> LogEntry:
     return LogEntry(sequence, name, payload, from_micros(micros), digest, previous)
 
 
-def _hash_of_event(event: Event, sequence: int, previous: bytes) -> bytes:
+class _Recorded(Protocol):
+    """The events that made the entries."""
+
+    async def has(self, entry: LogEntry) -> bool:
+        """Say whether the entry is one that was recorded; each event makes one."""
+        ...
+
+
+class _InOrder:
+    """Events in the order of the entries."""
+
+    def __init__(self, events: AsyncGenerator[Event]) -> None:
+        self._events = events
+
+    async def has(self, entry: LogEntry) -> bool:
+        event = await anext(self._events, None)
+        return event is not None and _said(event) == _said_by(entry)
+
+
+class _InAnyOrder:
+    """Events of a replicated space, whose entries stand in the order of stamps; kept in memory."""
+
+    def __init__(self, left: Counter[bytes]) -> None:
+        self._left = left
+
+    @classmethod
+    async def of(cls, events: AsyncGenerator[Event]) -> "_InAnyOrder":
+        return cls(Counter([_said(event) async for event in events]))
+
+    async def has(self, entry: LogEntry) -> bool:
+        said = _said_by(entry)
+        self._left[said] -= 1
+        return self._left[said] >= 0
+
+
+def _said(event: Event) -> bytes:
     name = event.event_type[len(rules.PREFIX) :]
-    return rules.entry_hash(sequence, name, event.micros, event.payload, previous)
+    return rules.entry_hash(0, name, event.micros, event.payload, rules.GENESIS)
+
+
+def _said_by(entry: LogEntry) -> bytes:
+    micros = to_micros(entry.timestamp)
+    return rules.entry_hash(0, entry.type, micros, entry.payload, rules.GENESIS)
 
 
 def _hash_of_entry(entry: LogEntry, previous: bytes) -> bytes:

@@ -19,6 +19,7 @@ from ramax.runtime.state_reads import StateReads
 from ramax.storage import pstate
 from ramax.storage.events import FOREVER
 from ramax.storage.executors import Executor, Row
+from ramax.storage.reads import read_facts
 from ramax.storage.search import read_matches
 from ramax.values import Commit, Space
 
@@ -47,6 +48,10 @@ class StoreAccess:
         check_point(at)
         space, now = await self.core.resolve(self.space), self.core.clock()
         return (await self.core.read(lambda ex: locate(ex, space, at, now))).sequence
+
+    async def is_replicated(self) -> bool:
+        """Read it with one statement."""
+        return await self._query(is_replicated, False)  # noqa: FBT003
 
     async def execute(self, datatype: DataType, write: Write, options: WriteOptions) -> Commit:
         """Run a command and commit it; what the pstate lacks is folded by the store's domain."""
@@ -93,6 +98,12 @@ class StoreAccess:
             return found
 
         return await self.core.read(read)
+
+
+def is_replicated(ex: Executor, space_id: int) -> bool:
+    """Say whether a space is one of several replicas."""
+    found = read_facts(ex, {space_id: ()}).get(space_id)
+    return found is not None and found.guard.replica is not None
 
 
 def read_range(ex: Executor, space_id: int, wanted: Range) -> Sequence[tuple[str, Packed]]:

@@ -76,6 +76,10 @@ class Access(Protocol):
         """Return the sequence of the newest event up to a point of the space's history."""
         ...
 
+    async def is_replicated(self) -> bool:
+        """Say whether events fold in the order of their stamps, not in that of the log."""
+        ...
+
     async def execute(self, datatype: DataType, write: Write, options: WriteOptions) -> Commit:
         """Run a command of a data type."""
         ...

@@ -10,7 +10,7 @@ from ramax.core.datatypes.datatype import DataType
 from ramax.core.query import Search
 from ramax.core.state import Packed
 from ramax.errors import MisuseError
-from ramax.runtime.access import read_window
+from ramax.runtime.access import is_replicated, read_window
 from ramax.runtime.partition import Range, Window, Write, WriteOptions
 from ramax.runtime.past import Past
 from ramax.storage.executors import Row
@@ -29,6 +29,11 @@ class PastAccess:
     async def locate(self, at: int | datetime) -> NoReturn:
         """Refuse: a view of the past is about its own point."""
         raise MisuseError(f"as_of={at} in a view of the past; ask the store")
+
+    async def is_replicated(self) -> bool:
+        """Read it with one statement."""
+        core, space = self.past.core, await self.past.core.resolve(self.past.space)
+        return await core.read(lambda ex: is_replicated(ex, space.space_id))
 
     async def execute(
         self,

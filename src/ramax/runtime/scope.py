@@ -21,7 +21,7 @@ from ramax.core.query import Query, Search
 from ramax.core.state import Packed
 from ramax.core.unit import checked_events
 from ramax.errors import MisuseError
-from ramax.runtime.access import read_range, read_window
+from ramax.runtime.access import is_replicated, read_range, read_window
 from ramax.runtime.commands import NO_DOMAIN, causes
 from ramax.runtime.core import SpaceLike
 from ramax.runtime.jobs import Append, Execute
@@ -248,6 +248,10 @@ class _ScopeAccess:
     async def locate(self, at: int | datetime) -> int:
         """Refuse: a transaction is about now."""
         raise MisuseError(f"as_of={at} inside a transaction; read the past through the store")
+
+    async def is_replicated(self) -> bool:
+        """Read it with one statement."""
+        return await self._query(is_replicated, False)  # noqa: FBT003
 
     async def page(self, wanted: Range) -> Sequence[tuple[str, Packed]]:
         """Read a page of keys, the transaction's own included."""

@@ -1,13 +1,16 @@
 """Replicas of a space: its layers, and what is exchanged with them."""
 
 from ramax.sync.directory_layer import DirectoryLayer
+from ramax.sync.http_layer import HttpLayer
 from ramax.sync.layer import Incoming, Layer, LayerInfo, Refused, SpaceRef, TwoWayLayer, Written
 from ramax.sync.memory_layer import MemoryLayer, MemoryPlace
 from ramax.sync.replica import Replica
 from ramax.sync.status import LayerStatus, SyncEvent
+from ramax.sync.websocket_layer import WebSocketLayer
 
 __all__ = [
     "DirectoryLayer",
+    "HttpLayer",
     "Incoming",
     "Layer",
     "LayerInfo",
@@ -19,5 +22,6 @@ __all__ = [
     "SpaceRef",
     "SyncEvent",
     "TwoWayLayer",
+    "WebSocketLayer",
     "Written",
 ]

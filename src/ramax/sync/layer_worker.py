@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 
 from ramax.core.sealed import SealedSet
 from ramax.core.sync.backoff import Backoff
-from ramax.core.sync.vector import Vector, covers, joined
+from ramax.core.sync.vector import Vector, covers
 from ramax.errors import (
     ClosedError,
     LayerError,
@@ -125,7 +125,7 @@ class LayerWorker:
 
     def status(self, vector: Vector) -> LayerStatus:
         """Say how the layer is; ``vector`` is that of the space."""
-        status = closed_status(self._cursor(), vector)
+        status = closed_status(self._cursor(), self.position.meant(vector))
         return replace(
             status,
             state=self.state,
@@ -219,13 +219,18 @@ class LayerWorker:
         self._retry_at = None
 
     async def _work(self) -> None:
-        info = await self.layer.open(SpaceRef(self._home.name, self._space_uid))
+        said = await self._reference()
+        info = await self.layer.open(said)
         if info.space_uid is None and self._space_uid is None:
             self._home.outcome(self, "absent")
         replica = await self._home.replica_of(info.space_uid)
-        self._space_uid = (await replica.info()).space_uid
-        if info.space_uid != self._space_uid:
-            await self._bring_space(info)
+        here = await replica.info()
+        self._space_uid = here.space_uid
+        if info.space_uid not in {None, self._space_uid}:
+            raise LayerError(self.layer_id, "it holds another space")
+        if (said.space_uid, said.origin) != (here.space_uid, here.origin):
+            info = await self.layer.open(SpaceRef(self._home.name, here.space_uid, here.origin))
+        self.position.takes = info.origins
         await self._look(info)
         await self._take_secrets()
         await pull(self.layer, replica, self.position, self._received)
@@ -237,10 +242,12 @@ class LayerWorker:
             self._home.outcome(self, "pulled")
         await self._exchange(replica, info)
 
-    async def _bring_space(self, info: LayerInfo) -> None:
-        if info.space_uid is not None:
-            raise LayerError(self.layer_id, "it holds another space")
-        await self.layer.open(SpaceRef(self._home.name, self._space_uid))
+    async def _reference(self) -> SpaceRef:
+        """Say which space is meant and, where it is here, under which origin it is written."""
+        if self._space_uid is None:
+            return SpaceRef(self._home.name)
+        here = await (await self._home.replica_of(self._space_uid)).info()
+        return SpaceRef(self._home.name, here.space_uid, here.origin)
 
     async def _look(self, info: LayerInfo) -> None:
         """See where the layer is, and whether it still has what it had."""
@@ -273,8 +280,8 @@ class LayerWorker:
             await self._save()
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._home.pace.secrets):
-                    known = joined(self.position.vector, self.position.held_there)
-                    await replica.changed(known)
+                    vector = (await replica.info()).vector
+                    await replica.changed(self.position.settled(vector))
                     continue
             await self._try_refused(replica)
 

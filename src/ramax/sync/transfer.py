@@ -30,7 +30,27 @@ class Position:
         self.held_here: dict[bytes, int] = {}
         self.held_there: dict[bytes, int] = {}
         """Origins of such records, that the replica, or the layer, did not take: up to where."""
+        self.takes: frozenset[bytes] | None = None
+        """Whose events the layer takes from us; None: everybody's."""
+
         self._moved = asyncio.Event()
+
+    def meant(self, vector: Vector) -> Vector:
+        """Return what of a vector is meant for the layer."""
+        if self.takes is None:
+            return vector
+        return {origin: seq for origin, seq in vector.items() if origin in self.takes}
+
+    def unmeant(self, vector: Vector) -> Vector:
+        """Return what the layer has, or has no use for, of a replica at ``vector``."""
+        if self.takes is None:
+            return self.vector
+        others = {origin: seq for origin, seq in vector.items() if origin not in self.takes}
+        return joined(self.vector, others)
+
+    def settled(self, vector: Vector) -> Vector:
+        """Return up to where nothing of a replica at ``vector`` has to be pushed now."""
+        return joined(self.unmeant(vector), self.held_there)
 
     def release(self) -> None:
         """Let what was refused be tried again: it may have been of the future."""
@@ -49,6 +69,7 @@ class Position:
 
     async def reached(self, vector: Vector) -> None:
         """Wait until the layer has all of ``vector``."""
+        vector = self.meant(vector)
         while not covers(self.vector, vector):
             await self._moved.wait()
 
@@ -63,7 +84,7 @@ async def push(
         ForkError: It has other records for the same places.
         ProtocolError: It does not have what it took, or wants what it said that it had.
     """
-    while behind((await replica.info()).vector, joined(position.vector, position.held_there)):
+    while behind(vector := await _vector(replica), position.settled(vector)):
         before = dict(position.vector)
         wanted = await _push_once(replica, layer, takes, position, told)
         if wanted is not None:
@@ -76,10 +97,15 @@ async def _push_once(
     replica: Replica, layer: Layer, takes: LayerInfo, position: Position, told: Told
 ) -> Vector | None:
     """Write one pass; return what the layer wants instead, if it lacks what was before that."""
-    async with closing(replica.read(position.vector, PAGE)) as pages:
+    async with closing(replica.read(position.unmeant(await _vector(replica)), PAGE)) as pages:
         async for page in pages:
             # what came from the layer meanwhile is there
-            lacking = [r for r in page if r.origin_seq > position.vector.get(r.origin, 0)]
+            meant = position.meant(advanced({}, page))
+            lacking = [
+                r
+                for r in page
+                if r.origin in meant and r.origin_seq > position.vector.get(r.origin, 0)
+            ]
             for batch in batches(_not_held(lacking, position.held_there), takes):
                 try:
                     written = await layer.write(batch)
@@ -92,6 +118,10 @@ async def _push_once(
                 kept = len(batch) - written.duplicates - len(written.refused)
                 told(kept, len(written.refused))
     return None
+
+
+async def _vector(replica: Replica) -> Vector:
+    return (await replica.info()).vector
 
 
 async def pull(layer: Layer, replica: Replica, position: Position, told: Told) -> None:
