@@ -72,6 +72,7 @@ def all_cases() -> list[Case]:
         _import_time(),
         *_datatypes(),
         *_branches(),
+        *_replicas(),
     ]
 
 
@@ -639,6 +640,45 @@ def _branches() -> Iterator[Case]:
                 quick_options={"events": 1000, "keys": 1000} if spaces == 1 else {"spaces": 100},
             )
         yield from _comparisons(kind, durable, options)
+
+
+def _replicas() -> Iterator[Case]:
+    """The same appends in a space that is no replica and in one that is, and a first sync."""
+    for database in ("sqlite", "postgres"):
+        kind: Any = database
+        options = {"synchronous": "NORMAL"} if database == "sqlite" else {}
+        safe = durability("NORMAL") if database == "sqlite" else DURABLE
+        for per_commit, commits in ((1, 200), (100, 20)):
+            size = {"per_commit": per_commit, "commits": commits}
+            yield Case(
+                f"{database}-replica-append-{per_commit}",
+                f"{_name(database)}: appends of {per_commit}, in a space that is a replica or none",
+                kind,
+                "events",
+                0,
+                0,
+                safe,
+                "not used",
+                tuple(
+                    Entrant(label, "replicating", "append", options | size | {"replicated": on})
+                    for label, on in (("no replica", False), ("replica", True))
+                ),
+                rounds=11,
+                in_quick=False,
+            )
+        yield Case(
+            f"{database}-first-sync",
+            f"{_name(database)}: a log comes into an empty space, pages of 500",
+            kind,
+            "events",
+            0,
+            0,
+            safe,
+            "not used",
+            (Entrant("ramax", "replicating", "first_sync", options | {"events": 20_000}),),
+            rounds=3,
+            in_quick=False,
+        )
 
 
 def prototypes() -> list[Case]:
