@@ -97,6 +97,7 @@ async def test_the_hot_row_takes_the_numbers_and_the_token_of_the_write(db_on_sq
             "last_timestamp": 1000,
             "writer_token": b"token",
             "head_hash": None,
+            "replica_head": None,
         }
     ]
 
