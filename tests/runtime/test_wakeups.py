@@ -135,3 +135,17 @@ async def test_a_server_that_does_not_let_listen_is_polled(db_on_postgres, caplo
     assert await rings(bell)
     assert caplog.text.count("polling goes on: a pooler in between") == 1
     await wakeups.dismiss(bell)
+
+
+async def test_the_last_bell_leaves_no_connection_though_its_waiter_is_cancelled(db_on_postgres):
+    """As where a task is ended twice: by a timeout, and then by whoever closes."""
+    wakeups = db_on_postgres._core.wakeups
+    bell = wakeups.bell(ALL_SPACES, FAR)
+    await until(lambda: wakeups._listener.open)
+    dismissing = asyncio.create_task(wakeups.dismiss(bell))
+    await asyncio.sleep(0)
+    dismissing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await dismissing
+    assert not wakeups._listener.open
+    assert wakeups._task is None

@@ -480,6 +480,7 @@ async def test_who_reads_events_too_slowly_loses_the_oldest(memory_url):
         {"flush_timeout": "5"},
         {"durability": [""]},
         {"first_retry": True},
+        {"secrets_interval": 0},
     ],
 )
 async def test_an_option_that_makes_no_sense_is_refused(options):

@@ -114,6 +114,8 @@ class SpaceManager(space_manager.SpaceManager):
         for name, seconds in times.items():
             if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or seconds < 0:
                 raise DataError(name, seconds, "is seconds, 0 or more")
+        if not secrets_interval:
+            raise DataError("secrets_interval", secrets_interval, "is seconds, above 0")
         named = frozenset([durability] if isinstance(durability, str) else durability)
         for layer in named:
             check_name(layer, "layer id")

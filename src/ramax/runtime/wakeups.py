@@ -95,7 +95,7 @@ class Wakeups:
             self._bells.pop(bell.space_id, None)
             self._seen.pop(bell.space_id, None)
         if not self._bells:
-            await self._stop()
+            await to_its_end(self._stop())  # half way, the listening connection would be left open
 
     async def _poll(self) -> None:
         failures = 0

@@ -278,21 +278,32 @@ class LayerWorker:
             await self._give_secrets()
             self._tell("caught_up")
             await self._save()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._home.pace.secrets):
-                    vector = (await replica.info()).vector
-                    await replica.changed(self.position.settled(vector))
-                    continue
-            await self._try_refused(replica)
+            await self._until_changed(replica)
 
-    async def _try_refused(self, replica: Replica) -> None:
+    async def _until_changed(self, replica: Replica) -> None:
+        """Wait for something to push, and look now and then after what nobody tells of."""
+        known = self.position.settled((await replica.info()).vector)
+        changed = asyncio.ensure_future(replica.changed(known))
+        try:
+            while not (await asyncio.wait([changed], timeout=self._home.pace.secrets))[0]:
+                await self._give_secrets()
+                await self._save()
+                if await self._try_refused(replica):
+                    return
+            await changed
+        finally:
+            await _ended([changed])
+
+    async def _try_refused(self, replica: Replica) -> bool:
         """Try again, now and then, what was refused while the layer stayed connected."""
         position, now = self.position, self._home.clock()
         pause = int(self._home.pace.backoff.most * 1_000_000)
-        if (position.held_here or position.held_there) and now - self._tried_at >= pause:
-            self._tried_at = now
-            position.release()
-            await pull(self.layer, replica, position, self._received)
+        if not (position.held_here or position.held_there) or now - self._tried_at < pause:
+            return False
+        self._tried_at = now
+        position.release()
+        await pull(self.layer, replica, position, self._received)
+        return True
 
     async def _listen_on(self, layer: TwoWayLayer, replica: Replica) -> None:
         async with closing(listen(layer, replica, self.position, self._received)) as heard:
