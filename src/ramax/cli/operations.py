@@ -1,4 +1,4 @@
-"""`ramax kv`, `log`, `cells`, `json`, `vectors`, `search`: the table of operations as commands."""
+"""The table of operations as commands: `ramax kv`, `log`, `cells`, `json`, `tree`, …."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -19,6 +19,7 @@ _ABOUT: Final = {
     "cells": "Named values that count their versions.",
     "json": "JSON documents.",
     "vectors": "Collections of vectors.",
+    "tree": "Trees of nodes with properties.",
     "search": "The texts of a space that is searched.",
 }
 _TAIL: Final = "Values are given as JSON, and answers are JSON."
