@@ -144,6 +144,7 @@ def test_a_segment_that_is_taken_away_is_missed_and_may_be_written_again(tmp_pat
 
 
 def test_nobody_changes_a_file_after_his_own(tmp_path):
+    """A13: there is no compaction; nothing is rewritten, so nothing can be lost by it."""
     directory(tmp_path).add("notes", records(ANNE, 1, 2))
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.seg")}
     directory(tmp_path).add("notes", records(ANNE, 3, 4))

@@ -175,3 +175,16 @@ async def test_hard_values_survive_every_layer(tmp_path_factory, value):
             await has(store, "hard")
             found = await store.kv.get("hard")
             assert (found, type(found)) == (value, type(value))
+
+
+async def test_what_cannot_be_stored_reaches_no_layer(memory_url):
+    """A12: it is refused before anything is written."""
+    places = Places("server")
+    async with manager_on(memory_url, places) as manager:
+        store = await manager.create("notes")
+        await write(store, "a")
+        for value in (object(), {"f": len}, {1, object()}):
+            with pytest.raises(ramax.CodecError):
+                await store.kv.put("b", value)
+        await manager.flush("notes")
+        assert sum(places["server"].vector.values()) == 1
