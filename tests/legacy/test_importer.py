@@ -156,7 +156,7 @@ async def comparable(db):
             row["created_at"] = None
     for row in rows["space_sequences"]:
         row["state_version"] = None
-    return {name: [r for r in each if r["space_id"] in spaces] for name, each in rows.items()}
+    return {name: [r for r in each if r.get("space_id") in spaces] for name, each in rows.items()}
 
 
 @pytest.mark.parametrize(
