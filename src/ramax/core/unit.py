@@ -106,7 +106,7 @@ class SpaceWrite:
     domains: frozenset[str] | None = None
     version_step: int = 0
     hashes: list[bytes] = field(default_factory=list)
-    places: dict[int, Place] = field(default_factory=dict)
+    places: Mapping[int, Place] = field(default_factory=dict)
     """Of events among replicas, by sequence; those of other replicas are given."""
 
     replica: bytes | None = None
@@ -146,6 +146,9 @@ class SpaceWrite:
             self.replica or guard.replica,
         )
 
+
+_NO_PLACES: Final[dict[int, Place]] = {}
+"""Of a space that is no replica; nobody writes to it."""
 
 Project = Callable[[Projection, Iterable[Event]], Sequence[Any]]
 """Makes bound statements of what a projection makes of events."""
@@ -192,8 +195,10 @@ class SpaceUnit:
         self.project: Project | None = None
         self.projected: list[Any] = []
         self.positions: dict[str, int] = {}
-        self.places: dict[int, Place] = {}
-        self.replica = None if guard.replica is None else ReplicaHead.unpack(guard.replica)
+        self.places = _NO_PLACES
+        self.replica: ReplicaHead | None = None
+        if guard.replica is not None:
+            self.places, self.replica = {}, ReplicaHead.unpack(guard.replica)
 
     @property
     def head(self) -> int:
@@ -213,7 +218,8 @@ class SpaceUnit:
             result = command(ReadState(self.state, domain.schema, domain.prefix), params)
             new_events = checked_events(result, command)
             rows = self._new_rows(domain, new_events, causes, now)
-            self._place(rows, now)
+            if self.replica is not None:
+                self._place(rows, now)
             self._fold(domain, rows)
             if self.state.failure is not None:  # the domain caught what was not for it
                 raise self.state.failure  # noqa: TRY301 - undone like any other failure
@@ -287,7 +293,8 @@ class SpaceUnit:
     ) -> tuple[EventRow, ...]:
         """Add facts as they are; the pstate, and with it the checkpoint, stays behind."""
         rows = self._new_rows(domain, checked_events(new_events, "append"), causes, now)
-        self._place(rows, now)
+        if self.replica is not None:
+            self._place(rows, now)
         if rows:
             self.timestamp = rows[-1].micros
         self.rows += rows
@@ -295,10 +302,10 @@ class SpaceUnit:
 
     def _place(self, rows: Sequence[EventRow], now: int) -> None:
         """Give new events of a replicated space their place among those of all replicas."""
-        if self.replica is not None:
-            for row in rows:
-                uid = secrets.token_bytes(UID_BYTES)
-                self.places[row.sequence], self.replica = self.replica.own(uid, now)
+        assert self.replica is not None
+        for row in rows:
+            uid = secrets.token_bytes(UID_BYTES)
+            self.places[row.sequence], self.replica = self.replica.own(uid, now)
 
     def receive(self, events: Iterable[tuple[EventRow, Place]]) -> tuple[EventRow, ...]:
         """Add events of other replicas as they are; the pstate stays behind.
@@ -337,16 +344,15 @@ class SpaceUnit:
         if rows:
             self.timestamp = rows[-1].micros
             state = WriteState(self.state, domain.schema)
-            events: Iterable[Event] = map(as_applied, self._as_folded(rows))
+            numbered = rows if self.replica is None else self._stamped(rows)
+            events: Iterable[Event] = map(as_applied, numbered)
             if domain.has_versions:
                 events = domain.upcast(events, self.space_name)
             for event in events:
                 apply_event(domain, state, self.state, event)
 
-    def _as_folded(self, rows: Sequence[EventRow]) -> Iterable[EventRow]:
-        """Number events as applicators see them: by their stamps in a replicated space."""
-        if self.replica is None:
-            return rows
+    def _stamped(self, rows: Sequence[EventRow]) -> Iterable[EventRow]:
+        """Number events by their stamps, as applicators of a replicated space see them."""
         return [row._replace(sequence=self.places[row.sequence].stamp) for row in rows]
 
     @property
