@@ -74,3 +74,29 @@ async def test_late_events_of_a_domain_are_folded_in_the_order_of_their_stamps(d
     await store.rebuild_pstate()
     assert await store.pstate.get("all") == ["first", "second", "here"]
     assert await store.as_of(2).pstate.get("all") == ["first", "here"]
+
+
+async def test_a_late_event_is_reacted_to_once_and_nothing_before_it_again(db):
+    """B13: what is folded anew is not what happens again."""
+    notes = Domain("notes")
+    seen: list[str] = []
+
+    @notes.applicator("note.written")
+    def was_written(state, event):
+        state["all"] = [*state.get("all", []), event.payload["value"]]
+
+    @notes.reaction("note.written")
+    async def tell(event, _context):
+        seen.append(event.payload["value"])
+
+    def write(_state, value):
+        return [NewEvent("note.written", {"value": value}, entity_id="n")]
+
+    store = await db.content_store("notes", domain=notes)
+    await store.replica.enable()
+    await store.execute(write, "here")
+    await store.run_reactions(follow=False)
+    await store.replica.ingest([record(ONE, 1, "late", stamp=1 << 16)])
+    await store.run_reactions(follow=False)
+    assert await store.pstate.get("all") == ["late", "here"]
+    assert seen == ["here", "late"]

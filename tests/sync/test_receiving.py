@@ -1,11 +1,15 @@
 """Taking records: once, wholly or not at all, and never those that cannot be."""
 
+import asyncio
+
 import pytest
 
 import ramax
 from ramax.core.clock import COUNTER_BITS
+from ramax.core.codec import encode
 from ramax.core.sync.record import EventRecord, digest_of
 from ramax.errors import DataError, ForkError, GapError, MisuseError
+from ramax.sync.replica import IngestResult
 from ramax.testing.records import record, records
 
 ONE, TWO = b"device-of-origin", b"server-of-origin"
@@ -56,6 +60,23 @@ async def test_another_event_in_its_place_is_a_fork_and_nothing_is_taken(store):
         await store.replica.ingest([*records(TWO, 1, 1), record(ONE, 2, "another")])
     assert (caught.value.origin, caught.value.sequence) == (ONE, 2)
     assert await everything(store.replica) == records(ONE, 1, 2)
+
+
+async def test_a_fork_is_found_among_callers_of_one_commit(store):
+    """B10: what the other caller brought is not stored yet when it is compared with."""
+    await store.kv.put("first", 0)
+    one, other = record(ONE, 1), changed(record(ONE, 1, "another"), uid=b"another id of 16")
+    busy = [store.kv.put(f"k{n}", n) for n in range(20)]
+    *_, first, again, forked = await asyncio.gather(
+        *busy,
+        store.replica.ingest([one]),
+        store.replica.ingest([one]),
+        store.replica.ingest([other]),
+        return_exceptions=True,
+    )
+    assert isinstance(forked, ForkError)
+    told = [each for each in (first, again) if isinstance(each, IngestResult)]
+    assert [(each.accepted, each.duplicates) for each in told] == [(1, 0), (0, 1)]
 
 
 async def test_two_events_of_one_id_are_a_fork(store):
@@ -181,6 +202,29 @@ async def test_a_restored_replica_gets_a_new_origin_and_loses_nothing(store, mem
         for each in (store, restored):
             assert [await each.kv.get(key) for key in "abcdx"][:4] == list("abcd")
             assert await each.kv.get("x") == "written after the backup"
+
+
+async def test_a_new_origin_changes_the_order_among_equal_stamps(tmp_path):
+    """B18, B7: whichever way the new origin sorts, what was folded follows it."""
+    for n in range(6):
+        urls = [f"sqlite+aiosqlite:///{tmp_path / f'{name}{n}'}.db" for name in ("one", "two")]
+        async with ramax.connect(urls[0]) as here, ramax.connect(urls[1]) as there:
+            restored, copy = [await db.content_store("notes") for db in (here, there)]
+            await restored.replica.enable(b"space-uid-of-one")
+            await copy.replica.enable(b"space-uid-of-one")
+            await restored.kv.put("x", "restored")
+            (mine,) = await everything(restored.replica)
+            rival = changed(
+                mine,
+                uid=b"rival's id of 16",
+                origin=b"\x80" * 16,
+                payload=encode({"value": "rival"}, "payload"),
+            )
+            elsewhere = changed(mine, uid=b"what others have", entity_id="ramax.kv:y")
+            await restored.replica.ingest([rival])
+            await restored.replica.ingest([elsewhere], gives_way=True)
+            await copy.replica.ingest(await everything(restored.replica))
+            assert await restored.kv.get("x") == await copy.kv.get("x")
 
 
 async def become(db, store, origin: bytes, origin_seq: int) -> None:

@@ -227,6 +227,7 @@ class SpaceUnit:
         except BaseException:
             self.timestamp, self.replica = before, replica
             self.state.discard()
+            self._unplace()
             raise
         self.state.keep()
         self.rows += rows
@@ -286,6 +287,7 @@ class SpaceUnit:
             state.written, state.links = written, links
             del self.rows[count:], self.projected[projected:]
             self.in_step, self.positions = in_step, positions
+            self._unplace()
             raise
 
     def append(
@@ -306,6 +308,11 @@ class SpaceUnit:
         for row in rows:
             uid = secrets.token_bytes(UID_BYTES)
             self.places[row.sequence], self.replica = self.replica.own(uid, now)
+
+    def _unplace(self) -> None:
+        """Forget the places of events that are not to be written after all."""
+        for sequence in [n for n in self.places if n > self.head]:
+            del self.places[sequence]
 
     def receive(self, events: Iterable[tuple[EventRow, Place]]) -> tuple[EventRow, ...]:
         """Add events of other replicas as they are; the pstate stays behind.

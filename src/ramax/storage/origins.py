@@ -127,6 +127,16 @@ def _fold_anew(t: Tables) -> sa.Update:
     )
 
 
+@Statement
+def _first_is_late(t: Tables) -> sa.Update:
+    o = t.event_origins
+    return (
+        sa.update(o)
+        .where(o.c.space_id == p("space"), o.c.space_sequence == 1)
+        .values(late=sa.literal_column("1"))
+    )
+
+
 def _recorded(t: Tables) -> sa.Select[Any]:
     """Events with their side rows and the uid of their cause, where that is of the space."""
     e, o = t.events, t.event_origins
@@ -334,6 +344,7 @@ def read_direct(ex: Executor, space_id: int) -> str | None:
 
 def fold_anew(ex: Executor, space_id: int) -> None:
     """Let the pstate be folded again from the first event, which counts as late."""
+    ex.run(_first_is_late, {"space": space_id})
     ex.run(_fold_anew, {"space": space_id})
 
 

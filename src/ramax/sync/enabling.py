@@ -135,6 +135,7 @@ async def rekey(core: Core, space: Space, origin: bytes, first: int) -> None:
         identity = ensure_identity(ex, space.space_id, core.clock())
         set_epoch(ex, space.space_id, identity, new)
         origins.write_replica_head(ex, space.space_id, head)
+        origins.fold_anew(ex, space.space_id)  # the order among equal stamps goes by origin
         move_state_version(ex, space.space_id)
 
     await core.locked(f"giving space {space.space_name!r} a new origin", work)

@@ -54,7 +54,9 @@ class Receive:
         for each in believed:
             if each.origin == head.origin and each.origin_seq > head.origin_seq:
                 raise ForkError(unit.space_name, each.origin, each.origin_seq)
-        new, self.duplicates = accept(unit.space_name, believed, known, _Digests(log, believed).at)
+        new, self.duplicates = accept(
+            unit.space_name, believed, known, _Digests(log, unit, believed).at
+        )
         self.accepted, self.vector = len(new), advanced(known, new)
         new.sort(key=_place)
         _check_uids(unit, log, new)
@@ -120,18 +122,41 @@ def _believed(
 class _Digests:
     """Knows the digests of records that are in the log, or were taken just before these."""
 
-    def __init__(self, log: WholeLog, records: Sequence[EventRecord]) -> None:
-        self._log, self._records = log, records
+    def __init__(self, log: WholeLog, unit: SpaceUnit, records: Sequence[EventRecord]) -> None:
+        self._log, self._unit, self._records = log, unit, records
 
     def at(self, origin: bytes, origin_seq: int) -> bytes:
         """Return the digest of a record that is there."""
         found = self._log.record_at(origin, origin_seq)
         if found is not None:
             return found.digest
-        # another caller of the same batch brought it: there is no row of it to compare with yet
-        return next(
-            r.digest for r in self._records if (r.origin, r.origin_seq) == (origin, origin_seq)
-        )
+        # another caller of the same batch brought it: its row is not written yet
+        row = self._row_at(origin, origin_seq)
+        same = (r for r in self._records if (r.origin, r.origin_seq) == (origin, origin_seq))
+        return next((r.digest for r in same if _said(r) == row), b"")
+
+    def _row_at(self, origin: bytes, origin_seq: int) -> tuple[object, ...] | None:
+        for sequence, place in self._unit.places.items():
+            if (place.origin, place.origin_seq) == (origin, origin_seq):
+                row = self._unit.rows[sequence - self._unit.guard.last_sequence - 1]
+                return (place.uid, place.stamp, *row[1:5], *row[6:])
+        return None
+
+
+def _said(record: EventRecord) -> tuple[object, ...]:
+    """Return what a row that is not written yet says of a record: all but its cause."""
+    return (
+        record.uid,
+        record.stamp,
+        record.entity_id,
+        record.event_type,
+        record.payload,
+        record.timestamp,
+        record.correlation_id,
+        record.metadata,
+        record.version,
+        record.tags,
+    )
 
 
 def _check_uids(unit: SpaceUnit, log: WholeLog, new: Sequence[EventRecord]) -> None:
