@@ -242,3 +242,52 @@ async def become(db, store, origin: bytes, origin_seq: int) -> None:
 
     await core.locked("a test", work)
     core.cache.forget(store.space.space_id)
+
+
+HOSTILE = [
+    ("ramax.kv.put", "ramax.kv:a", {}),
+    ("ramax.json.set", "ramax.json:a", {}),
+    ("ramax.json.changed", "ramax.json:a", {"changes": [["set"]]}),
+    ("ramax.cells.set", "ramax.cells:a", {}),
+    ("ramax.vectors.collection_created", "ramax.vectors:v", {"dimension": "x", "metric": 1}),
+    ("ramax.vectors.upserted", "ramax.vectors:v/a", {"vector": 1, "metadata": None}),
+    ("ramax.tree.moved", "ramax.tree:t", {}),
+    ("ramax.tree.created", "ramax.tree:t", {"node": "root", "parent": "b", "key": "V", "properties": {}}),
+    ("ramax.tree.created", "ramax.tree:t", {"node": "x/y", "parent": "root", "key": "V", "properties": {}}),
+    ("ramax.tree.created", "ramax.tree:t", {"node": "z", "parent": "root", "key": "0", "properties": {}}),
+    ("ramax.tree.changed", "ramax.tree:t", {"node": "s"}),
+]  # fmt: skip
+
+
+async def test_an_event_that_nobody_could_fold_is_refused(store):
+    for kind, entity, payload in HOSTILE:
+        bad = record(ONE, 1, event_type=kind, entity_id=entity, payload=encode(payload, "payload"))
+        with pytest.raises(DataError):
+            await store.replica.ingest([bad])
+    for change in (
+        {"payload": b"\xc1"},
+        {"payload": b"\x90"},
+        {"metadata": b"\x01"},
+        {"tags": b"\x01"},
+    ):
+        with pytest.raises(DataError):
+            await store.replica.ingest([changed(record(ONE, 1), **change)])
+    assert await everything(store.replica) == []
+
+
+async def test_nodes_under_each_other_from_elsewhere_make_no_cycle(store):
+    """What no tree of ours records: both are created under the other, before it is there."""
+    nodes = [{"node": n, "parent": p, "key": "V", "properties": {}} for n, p in ("ab", "ba", "ss")]
+    given = [
+        record(ONE, n, event_type="ramax.tree.created", entity_id="ramax.tree:t",
+               payload=encode(payload, "payload"))
+        for n, payload in enumerate(nodes, 1)
+    ]  # fmt: skip
+    await store.replica.ingest(given)
+    tree = store.tree("t")
+    async with asyncio.timeout(20):
+        for node in "abs":
+            await tree.path(node)
+        await tree.create(node="mine")
+        assert [each.node for each in await tree.children()] == ["mine"]
+        await store.kv.put("a", 1)

@@ -11,6 +11,9 @@ from ramax.errors import ClockSkewError
 
 COUNTER_BITS: Final = 16
 
+FIRST_STAMP: Final = 1 << 48
+"""A stamp of 1970: above any sequence, below any clock of today."""
+
 MAX_AHEAD_MS: Final = 5 * 60 * 1000
 """How far a stamp of another replica may lie in the future before it is not believed, in ms."""
 

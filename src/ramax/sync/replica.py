@@ -8,6 +8,7 @@ from ramax.core.codec import FORMAT_MSGPACK
 from ramax.core.domain import OWN_TYPES, Domain
 from ramax.core.sync.head import ReplicaHead
 from ramax.core.sync.record import EventRecord
+from ramax.core.sync.sound import check_sound
 from ramax.core.sync.vector import Vector, covers, missing
 from ramax.core.sync.wire import record_from
 from ramax.errors import DataError, MisuseError, SpaceNotFoundError
@@ -150,6 +151,7 @@ class Replica:
             record_from(list(record))
             if record.format != FORMAT_MSGPACK:
                 raise DataError("format", record.format, f"must be {FORMAT_MSGPACK!r}")
+            check_sound(record)
         space = await self._core.saved(self._space)
         while True:
             work = Receive(records, gives_way)

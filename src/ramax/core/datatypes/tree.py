@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from ramax.core.datatypes.datatype import DataType
 from ramax.core.domain import State
-from ramax.core.fractional import between
+from ramax.core.fractional import between, check_sort_key
 from ramax.errors import DataError, NodeExistsError, NodeNotFoundError, TreeCycleError
 from ramax.values import Event, NewEvent
 
@@ -153,12 +153,15 @@ def is_live(state: State, tree: str, node: str) -> bool:
 def was_created(state: State, event: Event) -> None:
     """There is a node; where two replicas gave one the same id, the later one moves it."""
     tree, payload = TREE.name_of(event), event.payload
-    node = payload["node"]
+    _check_sound(payload)
+    node, parent, properties = payload["node"], payload["parent"], payload["properties"]
     if place_of(state, tree, node) is not None:
         was_moved(state, event)
         return
-    if payload["properties"]:
-        state[properties_key(tree, node)] = payload["properties"]
+    if parent == node or node in above(state, tree, parent):
+        return
+    if properties:
+        state[properties_key(tree, node)] = dict(properties)
     _put(state, tree, node, Place(payload["parent"], payload["key"]))
 
 
@@ -166,6 +169,7 @@ def was_created(state: State, event: Event) -> None:
 def was_moved(state: State, event: Event) -> None:
     """The node is elsewhere, unless that would be under itself."""
     tree, payload = TREE.name_of(event), event.payload
+    _check_sound(payload)
     node, parent = payload["node"], payload["parent"]
     before = place_of(state, tree, node)
     if before is None or parent == node or node in above(state, tree, parent):
@@ -180,17 +184,30 @@ def was_moved(state: State, event: Event) -> None:
 def was_changed(state: State, event: Event) -> None:
     """The node has these properties now."""
     tree, payload = TREE.name_of(event), event.payload
-    node = payload["node"]
+    node, set_, unset = payload["node"], {**payload["set"]}, [*payload["unset"]]
     if place_of(state, tree, node) is None:
         return
     key = properties_key(tree, node)
-    found = {**state.get(key, {}), **payload["set"]}
-    for name in payload["unset"]:
+    found = {**state.get(key, {}), **set_}
+    for name in unset:
         found.pop(name, None)
     if found:
         state[key] = found
     else:
         state.pop(key, None)
+
+
+def _check_sound(payload: Mapping[str, Any]) -> None:
+    """Refuse a place that cannot be one: other replicas may say anything; see `check_sound`."""
+    for each in (payload["node"], payload["parent"]):
+        if type(each) is not str or not each or "/" in each:
+            raise ValueError(each)
+    if payload["node"] in {ROOT, TRASH}:
+        raise ValueError(payload["node"])
+    try:
+        check_sort_key(payload["key"])
+    except DataError as error:
+        raise ValueError(payload["key"]) from error
 
 
 def _put(state: State, tree: str, node: str, place: Place) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from ramax.core.clock import FIRST_STAMP
 from ramax.core.datatypes.datatype import DataType
 from ramax.core.domain import State
 from ramax.errors import CollectionExistsError, CollectionNotFoundError, VectorError
@@ -13,9 +14,6 @@ CREATED = VECTORS.type("collection_created")
 DROPPED = VECTORS.type("collection_deleted")
 UPSERTED = VECTORS.type("upserted")
 DELETED = VECTORS.type("deleted")
-
-_FIRST_STAMP: Final = 1 << 48
-"""Of 1970: above any sequence, below any clock."""
 
 COLLECTIONS: Final = "c/"
 METRICS: Final = ("cosine", "euclidean", "dot_product")
@@ -40,7 +38,7 @@ class Collection(NamedTuple):
     @property
     def is_replicated(self) -> bool:
         """Whether its events are numbered by stamps, which no sequence reaches."""
-        return self.last >= _FIRST_STAMP
+        return self.last >= FIRST_STAMP
 
 
 class Vector(NamedTuple):
@@ -117,9 +115,12 @@ def delete(state: State, params: tuple[str, Iterable[str]]) -> list[NewEvent]:
 def was_created(state: State, event: Event) -> None:
     """There is a collection, without vectors; of two replicas' the first one stays."""
     key, payload = COLLECTIONS + VECTORS.name_of(event), event.payload
+    dimension, metric = payload["dimension"], payload["metric"]
+    if type(dimension) is not int or dimension < 1 or metric not in METRICS:
+        raise ValueError(dimension, metric)
     if key not in state:
         born = event.space_sequence
-        state[key] = list(Collection(payload["dimension"], payload["metric"], born, born))
+        state[key] = list(Collection(dimension, metric, born, born))
 
 
 @VECTORS.applicator(DROPPED)
@@ -137,10 +138,14 @@ def was_upserted(state: State, event: Event) -> None:
     """The vector is this one now, if the collection is still one of such vectors."""
     name, _, key = VECTORS.name_of(event).partition("/")
     found, stored = state.get(COLLECTIONS + name), vectors_prefix(name) + key
-    data = event.payload["vector"]
-    if found is not None and len(data) == FLOAT_BYTES * Collection(*found).dimension:
+    data, metadata = event.payload["vector"], event.payload["metadata"]
+    if type(data) is not bytes or type(metadata) not in {dict, type(None)}:
+        raise TypeError(type(data), type(metadata))
+    if found is None:
+        return
+    if len(data) == FLOAT_BYTES * Collection(*found).dimension:
         _count(state, name, event, stored not in state)
-        state[stored] = [data, event.payload["metadata"]]
+        state[stored] = [data, metadata]
 
 
 @VECTORS.applicator(DELETED)
