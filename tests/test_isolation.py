@@ -321,6 +321,7 @@ def in_the_past(look: Callable[[Past], Any]) -> Verb:
     return verb
 
 
+EITHER = f"{THEIRS} OR {MINE}"
 A_PUT = NewEvent("doc.put", {"of": MINE}, entity_id="k0")
 MATCH_OF_THEIRS = Query(tags=[f"of:{THEIRS}"])
 
@@ -391,7 +392,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "as_of": lambda t: t.mine.as_of(3).pstate.get_many(KEYS),
         "at": lambda t: t.theirs.at(MINE).kv.put("k0", 1),
         "part": lambda t: t.mine.part(KV).get("k0"),
-        "search": lambda t: found_text(t, t.mine.search(f"{THEIRS} OR {MINE}")),
+        "search": lambda t: found_text(t, t.mine.search(EITHER)),
         "kv": lambda t: t.mine.kv.put("k0", 1),
         "log": lambda t: t.mine.log.append("t", {}),
         "cells": lambda t: t.mine.cells.set("k0", 1),
@@ -429,6 +430,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "timestamp": in_the_past(lambda past: past.timestamp),
         "check_open": in_the_past(lambda past: past.check_open()),
         "close": lambda t: t.mine.as_of(3).close(),
+        "search": lambda t: found_text(t, t.mine.as_of(5).search(EITHER)),
     },
     PastPState: {
         "fetch": lambda t: t.mine.as_of(3).pstate.fetch("k0"),
@@ -502,6 +504,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "pstate": lambda t: in_transaction(t, lambda tx: tx.pstate.get("k0")),
         "look": lambda t: in_transaction(t, lambda tx: tx.look(MINE)),
         "part": lambda t: in_transaction(t, lambda tx: tx.part(KV).get("k0")),
+        "search": lambda t: in_transaction(t, lambda tx: tx.search(EITHER)),
         "kv": lambda t: in_transaction(t, lambda tx: tx.kv.put("k0", 1)),
         "log": lambda t: in_transaction(t, lambda tx: tx.log.append("t", {})),
         "cells": lambda t: in_transaction(t, lambda tx: tx.cells.set("k0", 1)),
@@ -529,6 +532,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "read": lambda t: in_transaction(t, lambda tx: tx.at(t.mine).read(["k1"])),
         "page": lambda t: in_transaction(t, lambda tx: tx.at(t.mine).page("", "", 100)),
         "name": lambda t: in_transaction(t, name_of_scope),
+        "search": lambda t: in_transaction(t, lambda tx: tx.at(t.mine).search(EITHER)),
     },
     TransactionPState: {
         "get": lambda t: in_transaction(t, lambda tx: tx.pstate.get("direct")),
@@ -568,7 +572,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
     },
     Database: {
         "in_space": lambda t: in_a_space(t, lambda s: s.kv.put("k0", 1)),
-        "search": lambda t: found_text(t, t.db.search(f"{THEIRS} OR {MINE}", spaces=[MINE])),
+        "search": lambda t: found_text(t, t.db.search(EITHER, spaces=[MINE])),
         "content_store": lambda t: t.db.content_store(MINE, documents()),
         "transaction": lambda t: in_transaction(t, lambda tx: tx.execute(fill, MINE)),
         "run_transaction": lambda t: t.db.run_transaction(
@@ -784,6 +788,7 @@ WITHOUT_SPACE = {
     "parked._of_feed": "what a subscription over all spaces has put aside",
     "notifications._notify": "a hint to other processes",
     "append_sqlite._newest_event_id": "the counter of event ids",
+    "text_check._table": "whether there is a table of that name (SQLite)",
     "text_index._all_searched": "the registry: the spaces that are searched",
     "import_rows._new_space": "the registry: the space that gets its id by this",
 }

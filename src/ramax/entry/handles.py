@@ -1,8 +1,7 @@
 """The public handles: those of the runtime, with the clients of the features."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -14,12 +13,14 @@ from ramax.core.domain import Domain
 from ramax.entry.features import DataTypes, replica_of, secrets_of
 from ramax.entry.operations import run_operation
 from ramax.entry.registry import SpaceRegistry
+from ramax.entry.searching import Searching
 from ramax.errors import DataError
 from ramax.runtime import content_store, database, past, scope, spaces, text_search, transaction
 from ramax.runtime.core import SpaceLike
 from ramax.runtime.partition import Partition
 from ramax.runtime.past_access import PastAccess
-from ramax.runtime.text_search import MOST, AllSpaces, Wish, fused
+from ramax.runtime.text_past import search_past
+from ramax.runtime.text_search import AllSpaces, Wish
 from ramax.secrets.client import Secrets
 from ramax.sync.replica import Replica
 from ramax.values import SearchHit
@@ -27,13 +28,19 @@ from ramax.values import SearchHit
 T = TypeVar("T")
 
 
-class TransactionScope(DataTypes, scope.TransactionScope):
+class TransactionScope(DataTypes, Searching, scope.TransactionScope):
     """One space inside a transaction; locked by its first step if it was not named before."""
 
     __slots__ = ()
 
+    async def _matching(self, wish: Wish) -> list[SearchHit]:
+        return await text_search.search_inside(self._tx, self._target, self.domain, wish)
 
-class Transaction(DataTypes, transaction.Transaction):
+    def _where(self) -> str:
+        return self.name
+
+
+class Transaction(DataTypes, Searching, transaction.Transaction):
     """All or nothing, for one task and one block.
 
     Locks its spaces when it begins, in id order; a name that does not exist is made a space. A
@@ -53,8 +60,15 @@ class Transaction(DataTypes, transaction.Transaction):
         """
         return cast("TransactionScope", super().at(space, domain))
 
+    async def _matching(self, wish: Wish) -> list[SearchHit]:
+        only = self._only()
+        return await text_search.search_inside(self, self._targets[0], only.domain, wish)
 
-class Past(DataTypes, past.Past):
+    def _where(self) -> str:
+        return self._only().name
+
+
+class Past(DataTypes, Searching, past.Past):
     """A space after one of its events; read-only, and never changing.
 
     Use it at once, ``await`` it to have the point checked and `sequence` known, or use it in
@@ -66,8 +80,14 @@ class Past(DataTypes, past.Past):
         """Return what a data type kept in the space at that point."""
         return Partition(PastAccess(self), datatype)
 
+    async def _matching(self, wish: Wish) -> list[SearchHit]:
+        return await search_past(self, wish)
 
-class ContentStore(DataTypes, content_store.ContentStore):
+    def _where(self) -> str:
+        return self.space.space_name
+
+
+class ContentStore(DataTypes, Searching, content_store.ContentStore):
     """A cheap, immutable handle on one space and the domain that folds it; share it freely."""
 
     __slots__ = ()
@@ -100,43 +120,11 @@ class ContentStore(DataTypes, content_store.ContentStore):
         """
         return cast("Past", super().as_of(at))
 
-    async def search(
-        self,
-        text: str,
-        *,
-        types: Iterable[str] | None = None,
-        limit: int = 10,
-        offset: int = 0,
-        collection: str | None = None,
-        vector: Sequence[float] | None = None,
-    ) -> list[SearchHit]:
-        """Search the texts of this space, best first; no other space is looked at, or counts.
+    async def _matching(self, wish: Wish) -> list[SearchHit]:
+        return await text_search.search(self._core, self.space, self.domain, wish)
 
-        All words have to occur; ``"a phrase"``, ``-without``, ``begin*`` and ``OR`` mean what they
-        mean elsewhere, and nothing that is typed is an error. Case and accents do not count.
-
-        Args:
-            types: Some of ``kv``, ``json``, ``log`` and ``pstate``; all unless given.
-            limit: 1 to 1,000.
-            offset: 0 to 1,000; how many to leave out, for the next page.
-            collection: Of vectors, whose keys are those of what they stand for; with ``vector``,
-                what is nearest to it is fused in, by reciprocal rank.
-
-        Raises:
-            SearchDisabledError: `SpaceRegistry.enable_search` was not called, or still runs.
-            DataError: A type or bound is wrong, or the text is over 2,000 characters.
-            VectorError, CollectionNotFoundError: The vector does not fit, or has no collection.
-        """
-        wish = Wish.of(text, types, limit, offset)
-        if collection is None and vector is None:
-            return await text_search.search(self._core, self.space, self.domain, wish)
-        if collection is None or vector is None:
-            raise DataError("collection", collection, "goes with a vector")
-        both = replace(wish, limit=MOST, offset=0)
-        found = await text_search.search(self._core, self.space, self.domain, both)
-        near = await self.vectors.search(collection, vector, k=MOST)
-        hits = fused(self.space.space_name, found, [match.key for match in near])
-        return hits[offset : offset + limit]
+    def _where(self) -> str:
+        return self.space.space_name
 
     def transaction(self) -> Transaction:
         """Open a transaction over this space: ``async with store.transaction() as tx``."""

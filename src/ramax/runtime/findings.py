@@ -5,7 +5,17 @@ from typing import Literal
 
 from ramax.values import Space
 
-Check = Literal["sequence", "event", "upcast", "chain", "checkpoint", "pstate", "snapshot", "tags"]
+Check = Literal[
+    "sequence",
+    "event",
+    "upcast",
+    "chain",
+    "checkpoint",
+    "pstate",
+    "search",
+    "snapshot",
+    "tags",
+]
 
 MAX_FINDINGS = 100
 """Findings that a report names; the others are counted."""

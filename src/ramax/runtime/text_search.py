@@ -13,8 +13,9 @@ from ramax.core.fulltext.fusion import fuse
 from ramax.core.fulltext.query import Wanted, read_query
 from ramax.core.fulltext.snippet import snippet
 from ramax.errors import ConflictError, DataError, SearchDisabledError
-from ramax.runtime.core import Core
+from ramax.runtime.core import Core, SpaceLike
 from ramax.runtime.page_fold import facts_of
+from ramax.runtime.scope import Steps
 from ramax.runtime.state_reads import StateReads
 from ramax.storage import text_index
 from ramax.storage.executors import Executor
@@ -111,6 +112,17 @@ async def search(core: Core, space: Space, domain: Domain | None, wish: Wish) ->
     if not found.space_id:
         return []
     return await core.read_whole(lambda ex: _search_one(ex, found, wish))
+
+
+async def search_inside(
+    steps: Steps, target: SpaceLike, domain: Domain | None, wish: Wish
+) -> list[SearchHit]:
+    """Search one space inside a transaction: with what it wrote, and nothing of others since."""
+    space = await steps.look(target)
+    if space is None:
+        return []
+    await steps.read(space, domain, ())  # folds what its log has more
+    return await steps.run(lambda ex: _search_one(ex, space, wish))
 
 
 async def search_spaces(core: Core, spaces: Sequence[Space] | None, wish: Wish) -> list[SearchHit]:

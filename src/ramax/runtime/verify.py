@@ -15,6 +15,7 @@ from ramax.runtime.link_check import LinkCheck
 from ramax.runtime.log_check import LogCheck
 from ramax.runtime.pstate_check import PstateCheck
 from ramax.runtime.snapshot_check import check_snapshots
+from ramax.runtime.text_check import TextCheck
 from ramax.storage import spaces
 from ramax.values import ChainHead, Progress, Space
 
@@ -106,6 +107,9 @@ class _Verification:
             while await self._core.read(log.tags.check_index):
                 pass
             await self._core.read(log.finish)
+            texts = TextCheck(self._space, self._findings, page)
+            while await self._core.read(texts.compare_page):
+                pass
             if self._domain is not None:
                 await self._compare(self._domain, log, strict=strict)
         return SpaceReport(

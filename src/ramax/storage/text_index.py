@@ -131,7 +131,7 @@ def _changes(
     for key, packed in sorted(puts.items()):
         found = text_of(what, key, packed)
         if found is not None:
-            tokens = _stored(dialect, space_id, tokens_of(found.text))
+            tokens = as_stored(dialect, space_id, tokens_of(found.text))
             new.append(
                 {**_at(space_id, key), "type": found.type, "text": found.text, "tokens": tokens}
             )
@@ -151,7 +151,8 @@ def own_lexeme(space_id: int) -> str:
     return f"':{space_id}'"
 
 
-def _stored(dialect: DialectName, space_id: int, tokens: Sequence[str]) -> str:
+def as_stored(dialect: DialectName, space_id: int, tokens: Sequence[str]) -> str:
+    """Write the tokens of a text as the database keeps them."""
     if dialect == "sqlite":
         return " ".join(tokens)
     placed = sorted((token, place) for place, token in enumerate(tokens, 1))
