@@ -220,3 +220,32 @@ def test_an_extractor_that_fails_names_the_type_and_the_reason():
     with pytest.raises(DataError, match=r"a\.b.*KeyError\('id'\)") as caught:
         domain.entity_of("a.b", {})
     assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_each_part_says_for_its_types_whether_they_fold_in_any_order():
+    loose, strict = Domain("loose", order="any"), Domain("strict")
+    loose.applicator("a")(lambda state, event: None)
+    strict.applicator("b")(lambda state, event: None)
+    both = Domain.combine(loose, strict)
+    assert [both.folds_in_any_order(each) for each in ("a", "b", "of nobody")] == [
+        True,
+        False,
+        True,
+    ]
+    others = Domain("others", order="any")
+    others.applicator("*")(lambda state, event: None)
+    assert Domain.combine(both, others).folds_in_any_order("of nobody else")
+    with pytest.raises(DataError, match="order"):
+        Domain("d", order="some")  # type: ignore[arg-type]
+
+
+def test_what_is_upcast_folds_in_any_order_only_if_everything_does():
+    def parts(order):
+        loose, other = Domain("loose", order="any"), Domain("other", order=order)
+        loose.applicator("a")(lambda state, event: None)
+        loose.upcaster("a", from_version=1)(lambda event: event.payload)
+        other.applicator("b")(lambda state, event: None)
+        return Domain.combine(loose, other)
+
+    assert parts("any").folds_in_any_order("a")
+    assert not parts("canonical").folds_in_any_order("a")

@@ -123,3 +123,12 @@ def test_combined_domains_have_the_projections_of_all():
     both = Domain.combine(one, two)
     assert [p.name for p in both.projections] == ["search", "totals"]
     assert both.projections.inline_names == {"search"}
+
+
+def test_rows_follow_the_order_of_all_replicas_unless_any_order_will_do():
+    domain = Domain("d")
+    assert domain.projection("one", into=table()).order == "canonical"
+    assert domain.projection("two", into=table(), order="any").order == "any"
+    with pytest.raises(DataError, match="'any', 'canonical'"):
+        domain.projection("three", into=table(), order="arrival")  # type: ignore[arg-type]
+    assert domain.projections.get("three") is None

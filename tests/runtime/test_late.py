@@ -2,6 +2,7 @@
 
 from ramax import Domain, NewEvent
 from ramax.core.codec import encode
+from ramax.runtime import late
 from ramax.testing.records import record
 
 ONE = b"device-of-origin"
@@ -100,3 +101,48 @@ async def test_a_late_event_is_reacted_to_once_and_nothing_before_it_again(db):
     await store.run_reactions(follow=False)
     assert await store.pstate.get("all") == ["late", "here"]
     assert seen == ["here", "late"]
+
+
+async def test_what_was_there_before_a_space_was_replicated_is_folded_once(db):
+    store = await db.content_store("notes")
+    await store.kv.put("a", 1)  # the first event alone touches nothing else
+    await store.log.append("seen", {})
+    await store.replica.enable()
+    assert await store.log.len() == 1
+    assert (await store.verify()).ok
+
+
+async def test_events_of_a_domain_that_folds_in_any_order_are_folded_as_they_come(db, monkeypatch):
+    def refold(*_given):
+        raise AssertionError("nothing is folded anew")
+
+    counts = Domain("counts", order="any")
+
+    @counts.applicator("note.written")
+    def was_written(state, event):
+        state["count"] = state.get("count", 0) + 1
+        state["last"] = max(
+            state.get("last", [0, ""]), [event.space_sequence, event.payload["value"]]
+        )
+
+    def write(_state, value):
+        return [NewEvent("note.written", {"value": value}, entity_id="n")]
+
+    store = await db.content_store("notes", domain=counts)
+    await store.replica.enable()
+    await store.execute(write, "here")
+    monkeypatch.setattr(late, "Refold", refold)
+    await store.replica.ingest([record(ONE, 1, "a", stamp=1 << 16), put(2, "k", "v", 2 << 16)])
+    assert await store.pstate.get("count") == 2
+    assert (await store.pstate.get("last"))[1] == "here"
+    assert await store.kv.get("k") == "v"
+    assert (await store.verify()).ok
+
+
+async def test_a_late_event_that_nobody_folds_makes_nothing_anew(db, monkeypatch):
+    store = await db.content_store("notes", domain=Domain("notes"))
+    await store.replica.enable()
+    await store.kv.put("a", 1)
+    monkeypatch.setattr(late, "Refold", None)
+    await store.replica.ingest([record(ONE, 1, "unknown", stamp=1 << 16)])
+    assert await store.get_checkpoint() == 2

@@ -6,6 +6,8 @@ import pytest
 
 import ramax
 from ramax import MisuseError, NewEvent, SubscriptionPausedError
+from ramax.runtime import reprojection
+from tests import _diary as diary
 from tests._orders import add, create_tables, rows_of, search_of, shop, totals_of
 
 
@@ -121,3 +123,77 @@ async def test_nothing_to_run_is_misuse(shops):
     await shops.spaces.delete("a")
     with pytest.raises(ramax.SpaceNotFoundError):
         await store.run_projections(follow=False)
+
+
+@pytest.fixture
+async def diaries(db):
+    await diary.create_tables(db)
+    return db
+
+
+async def replicated(db, domain):
+    store = await db.content_store("notes", domain)
+    await store.replica.enable()
+    return store
+
+
+@pytest.mark.parametrize(
+    ("order", "words"), [("canonical", ["first", "a", "b"]), ("any", ["a", "b", "first"])]
+)
+async def test_an_event_that_came_late_takes_its_place_or_goes_on(diaries, order, words):
+    store = await replicated(diaries, diary.diary("async", order))
+    await store.execute(diary.write, ("p", ["a", "b"]))
+    await store.run_projections(follow=False)
+    await store.replica.ingest([diary.note(diary.ONE, 1, "first", 1)])
+    assert await diary.words_of(diaries, store) == ["a", "b"]
+    await store.run_projections(follow=False)
+    assert await diary.words_of(diaries, store) == words
+    assert await store.get_checkpoint("pages") == 3
+    await store.execute(diary.write, ("p", ["c"]))
+    await store.run_projections(follow=False)
+    assert await diary.words_of(diaries, store) == [*words, "c"]
+
+
+async def test_rows_in_order_are_those_of_an_inline_projection_numbers_included(diaries):
+    store = await replicated(diaries, diary.diary("async"))
+    await store.execute(diary.write, ("p", ["a"]))
+    await store.replica.ingest([diary.note(diary.ONE, 1, "late", 1)])
+    await store.run_projections(follow=False)
+    rows = await diary.pages_of(diaries, store)
+    other = await diaries.content_store("other", diary.diary())
+    await other.replica.enable()
+    async for page in store.replica.read({}):
+        await other.replica.ingest(page)
+    assert await diary.pages_of(diaries, other) == rows
+
+
+async def test_a_projection_pauses_where_what_came_late_cannot_be_projected(diaries):
+    store = await replicated(diaries, diary.diary("async"))
+    await store.execute(diary.write, ("p", ["a"]))
+    await store.run_projections(follow=False)
+    await store.replica.ingest(
+        [diary.note(diary.ONE, 1, "late", 1), diary.note(diary.ONE, 2, "unreadable", 2)]
+    )
+    with pytest.raises(SubscriptionPausedError, match="unreadable"):
+        await store.run_projections(follow=False, attempts=1)
+    assert await diary.words_of(diaries, store) == ["a"]
+    assert await store.get_checkpoint("pages") == 1
+
+
+async def test_one_of_a_page_that_goes_one_by_one_takes_its_place_too(diaries, monkeypatch):
+    store = await replicated(diaries, diary.diary("async"))
+    await store.execute(diary.write, ("p", ["a"]))
+    await store.run_projections(follow=False)
+    await store.execute(diary.write, ("p", ["b"]))
+    await store.replica.ingest(
+        [diary.note(diary.ONE, 1, "first", 1), diary.note(diary.ONE, 2, "second", 2)]
+    )
+    failing = [ramax.StorageBusyError("somebody", 1.0)]
+
+    async def rebuild(*_given):
+        raise failing.pop()
+
+    monkeypatch.setattr(reprojection, "rebuild", rebuild)
+    await store.run_projections(follow=False)
+    assert not failing
+    assert await diary.words_of(diaries, store) == ["first", "second", "a", "b"]

@@ -17,7 +17,7 @@ from ramax.runtime.commands import NO_DOMAIN, causes
 from ramax.runtime.core import Core
 from ramax.runtime.jobs import Append, Job
 from ramax.runtime.page_fold import facts_of
-from ramax.runtime.projecting import project_gap
+from ramax.runtime.projection_gap import project_gap
 from ramax.storage import merges
 from ramax.storage.executors import Executor
 from ramax.storage.lineage import base_of

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, TypeVar
 
 from ramax.core.entity import Entity, Mode
 from ramax.core.limits import MAX_INTEGER, check_version
+from ramax.core.ordering import Order, check_order
 from ramax.core.projections import Projection, ProjectionMode, Projections
 from ramax.core.reactions import Handler, ReactionRule, Reactions
 from ramax.core.schema import Schema
@@ -46,6 +47,10 @@ class Domain:
             change it whenever one of them would make something else. Only a domain that has one
             leaves snapshots and uses them, and only those of the same version.
         snapshot_every: Events after which `ContentStore.as_of` leaves a snapshot on its way.
+        order: How events fold that come late in a replicated space, after others that follow them
+            in the order of all replicas: ``"canonical"`` folds anew what they came too late for;
+            ``"any"`` folds them as they come. For the latter the applicators must come to the same
+            in every order, also with what else writes the keys that they use.
     """
 
     own: ClassVar[bool] = False
@@ -64,6 +69,7 @@ class Domain:
         versions: Mapping[str, int] | None = None,
         fold_version: int | None = None,
         snapshot_every: int | None = None,
+        order: Order = "canonical",
     ) -> None:
         if not isinstance(name, str) or not name:
             raise DataError("domain name", name, "must be a non-empty str")
@@ -79,6 +85,7 @@ class Domain:
         self._frozen = False
         self.fold_versions = _fold_versions(name, fold_version, snapshot_every)
         self.snapshot_every = snapshot_every
+        self.order: Order = check_order(order, "order")
         self.schema = _own_schema(schema)
         if event_applicator is not None:
             self._register(ALL_OTHERS, event_applicator, self)
@@ -173,7 +180,14 @@ class Domain:
 
         return register
 
-    def projection(self, name: str, *, into: Any, mode: ProjectionMode = "inline") -> Projection:
+    def projection(
+        self,
+        name: str,
+        *,
+        into: Any,
+        mode: ProjectionMode = "inline",
+        order: Order = "canonical",
+    ) -> Projection:
         """Declare a read model in tables of yours; give it handlers with `Projection.on`.
 
         Args:
@@ -182,9 +196,13 @@ class Domain:
                 primary key and in every other unique key.
             mode: ``"inline"`` writes in the transaction of the command; ``"async"`` later, by
                 `ContentStore.run_projections`.
+            order: What an event that comes late in a replicated space does, after others that
+                follow it in the order of all replicas: ``"canonical"`` makes the rows of the
+                space anew, in that order; ``"any"`` goes on with it, for handlers that come to the
+                same rows in every order. Without replicas there is no difference.
 
         Raises:
-            DataError: A table could mix the rows of two spaces.
+            DataError: A table could mix the rows of two spaces, or ``order`` is no order.
             MisuseError: Its name or a table is another projection's, or the domain is in use.
         """
         if self._frozen:
@@ -192,7 +210,7 @@ class Domain:
                 f"domain {self.name!r} is in use; declare projection {name!r} before opening a "
                 "space"
             )
-        projection = Projection(name, into, mode)
+        projection = Projection(name, into, mode, order)
         self.projections.add(projection)
         return projection
 
@@ -277,6 +295,16 @@ class Domain:
         wanted = set(names)
         types = {t for t, owner in self._owners.items() if owner.names & wanted}
         return frozenset(types - {ALL_OTHERS}), ALL_OTHERS in types
+
+    def folds_in_any_order(self, event_type: str) -> bool:
+        """Say whether it makes no difference when an event of a stored type is folded.
+
+        So it is where nobody folds it, or a part of the domain whose order is ``"any"``.
+        """
+        if self._upcasters.knows(event_type):  # perhaps it becomes one of another part's
+            return all(owner.order == "any" for owner in self._owners.values())
+        owner = self._owners.get(event_type) or self._owners.get(ALL_OTHERS)
+        return owner is None or owner.order == "any"
 
     @property
     def event_types(self) -> frozenset[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args
 
 from ramax.core.limits import check_name
+from ramax.core.ordering import Order, check_order
 from ramax.errors import DataError, MisuseError
 from ramax.values import Event
 
@@ -41,13 +42,16 @@ class Projection:
     They never name the space: every statement is confined to that of the event.
     """
 
-    def __init__(self, name: str, tables: Iterable[Any], mode: ProjectionMode) -> None:
+    def __init__(
+        self, name: str, tables: Iterable[Any], mode: ProjectionMode, order: Order = "canonical"
+    ) -> None:
         check_name(name, "projection name", _LONGEST_NAME)
         if name == _BUILT_IN or "/" in name:
             raise DataError("projection name", name, "must not be 'pstate', nor contain '/'")
         if mode not in get_args(ProjectionMode):
             raise DataError("mode", mode, "is 'inline' or 'async'")
         self.name, self.mode = name, mode
+        self.order: Order = check_order(order, "order")
         self.tables = _checked(name, tables)
         self.frozen = False
         self._handlers: dict[str, ProjectionHandler] = {}

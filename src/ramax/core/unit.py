@@ -241,9 +241,10 @@ class SpaceUnit:
         inline = domain.projections.inline
         if not inline or self.project is None or not rows:
             return ()
+        numbered = rows if self.replica is None else self._stamped(rows)
         bound: list[Any] = []
         for projection in inline:
-            events: Iterable[Event] = map(as_applied, rows)
+            events: Iterable[Event] = map(as_applied, numbered)
             if domain.has_versions:
                 events = domain.upcast(events, self.space_name)
             bound += self.project(projection, events)

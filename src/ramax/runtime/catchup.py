@@ -7,7 +7,7 @@ from ramax.errors import DomainMismatchError
 from ramax.runtime.core import Core
 from ramax.runtime.late import Gap
 from ramax.runtime.page_fold import facts_of, fold_rows
-from ramax.runtime.projecting import project_gap
+from ramax.runtime.projection_gap import project_missing
 from ramax.storage.events import read_page
 from ramax.storage.executors import Executor
 from ramax.storage.inherit import inherit as inherited
@@ -69,13 +69,8 @@ async def catch_up_all(core: Core, space: Space, domain: Domain) -> None:
         ProjectionError: A handler failed; earlier pages stay.
     """
     await catch_up(core, space, domain)
-    if not domain.projections.inline:
-        return
-    while await core.writer.locked(
-        f"projecting space {space.space_name!r}",
-        lambda ex: project_gap(ex, space, domain, core.options.page, core.clock()),
-    ):
-        core.cache.forget(space.space_id)
+    if domain.projections.inline:
+        await project_missing(core, space, domain)
 
 
 def check_all_there(domain: Domain, guard: Guard, space_name: str) -> None:

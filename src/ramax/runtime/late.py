@@ -44,11 +44,18 @@ class Gap:
     now: int
 
     def late(self, rows: Sequence[Row]) -> set[int]:
-        """Return the sequences of those of the next events that came late."""
+        """Return the sequences of those of the next events that came too late for others."""
         if self.guard.replica is None:
             return set()
-        upto = rows[-1][_SEQUENCE]
-        return {*read_late(self.ex, self.space.space_id, after=self.guard.checkpoint, upto=upto)}
+        after, upto = self.guard.checkpoint, rows[-1][_SEQUENCE]
+        late = {*read_late(self.ex, self.space.space_id, after=after, upto=upto)}
+        if not after:  # what was folded before is to be folded anew, whatever it was
+            return late
+        return {row[_SEQUENCE] for row in rows if row[_SEQUENCE] in late and self._matters(row)}
+
+    def _matters(self, row: Row) -> bool:
+        event_type: str = row[_TYPE]
+        return event_type.startswith(OWN_TYPES) or not self.domain.folds_in_any_order(event_type)
 
     def as_folded(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Number events as applicators see them: by their stamps in a replicated space."""
@@ -61,6 +68,8 @@ class Gap:
     def fold_late(self, rows: Sequence[Row], late: set[int]) -> int:
         """Fold the next events, late ones among them; return how many."""
         about = _entities([row for row in rows if row[_SEQUENCE] in late])
+        if not self.guard.checkpoint:  # what is stored was folded before that was set back
+            about = None
         if about is None:
             return self._fold_all(len(rows))
         ex, space_id = self.ex, self.space.space_id

@@ -4,16 +4,20 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import NamedTuple
 
 from ramax.core.domain import Domain
 from ramax.core.projections import Projection
 from ramax.errors import (
     ClosedError,
     MisuseError,
+    ProjectionError,
     SpaceNotFoundError,
     SubscriptionLostError,
     SubscriptionPausedError,
 )
+from ramax.runtime import reprojection
+from ramax.runtime.arrived import Arrived, read_arrived
 from ramax.runtime.consumer import Consumer, Policy
 from ramax.runtime.core import Core
 from ramax.runtime.projecting import projector
@@ -21,8 +25,9 @@ from ramax.runtime.subscription import Subscription
 from ramax.runtime.together import run_together
 from ramax.runtime.transaction import Transaction
 from ramax.storage import projections
+from ramax.storage.executors import Executor
 from ramax.storage.projections import Bound
-from ramax.values import Event, as_applied
+from ramax.values import Event, Space
 
 logger = logging.getLogger("ramax.projection")
 
@@ -57,8 +62,8 @@ async def run(
         for projection in chosen:
             reader = await stack.enter_async_context(reader_of(projection))
             space = await core.resolve(reader.key.space_id)
-            project = projector(core.backend.tables, space.space_id, space.space_name)
-            runners.append(_Runner(core, partial(project, projection), reader, attempts))
+            assert domain is not None  # it has projections
+            runners.append(_Runner(core, _Target(space, domain, projection), reader, attempts))
         await run_together({f"ramax projection {each.name}": each.run() for each in runners})
 
 
@@ -71,15 +76,24 @@ def _chosen(domain: Domain | None, names: Sequence[str]) -> list[Projection]:
     return [p for p in found if not names or p.name in names]
 
 
+class _Target(NamedTuple):
+    """What is kept up to date: the rows of a projection of a domain, in a space."""
+
+    space: Space
+    domain: Domain
+    projection: Projection
+
+
 class _Runner:
     """One projection of one space: pages of events, or one by one after a page has failed."""
 
-    def __init__(
-        self, core: Core, project: ProjectOne, reader: Subscription, attempts: int
-    ) -> None:
-        self._project, self._reader, self.name = project, reader, reader.name
+    def __init__(self, core: Core, target: _Target, reader: Subscription, attempts: int) -> None:
+        self._core, self._target, self._reader, self.name = core, target, reader, reader.name
+        project = projector(core.backend.tables, target.space.space_id, target.space.space_name)
+        self._project: ProjectOne = partial(project, target.projection)
         self._row: Sequence[Event] = ()
         self._one_by_one = 0
+        self._broken: ProjectionError | None = None
         policy = Policy(transaction=True, attempts=attempts)
         self._consumer = Consumer(core, reader, self._write_row, policy)
 
@@ -102,13 +116,10 @@ class _Runner:
             return reader.terms.follow or not reader.caught_up
         if self._one_by_one:
             self._one_by_one -= 1
-            self._row = events
-            await self._consumer.handle(events[-1])
+            await self._handle(events)
             return True
         try:
-            made = self._project(map(as_applied, events))  # before the space is locked
-            async with reader.transaction(events[-1]) as tx:
-                await tx.run(lambda ex: projections.run(ex, made))
+            await self._project_page(events)
         except _NOT_THE_HANDLERS:
             raise
         except Exception as error:  # whatever a handler raises, or its statements
@@ -117,6 +128,44 @@ class _Runner:
             reader.begin_again()
         return True
 
+    async def _project_page(self, events: Sequence[Event]) -> None:
+        arrived = await self._core.read(lambda ex: self._look(ex, events))
+        if arrived.too_late:
+            await self._project_anew(events[0])
+            return
+        made = self._project(arrived.events(events))  # before the space is locked
+        async with self._reader.transaction(events[-1]) as tx:
+            await tx.run(lambda ex: projections.run(ex, made))
+
+    def _look(self, ex: Executor, events: Sequence[Event]) -> Arrived:
+        after, upto = events[0].space_sequence - 1, events[-1].space_sequence
+        return read_arrived(ex, *self._target, after=after, upto=upto)
+
+    async def _project_anew(self, first: Event) -> None:
+        """Make all rows anew, up to the newest event: one that came belongs before others."""
+        try:
+            await reprojection.rebuild(self._core, *self._target)
+        except ProjectionError as error:  # it would fail for each of these events again
+            self._broken = error
+            await self._handle([first])
+        else:
+            self._reader.begin_again()
+
+    async def _handle(self, events: Sequence[Event]) -> None:
+        """Project one event by itself, or pause at it."""
+        self._row = events
+        try:
+            await self._consumer.handle(events[-1])
+        finally:
+            self._broken = None
+
     async def _write_row(self, _event: Event, tx: Transaction) -> None:
-        made = self._project(map(as_applied, self._row))
+        if self._broken is not None:
+            raise self._broken
+        arrived = await tx.run(lambda ex: self._look(ex, self._row))
+        if arrived.too_late:
+            new = reprojection.Reprojection(*self._target, self._core.options.page)
+            await tx.run(lambda ex: new.write(ex, self._row[-1].space_sequence))
+            return
+        made = self._project(arrived.events(self._row))
         await tx.run(lambda ex: projections.run(ex, made))

@@ -29,7 +29,7 @@ from ramax.runtime.commands import NO_DOMAIN, try_empty
 from ramax.runtime.core import Core, SpaceLike, check_space, unregistered
 from ramax.runtime.jobs import Append, Execute, Job, StateBehindError
 from ramax.runtime.partition import Partition
-from ramax.runtime.projecting import project_gap
+from ramax.runtime.projection_gap import project_gap
 from ramax.runtime.scope import TransactionPState, TransactionScope
 from ramax.storage import spaces
 from ramax.storage.cancellation import to_its_end

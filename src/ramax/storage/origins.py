@@ -237,6 +237,24 @@ def late(t: Tables) -> sa.Select[Any]:
 
 
 @Statement
+def _late_types(t: Tables) -> sa.Select[Any]:
+    """The types of late events in a part of the log."""
+    e, o = t.events.c, t.event_origins.c
+    same = (e.space_id == o.space_id) & (e.space_sequence == o.space_sequence)
+    return (
+        sa.select(e.event_type)
+        .distinct()
+        .select_from(t.event_origins.join(t.events, same))
+        .where(
+            o.space_id == p("space_id"),
+            o.space_sequence > p("after"),
+            o.space_sequence <= p("upto"),
+            o.late == sa.literal_column("1"),
+        )
+    )
+
+
+@Statement
 def _stamps(t: Tables) -> sa.Select[Any]:
     o = t.event_origins.c
     return sa.select(o.space_sequence, o.stamp).where(
@@ -443,6 +461,12 @@ def read_late(ex: Executor, space_id: int, *, after: int, upto: int) -> list[int
     """Read the sequences of late events with after < sequence <= upto."""
     rows = ex.rows(late, {"space_id": space_id, "after": after, "upto": upto})
     return [row[0] for row in rows]
+
+
+def read_late_types(ex: Executor, space_id: int, *, after: int, upto: int) -> frozenset[str]:
+    """Read the types of late events with after < sequence <= upto."""
+    rows = ex.rows(_late_types, {"space_id": space_id, "after": after, "upto": upto})
+    return frozenset(row[0] for row in rows)
 
 
 def read_stamps(ex: Executor, space_id: int, *, after: int, upto: int) -> dict[int, int]:

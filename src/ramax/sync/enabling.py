@@ -19,10 +19,13 @@ _TAIL = 1000
 """Events that may be left to mark under the lock."""
 
 
-async def enable(core: Core, space: Space, space_uid: bytes | None) -> None:
+async def enable(core: Core, space: Space, space_uid: bytes | None) -> bool:
     """Give every event its row, page by page beside live writes, and let the writer go on.
 
     A crash leaves rows that the next call goes on from.
+
+    Returns:
+        False if the space was replicated already.
 
     Raises:
         MisuseError: The space has another id already, holds events of an old format, or values
@@ -33,11 +36,12 @@ async def enable(core: Core, space: Space, space_uid: bytes | None) -> None:
     new = _Beginning(core, space)
     title = f"beginning to replicate space {space.space_name!r}"
     if await core.locked(title, lambda ex: new.begin(ex, space_uid)):
-        return
+        return False
     while await core.locked(title, new.mark_page) > _TAIL:
         pass
     await core.locked(title, new.finish)
     core.cache.forget(space.space_id)
+    return True
 
 
 class _Beginning:

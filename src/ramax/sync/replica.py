@@ -12,11 +12,12 @@ from ramax.core.sync.sound import check_sound
 from ramax.core.sync.vector import Vector, covers, missing
 from ramax.core.sync.wire import record_from
 from ramax.errors import DataError, MisuseError, SpaceNotFoundError
+from ramax.runtime import reprojection
 from ramax.runtime.catchup import catch_up_all
 from ramax.runtime.commands import NO_DOMAIN, submit
 from ramax.runtime.core import Core
 from ramax.runtime.page_fold import facts_of
-from ramax.storage import origins
+from ramax.storage import checkpoints, origins
 from ramax.storage.executors import Executor
 from ramax.storage.reads import read_event_types, read_facts
 from ramax.storage.replicas import Identity, read_identity
@@ -96,7 +97,8 @@ class Replica:
         """
         self._core.check_caller()
         space = await self._core.saved(self._space)
-        await enable(self._core, space, space_uid)
+        if await enable(self._core, space, space_uid):
+            await self._project_anew(space)
         await self._fold(space)
         return await self.info()
 
@@ -159,6 +161,7 @@ class Replica:
                 await submit(self._core, space, work)
             except OriginReusedError as reused:
                 await rekey(self._core, space, reused.origin, reused.first)
+                await self._project_anew(space)
                 continue
             if work.accepted:
                 await self._fold(space)
@@ -171,6 +174,16 @@ class Replica:
             if not all(each.startswith(OWN_TYPES) for each in gap):
                 return
         await catch_up_all(self._core, space, domain or NO_DOMAIN)
+
+    async def _project_anew(self, space: Space) -> None:
+        """Make the rows of projections anew where handlers get other numbers than before."""
+        domain = self._domain or NO_DOMAIN
+        found: dict[str, int] = await self._read(
+            lambda ex, n: checkpoints.read_all(ex, n) or {}, {}
+        )
+        for projection in domain.projections:
+            if projection.name in found:
+                await reprojection.rebuild(self._core, space, domain, projection)
 
     async def changed(self, vector: Vector) -> Vector:
         """Wait until the space has events beyond a vector, and return how far it is then."""
