@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import sqlite3
 import statistics
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bars import Bar, Group, svg
-from benchmarks.cases import Case, Entrant
+from benchmarks.cases import LIMIT, Case, Entrant
 from benchmarks.environments import NEEDS
 from benchmarks.programs.codec import NAME as CODEC
 from benchmarks.rounds import Measured, Result
@@ -27,12 +28,13 @@ BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 LIBRARIES = ("sqlalchemy", "aiosqlite", "asyncpg", "msgpack", "msgspec")
 
-CHARTS = {
-    "sqlite-commands": ("SQLite: commands a second", "sqlite-command-"),
-    "postgres-commands": ("PostgreSQL: commands a second", "postgres-command-"),
-    "batches": ("Batches of 1,000 events: events a second", "-batch-"),
-    "histories": ("Replay and rebuild: events a second", ("-replay", "-rebuild-")),
-    "reads": ("Reads: keys a second", "-read"),
+CHARTS = {  # file: title, what the names of its cases look like
+    "sqlite-commands": ("SQLite: commands a second", r"sqlite-command-"),
+    "postgres-commands": ("PostgreSQL: commands a second", r"postgres-command-"),
+    "batches": ("Batches of 1,000 events: events a second", r"\w+-batch-"),
+    "histories": ("Replay and rebuild: events a second", r"\w+-(replay|rebuild)"),
+    "reads": ("Reads: keys a second", r"\w+-read"),
+    "datatypes": ("Data types beside stratadb: units a second", r"datatypes-"),
 }
 
 
@@ -85,6 +87,7 @@ def _case(result: Result) -> dict[str, Any]:
         "durability": case.durability,
         "start": case.start,
         "codec": CODEC,
+        "took": round(result.seconds, 1),
         "entrants": {m.entrant.label: _entrant(result, m) for m in result.measured},
     }
 
@@ -119,9 +122,8 @@ def publish(results: Sequence[Result], seconds: float) -> list[Path]:
     json_file.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
     written = [json_file]
     PICTURES.mkdir(parents=True, exist_ok=True)
-    for name, (title, parts) in CHARTS.items():
-        wanted = (parts,) if isinstance(parts, str) else parts
-        groups = [_group(r) for r in results if any(p in r.case.name for p in wanted)]
+    for name, (title, names) in CHARTS.items():
+        groups = [_group(r) for r in results if re.match(names, r.case.name)]
         if groups:
             picture = PICTURES / f"{name}.svg"
             picture.write_text(svg(groups, title))
@@ -148,7 +150,7 @@ def _group(result: Result) -> Group:
 def _kind(entrant: Entrant) -> str:
     if entrant.program.endswith("_rival"):
         return "rival"
-    return "ramax" if entrant.program == "library" else "limit"
+    return "limit" if entrant.program in LIMIT.values() else "ramax"
 
 
 def tables(data: Mapping[str, Any], results: Sequence[Result]) -> str:
@@ -162,9 +164,8 @@ def tables(data: Mapping[str, Any], results: Sequence[Result]) -> str:
         ", ".join(f"{load:g}" for load in about["load_average"]) + ".\n",
         *_target_table(results),
     ]
-    for title, parts in CHARTS.values():
-        wanted = (parts,) if isinstance(parts, str) else parts
-        cases = [r for r in results if any(p in r.case.name for p in wanted)]
+    for title, names in CHARTS.values():
+        cases = [r for r in results if re.match(names, r.case.name)]
         rows += [f"\n### {title}\n", *_case_table(cases)]
     return "\n".join(rows) + "\n"
 

@@ -56,6 +56,8 @@ class Result:
 
     case: Case
     measured: list[Measured]
+    seconds: float = 0.0
+    """What the case took in all, its preparation included."""
 
     def of(self, label: str) -> Measured | None:
         """Return an entrant that was measured."""
@@ -149,6 +151,7 @@ class Bench:
 
     def run(self, case: Case) -> Result:
         """Prepare every entrant, warm each up, then let them take turns."""
+        begun = time.monotonic()
         result = Result(case, [Measured(entrant) for entrant in self._entrants(case)])
         ready: list[_Ready] = []
         for measured in result.measured:
@@ -162,6 +165,7 @@ class Bench:
                 each.program.finish(each.handle)
             if not self._quick:  # dropping a database waits for a checkpoint
                 self._place.forget(each.target)
+        result.seconds = time.monotonic() - begun
         return result
 
     def _rounds(self, case: Case, ready: Sequence["_Ready"]) -> None:

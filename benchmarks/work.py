@@ -6,6 +6,7 @@ import gc
 import inspect
 import json
 import os
+import random
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -16,6 +17,8 @@ from typing import Any, Self
 
 SPACE = "bench"
 EVENT_TYPE = "contact.saved"
+DIMENSION = 128
+"""Numbers of a vector."""
 KNOWN_KEYS = 100
 """How many contacts a case works on that changes what is there."""
 
@@ -33,6 +36,13 @@ def payload(i: int) -> dict[str, Any]:
 def entity(i: int) -> str:
     """Return the entity id, which is also the pstate key, of contact ``i``."""
     return f"contact:contact-{i}"
+
+
+def vectors_made() -> Iterator[list[float]]:
+    """Yield vectors, the same ones in every program; making them costs less than storing them."""
+    chance = random.Random(7).random
+    while True:
+        yield [chance() - 0.5 for _ in range(DIMENSION)]
 
 
 @dataclass(frozen=True, slots=True)

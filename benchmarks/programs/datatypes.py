@@ -1,20 +1,31 @@
 """The data types of ramax, through its public interface only."""
 
-import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 import ramax
-from benchmarks.work import Meter, Numbers, Round, Sample, Work, drive, payload, serve
+from benchmarks.work import (
+    DIMENSION,
+    Meter,
+    Numbers,
+    Round,
+    Sample,
+    Work,
+    drive,
+    payload,
+    serve,
+    vectors_made,
+)
 
-DIMENSION = 128
 PAGE = 1000
 
 
 @asynccontextmanager
-async def _store(target: str, synchronous: str) -> AsyncIterator[ramax.ContentStore]:
-    async with ramax.connect(target, synchronous=synchronous) as db:
+async def _store(
+    target: str, synchronous: str, cache: Literal["shared", "exclusive"] = "shared"
+) -> AsyncIterator[ramax.ContentStore]:
+    async with ramax.connect(target, synchronous=synchronous, cache=cache) as db:
         yield await db.content_store("bench")
 
 
@@ -37,15 +48,36 @@ log_append = _one_by_one(lambda store, i: store.log.append("saved", payload(i)))
 json_set = _one_by_one(lambda store, i: store.json.set(f"k{i % 1000}", payload(i)))
 
 
+def _reading(cache: Literal["shared", "exclusive"]) -> Any:
+    @asynccontextmanager
+    async def work(target: str, synchronous: str) -> AsyncIterator[Round]:
+        async with _store(target, synchronous, cache) as store:
+            await store.kv.put_many({f"k{i}": payload(i) for i in range(10_000)})
+            numbers = Numbers()
+
+            async def one_round(units: int) -> Sample:
+                return await drive(numbers.take(units), 1, lambda i: store.kv.get(f"k{i % 10_000}"))
+
+            yield one_round
+
+    return work
+
+
+kv_get, kv_get_cached = _reading("shared"), _reading("exclusive")
+
+
 @asynccontextmanager
-async def kv_get(target: str, synchronous: str) -> AsyncIterator[Round]:
-    """Read one key of 10,000 at a time."""
+async def json_get(target: str, synchronous: str) -> AsyncIterator[Round]:
+    """Read one field of one document of 1,000 at a time."""
     async with _store(target, synchronous) as store:
-        await store.kv.put_many({f"k{i}": payload(i) for i in range(10_000)})
+        for i in range(1000):
+            await store.json.set(f"k{i}", payload(i))
         numbers = Numbers()
 
         async def one_round(units: int) -> Sample:
-            return await drive(numbers.take(units), 1, lambda i: store.kv.get(f"k{i % 10_000}"))
+            return await drive(
+                numbers.take(units), 1, lambda i: store.json.get(f"k{i % 1000}", "$.name")
+            )
 
         yield one_round
 
@@ -116,17 +148,14 @@ async def log_range(target: str, synchronous: str) -> AsyncIterator[Round]:
 @asynccontextmanager
 async def vector_search(target: str, synchronous: str, vectors: int) -> AsyncIterator[Round]:
     """Find the 10 nearest."""
-    chance = random.Random(7)
+    made = vectors_made()
     async with _store(target, synchronous) as store:
         await store.vectors.create_collection("c", DIMENSION)
         for first in range(0, vectors, PAGE):
-            rows = [
-                (f"v{i}", [chance.gauss(0, 1) for _ in range(DIMENSION)], None)
-                for i in range(first, first + PAGE)
-            ]
+            rows = [(f"v{i}", next(made), None) for i in range(first, first + PAGE)]
             await store.vectors.upsert_many("c", rows)
         numbers = Numbers()
-        wanted = [[chance.gauss(0, 1) for _ in range(DIMENSION)] for _ in range(100)]
+        wanted = [next(made) for _ in range(100)]
         await store.vectors.search("c", wanted[0], 10)
 
         async def one_round(units: int) -> Sample:
@@ -140,12 +169,14 @@ async def vector_search(target: str, synchronous: str, vectors: int) -> AsyncIte
 WORKS: dict[str, Work] = {
     "kv_put": kv_put,
     "kv_get": kv_get,
+    "kv_get_cached": kv_get_cached,
     "kv_batch": kv_batch,
     "kv_list": kv_list,
     "log_append": log_append,
     "log_batch": log_batch,
     "log_range": log_range,
     "json_set": json_set,
+    "json_get": json_get,
     "vector_search": vector_search,
 }
 

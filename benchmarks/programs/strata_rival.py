@@ -1,7 +1,6 @@
 """The rival `stratadb`: an embedded engine; its log alone, as it has no transactions for more."""
 
 import json
-import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import stratadb  # type: ignore[import-not-found]
 
 from benchmarks.work import (
+    DIMENSION,
     EVENT_TYPE,
     Meter,
     Numbers,
@@ -18,6 +18,7 @@ from benchmarks.work import (
     drive_sync,
     payload,
     serve,
+    vectors_made,
 )
 
 
@@ -125,6 +126,11 @@ def _entries(db: Any) -> None:
         db.events.append_many([(EVENT_TYPE, payload(i)) for i in range(first, first + 1000)])
 
 
+def _documents(db: Any) -> None:
+    for i in range(1000):
+        db.json.set(f"k{i}", payload(i))
+
+
 def _list_all(db: Any, _: range) -> None:
     assert sum(1 for _ in db.kv.iter_keys()) == 10_000
 
@@ -136,18 +142,14 @@ def _read_all(db: Any, _: range) -> None:
 @asynccontextmanager
 async def vector_search(target: str, durability: str, vectors: int) -> AsyncIterator[Round]:
     """Find the 10 nearest of vectors of 128 numbers."""
-    chance = random.Random(7)
-
-    def made() -> list[float]:
-        return [chance.gauss(0, 1) for _ in range(128)]
-
+    made = vectors_made()
     with stratadb.open(target, durability=durability) as db:
-        db.vectors.create_collection("c", 128)
+        db.vectors.create_collection("c", DIMENSION)
         for first in range(0, vectors, 1000):
             db.vectors.upsert_many(
-                "c", [{"key": f"v{i}", "vector": made()} for i in range(first, first + 1000)]
+                "c", [{"key": f"v{i}", "vector": next(made)} for i in range(first, first + 1000)]
             )
-        wanted = [made() for _ in range(100)]
+        wanted = [next(made) for _ in range(100)]
         numbers = Numbers()
 
         def one_round(units: int) -> Sample:
@@ -175,6 +177,7 @@ WORKS: dict[str, Work] = {
     ),
     "log_range": _whole(10_000, _read_all, _entries),
     "json_set": _one_by_one(lambda db, i: db.json.set(f"k{i % 1000}", payload(i))),
+    "json_get": _one_by_one(lambda db, i: db.json.get(f"k{i % 1000}", "$.name"), _documents),
     "vector_search": vector_search,
 }
 

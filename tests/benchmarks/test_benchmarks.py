@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command_line
-from benchmarks.bars import Bar, Group, svg
+from benchmarks import report
+from benchmarks.bars import COLOURS, Bar, Group, svg
 from benchmarks.cases import Case, Entrant, all_cases
 from benchmarks.report import as_json
 from benchmarks.rounds import Measured, Result
@@ -52,6 +53,45 @@ def test_every_target_is_about_a_figure_that_its_case_gives() -> None:
         assert target.entrant in labels, target
         if "ratio" in target.measure:
             assert target.to in labels, target
+
+
+def test_each_bound_beside_stratadb_is_a_target() -> None:
+    bounds = {t.case: t.at_least for t in load() if t.case.startswith("datatypes-")}
+    ahead = ("kv-batch", "log-batch", "log-range", "vector-search-10k", "vector-search-100k")
+    single = ("kv-put", "log-append", "json-set")
+    assert bounds == {
+        **{f"datatypes-{name}": 1 for name in ahead},
+        **{f"datatypes-{name}": 0.5 for name in single},
+    }
+    for name in bounds:
+        rival, own = CASES[name].entrants
+        assert (rival.options["durability"], own.options["synchronous"]) == ("always", "FULL")
+
+
+def test_a_published_run_shows_the_data_types_in_json_picture_and_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+    for name, place in {"ROOT": tmp_path, "RESULTS": tmp_path, "PICTURES": tmp_path}.items():
+        monkeypatch.setattr(report, name, place)
+    monkeypatch.setattr(report, "PAGE", page)
+    case = CASES["datatypes-kv-put"]
+    measured = [Measured(entrant, [Sample(100, 0.1, 0.1)]) for entrant in case.entrants]
+    report.publish([Result(case, measured, seconds=1.5)], 2.0)
+    (file,) = tmp_path.glob("*.json")
+    assert json.loads(file.read_text())["cases"][case.name]["took"] == 1.5
+    text, picture = page.read_text(), (tmp_path / "datatypes.svg").read_text()
+    for shown in (text, picture):
+        assert case.title in shown
+        assert "WAL, synchronous=FULL" in shown
+        assert "stratadb" in shown
+    assert COLOURS["ramax"] in picture
+    assert COLOURS["rival"] in picture
+    assert "| 1 | ≥ 0.5 |" in text
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
 
 
 def test_names_of_cases_and_of_their_entrants_are_unique() -> None:

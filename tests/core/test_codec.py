@@ -322,7 +322,7 @@ def test_extensions_inside_each_other_are_bounded_whatever_the_bytes_say(reader)
     ],
     ids=["list", "dict", "tuple", "frozenset", "list of dict", "tuple of list"],
 )
-@pytest.mark.parametrize("core", [1, Decimal(1)], ids=["plain", "extension"])
+@pytest.mark.parametrize("core", [1, Decimal(1), b"b"], ids=["plain", "extension", "bytes"])
 def test_nesting_is_bounded_alike_for_every_container(reader, wrap, levels, core):
     deepest = nested(codec.MAX_DEPTH // levels, wrap, core)
     stored = reader.encode(deepest, "value")
@@ -420,6 +420,17 @@ def test_what_would_not_come_back_is_refused_wherever_it_is(value, rule):
             codec.encode(place, "payload of thing.happened")
         assert caught.value.what == "payload of thing.happened"
         assert type(caught.value.value) is (str if "UTF-8" in rule else type(value))
+
+
+def test_bytes_hide_nothing_that_would_not_come_back():
+    digest = bytes(range(0xC0, 0xE0))
+    entry = ["kind", {"name": "Ωμέγα", "tags": ["a", b"b"], 3: None}, 2**63, digest, digest]
+    assert codec.decode(codec.encode(entry, "v")) == entry
+    for place in ([digest, [bytearray(b"a")]], {"a": digest, "b": {"c": bytearray(b"a")}}):
+        with pytest.raises(CodecError, match="convert it with bytes"):
+            codec.encode(place, "v")
+    with pytest.raises(CodecError, match="cannot be stored"):
+        codec.encode({"a": digest, msgpack.Timestamp(1): 1}, "v")
 
 
 def test_suspicious_bytes_in_text_do_not_make_text_suspicious():

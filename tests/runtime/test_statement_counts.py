@@ -25,6 +25,17 @@ async def test_a_command_of_a_thousand_events_costs_as_much_as_one_of_one(db):
     assert thousand.statements == one.statements <= 6
 
 
+async def test_a_thousand_entries_of_a_log_cost_as_much_as_one(db):
+    store = await db.content_store("a")
+    await store.log.append("noted", {"n": 0})
+    await store.log.append_many([("noted", {"n": n}) for n in range(2)])
+    async with counted(db) as one:
+        await store.log.append("noted", {"n": 2})
+    async with counted(db) as thousand:
+        await store.log.append_many([("noted", {"n": n}) for n in range(1000)])
+    assert thousand.statements <= one.statements + 1
+
+
 async def test_a_thousand_facts_are_appended_with_a_handful_of_statements(db):
     store = await db.content_store("a", domain)
     await store.execute(add, (0, 1))

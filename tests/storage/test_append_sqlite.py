@@ -2,6 +2,7 @@ import pytest
 
 from ramax.core.codec import encode
 from ramax.storage.reads import read_facts
+from tests._counting import counted
 from tests._plans import NEW, appended, plan, write
 from tests._tables import dump
 
@@ -72,6 +73,24 @@ async def test_events_that_are_not_alike_keep_what_is_their_own(db_on_sqlite, od
         for r in sorted(rows, key=lambda r: r["event_id"])
     ]
     assert found == list(wanted.events)
+
+
+async def test_events_that_differ_in_metadata_only_are_written_fifty_at_a_time(db_on_sqlite):
+    db = db_on_sqlite
+    space = await db.spaces.create("s")
+    wanted = appended(space.space_id, 102)
+    wanted.events = [
+        row._replace(metadata=encode({"n": n}, "metadata") if n % 7 else None)
+        for n, row in enumerate(wanted.events)
+    ]
+    async with counted(db) as calls:
+        await write(db, plan(wanted))
+    inserts = [text for text in calls.texts if "INSERT INTO events" in text]
+    assert [text.startswith("WITH w") for text in inserts] == [True, True, False, False]
+    rows = sorted((await dump(db))["events"], key=lambda r: r["event_id"])
+    assert [r["metadata"] for r in rows] == [row.metadata for row in wanted.events]
+    assert [r["payload"] for r in rows] == [row.payload for row in wanted.events]
+    assert {r["version"] for r in rows} == {1}
 
 
 async def test_values_are_replaced_whatever_their_number(db_on_sqlite):

@@ -40,6 +40,10 @@ def test_rows_in_a_row_are_in_the_order_of_the_statement_for_several(name):
     ("statement", "order"),
     [
         (append_sqlite.insert_alike, append_sqlite.ALIKE_PARAMETERS),
+        (
+            append_sqlite.insert_alike_but_metadata,
+            append_sqlite.ALIKE_BUT_METADATA_PARAMETERS,
+        ),
         (pstate.upsert_alike, pstate.ALIKE_PARAMETERS),
     ],
 )

@@ -50,10 +50,13 @@ class _ThreadPacker(threading.local):
 _packer = _ThreadPacker()
 
 # The packer also takes bytearray, memoryview, ExtType and Timestamp, which would come back as
-# something else. Output without a lead byte of bin or ext cannot hold one of them.
+# something else. Output without a lead byte of bin or ext cannot hold one of them; with one, which
+# may as well be a letter of Greek, the types of the value tell.
 _SUSPECT: Final = bytes(
     0 if byte in {*range(0xC4, 0xCA), *range(0xD4, 0xD9)} else byte for byte in range(256)
 )
+
+_SCALARS: Final = NATIVE | {int}  # an int that packed is within 64 bits
 
 
 def encode(value: Any, what: str, *named: Any) -> bytes:
@@ -66,12 +69,14 @@ def encode(value: Any, what: str, *named: Any) -> bytes:
     """
     try:
         data = _packer.pack(value)
+        # translate() gives the very same object back when no byte changes: the cheapest scan
+        if data.translate(_SUSPECT) is not data:
+            fits = _comes_back(value)
+        else:
+            fits = len(data) <= MAX_DEPTH or _is_shallow(value)
     except (TypeError, ValueError, OverflowError, RecursionError):
-        return _encode_with_extensions(value, what, named)
-    # translate() gives the very same object back when no byte changes: the cheapest scan there is
-    if data.translate(_SUSPECT) is data and (len(data) <= MAX_DEPTH or _is_shallow(value)):
-        return data
-    return _encode_with_extensions(value, what, named)
+        fits = False
+    return data if fits else _encode_with_extensions(value, what, named)
 
 
 def encode_payload(payload: Mapping[str, Any], what: str) -> bytes:
@@ -125,6 +130,21 @@ def _is_shallow(value: Any) -> bool:
         if not level:
             return True
     return False
+
+
+def _comes_back(value: Any, left: int = MAX_DEPTH) -> bool:
+    """Whether what packed holds only types that MessagePack has, in at most ``left`` levels."""
+    kind: Any = type(value)
+    if kind is list:
+        items = value
+    elif kind is dict:
+        items = [*value, *value.values()]
+    else:
+        return kind in _SCALARS
+    for item in items:
+        if type(item) not in _SCALARS and not (left > 1 and _comes_back(item, left - 1)):
+            return False
+    return True
 
 
 def _encode_with_extensions(value: Any, what: str, named: tuple[Any, ...]) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from ramax.core.codec import decode, encode_payload
 from ramax.core.domain import OWN_TYPES, Command, Domain
 from ramax.core.entity import Link
-from ramax.core.folding import apply_event
+from ramax.core.folding import apply_command
 from ramax.core.fulltext.documents import Searched
 from ramax.core.limits import (
     check_entity_id,
@@ -356,8 +356,7 @@ class SpaceUnit:
             events: Iterable[Event] = map(as_applied, numbered)
             if domain.has_versions:
                 events = domain.upcast(events, self.space_name)
-            for event in events:
-                apply_event(domain, state, self.state, event)
+            apply_command(domain, state, self.state, events)
 
     def _stamped(self, rows: Sequence[EventRow]) -> Iterable[EventRow]:
         """Number events by their stamps, as applicators of a replicated space see them."""

@@ -96,31 +96,53 @@ def insert_events(t: Tables) -> sa.Insert:
 _OWN = ("space_sequence", "entity_id", "event_type", "payload")
 """What begins an `EventRow`; the rest of it is mostly the same in all events of a write."""
 
-ALIKE_PARAMETERS = (
-    *(f"{name}_{i}" for i in range(BULK) for name in _OWN),
-    "offset",
-    "space_id",
-    *EVENT_PARAMETERS[7:],
-)
-"""The order in which `insert_alike` takes them."""
+_METADATA = 7
+"""Where an `EventRow` has its metadata, which may differ where all the rest is the same."""
 
 
-@Statement
-def insert_alike(t: Tables) -> sa.Insert:
-    """`BULK` events of one space that differ in `_OWN` only; ids keep their distance to sequences.
+def _alike_parameters(own: Sequence[str]) -> tuple[str, ...]:
+    return (
+        *(f"{name}_{i}" for i in range(BULK) for name in own),
+        "offset",
+        "space_id",
+        *(name for name in EVENT_PARAMETERS[7:] if name not in own),
+    )
+
+
+def _alike(t: Tables, own: Sequence[str]) -> sa.Insert:
+    """`BULK` events of one space that differ in ``own`` only; ids keep their distance to sequences.
 
     Each parameter costs as much as a column does: this takes half the time of all columns given.
     """
     e = t.events.c
-    rows: list[tuple[Any, ...]] = [tuple(p(f"{name}_{i}") for name in _OWN) for i in range(BULK)]
-    w = sa.values(*(sa.column(name, e[name].type) for name in _OWN), name="w").data(rows).cte("w")
+    rows: list[tuple[Any, ...]] = [tuple(p(f"{name}_{i}") for name in own) for i in range(BULK)]
+    w = sa.values(*(sa.column(name, e[name].type) for name in own), name="w").data(rows).cte("w")
     given: dict[str, sa.ColumnElement[Any]] = {
         name: p(name, type_=e[name].type) for name in EVENT_PARAMETERS
     }
-    given.update((name, w.c[name]) for name in _OWN)
+    given.update((name, w.c[name]) for name in own)
     given["event_id"] = p("offset", type_=e.event_id.type) + w.c.space_sequence
     given["format"] = sa.literal_column(f"'{FORMAT_MSGPACK}'")
     return sa.insert(t.events).from_select(list(given), sa.select(*given.values()))
+
+
+ALIKE_PARAMETERS = _alike_parameters(_OWN)
+"""The order in which `insert_alike` takes them."""
+
+ALIKE_BUT_METADATA_PARAMETERS = _alike_parameters((*_OWN, "metadata"))
+"""The order in which `insert_alike_but_metadata` takes them."""
+
+
+@Statement
+def insert_alike(t: Tables) -> sa.Insert:
+    """`BULK` events that differ in `_OWN` only."""
+    return _alike(t, _OWN)
+
+
+@Statement
+def insert_alike_but_metadata(t: Tables) -> sa.Insert:
+    """`BULK` events that differ in `_OWN` and their metadata only, as entries of a log do."""
+    return _alike(t, (*_OWN, "metadata"))
 
 
 def write_sqlite(ex: Executor, plan: WritePlan) -> dict[int, EventIds]:
@@ -173,12 +195,21 @@ def _insert_alike(ex: Executor, write: SpaceWrite, offset: int) -> Sequence[Even
     whole = len(rows) - len(rows) % BULK
     if not whole:
         return rows
-    shared = rows[0][4:]
-    if any(row[4:] != shared for row in rows):
+    before, shared = rows[0][4:_METADATA], rows[0][_METADATA:]
+    after = shared[1:]
+    if any(row[4:_METADATA] != before or row[_METADATA + 1 :] != after for row in rows):
         return rows
-    for start in range(0, whole, BULK):
-        own = chain.from_iterable(row[:4] for row in rows[start : start + BULK])
-        ex.run(insert_alike, (*own, offset, write.space_id, *shared))
+    metadata = shared[0]
+    if all(row[_METADATA] == metadata for row in rows):
+        for start in range(0, whole, BULK):
+            own = chain.from_iterable(row[:4] for row in rows[start : start + BULK])
+            ex.run(insert_alike, (*own, offset, write.space_id, *before, *shared))
+    else:
+        for start in range(0, whole, BULK):
+            own = chain.from_iterable(
+                (*row[:4], row[_METADATA]) for row in rows[start : start + BULK]
+            )
+            ex.run(insert_alike_but_metadata, (*own, offset, write.space_id, *before, *after))
     return rows[whole:]
 
 

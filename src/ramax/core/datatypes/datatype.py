@@ -21,8 +21,10 @@ class DataType(Domain):
 
     own: ClassVar[bool] = True
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, replaces: bool = False) -> None:
+        """``replaces``: applicators put new values and never change in place what is there."""
         super().__init__(f"{OWN_TYPES}{name}")
+        self.replaces = replaces
         self.prefix = f"{OWN}{name}:"
         self._entities = f"{self.name}:"
 

@@ -15,7 +15,7 @@ class _KeyValues(DataType):
         return [self.prefix + self.own_name(entity_id)]
 
 
-KV = _KeyValues("kv")
+KV = _KeyValues("kv", replaces=True)
 PUT = KV.type("put")
 DELETED = KV.type("deleted")
 

@@ -10,7 +10,7 @@ from ramax.core.datatypes.datatype import DataType
 from ramax.core.domain import State
 from ramax.values import Event, NewEvent
 
-LOG = DataType("log")
+LOG = DataType("log", replaces=True)
 PREFIX: Final = LOG.type("")
 """What the event type of an entry has before the entry's own type."""
 
@@ -31,6 +31,9 @@ class Head(NamedTuple):
 
     sequence: int = 0
     hash: bytes = GENESIS
+
+
+_NO_ENTRY: Final = Head()
 
 
 def entry_key(sequence: int) -> str:
@@ -62,9 +65,11 @@ def append(state: State, entries: Iterable[tuple[str, Mapping[str, Any]]]) -> li
 @LOG.applicator("*")
 def was_appended(state: State, event: Event) -> None:
     """The log has one entry more."""
-    head = Head(*state.get(HEAD, ()))
-    sequence, name = head.sequence + 1, event.event_type[len(PREFIX) :]
-    digest = entry_hash(sequence, name, event.micros, event.payload, head.hash)
-    state[entry_key(sequence)] = [name, event.payload, event.micros, digest, head.hash]
+    newest, previous = state.get(HEAD, _NO_ENTRY)
+    sequence, payload, micros = newest + 1, event.payload, event.micros
+    name = event.event_type[len(PREFIX) :]
+    digest = entry_hash(sequence, name, micros, payload, previous)
+    state[entry_key(sequence)] = [name, payload, micros, digest, previous]
     state[HEAD] = [sequence, digest]
-    state[COUNTS + name] = state.get(COUNTS + name, 0) + 1
+    count = COUNTS + name
+    state[count] = state.get(count, 0) + 1

@@ -9,7 +9,7 @@ from ramax.core.domain import State
 from ramax.errors import CollectionExistsError, CollectionNotFoundError, VectorError
 from ramax.values import Event, NewEvent
 
-VECTORS = DataType("vectors")
+VECTORS = DataType("vectors", replaces=True)
 CREATED = VECTORS.type("collection_created")
 DROPPED = VECTORS.type("collection_deleted")
 UPSERTED = VECTORS.type("upserted")
