@@ -43,6 +43,9 @@ class Backend(Protocol):
     local_reads: bool
     """A read costs no round trip: no need to find out first what a batch will read."""
 
+    batches: int
+    """How many batches, of different spaces, may be on their way at once."""
+
     @property
     def own_writes(self) -> OwnWrites | None:
         """Who holds the only writer by a transaction of his own; None where there are several."""
@@ -54,7 +57,7 @@ class Backend(Protocol):
         ...
 
     def post(self, work: Callable[[Executor], object], done: Done) -> None:
-        """Start a unit of work on the writer's connection; one at a time, the caller's duty.
+        """Start a unit of work on a writing connection; at most `batches`, the caller's duty.
 
         ``done`` is called on the event loop with the error, or None once it is committed.
         """

@@ -28,6 +28,7 @@ class SqliteBackend:
 
     one_writer = True
     local_reads = True
+    batches = 1
     listener = None
 
     def __init__(
