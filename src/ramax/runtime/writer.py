@@ -90,9 +90,17 @@ class Writer:
         self._check_open()
         job.deadline = time.monotonic() + self._limits.lock_timeout
         if not self._lanes.takes(job):
-            self._queue.append(job)
-            if self._free:
-                self._begin()
+            if (
+                self._free
+                and not self._queue
+                and not self._several
+                and job.space_id not in self._flying
+            ):
+                self._begin_batch([job])  # past the queue, which nobody is in
+            else:
+                self._queue.append(job)
+                if self._free:
+                    self._begin()
         return job.future
 
     async def _submit_later(self, job: Job) -> list[Commit]:

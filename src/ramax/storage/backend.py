@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ramax.storage.append_postgres import write_postgres
 from ramax.storage.append_sqlite import write_sqlite
-from ramax.storage.executors import Executor
+from ramax.storage.executors import AddingExecutor, Executor
 from ramax.storage.notifications import Heard, Listener
 from ramax.storage.own_writes import OwnWrites
 from ramax.storage.plan import EventIds, WritePlan
@@ -104,4 +104,4 @@ def write_plan(ex: Executor, plan: WritePlan) -> dict[int, EventIds]:
     """Write a plan the way that the database does it best; see the two modules."""
     if ex.tables.dialect == "postgresql":
         return write_postgres(ex, plan)
-    return write_sqlite(ex, plan)
+    return write_sqlite(cast("AddingExecutor", ex), plan)
