@@ -236,6 +236,8 @@ async def test_a_flood_in_one_space_does_not_drown_the_others(db: ramax.Database
 async def test_many_spaces_get_their_share_while_some_are_flooded(url: str) -> None:
     async with ramax.connect(url, max_batch=16) as db:
         stores = [await db.content_store(f"s{n}", ledger) for n in range(40)]
+        for _ in range(3):  # each connection plans its statements
+            await asyncio.gather(*(store.execute(post, params("first")) for store in stores))
         order: list[int] = []
 
         async def call(space: int, number: int) -> None:
