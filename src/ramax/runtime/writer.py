@@ -63,7 +63,7 @@ class Writer:
         self._queue = WorkQueue(limits.queue, limits.batch)
         self._lanes = Lanes(self._process_locked, limits.batch)
         self._flying: dict[int, Attempt] = {}  # by space
-        self._free = backend.batches
+        self._on_way = 0
         self._several = False  # the latest batch held more than one job
         self._beginning = False
         self._others = 0
@@ -89,18 +89,18 @@ class Writer:
             return self._submit_later(job)
         self._check_open()
         job.deadline = time.monotonic() + self._limits.lock_timeout
-        if not self._lanes.takes(job):
-            if (
-                self._free
-                and not self._queue
-                and not self._several
-                and job.space_id not in self._flying
-            ):
-                self._begin_batch([job])  # past the queue, which nobody is in
-            else:
-                self._queue.append(job)
-                if self._free:
-                    self._begin()
+        if self._lanes.takes(job):
+            return job.future
+        elsewhere = job.space_id not in self._flying
+        free = self._free
+        if free and elsewhere and not self._several and not self._queue:
+            self._begin_batch([job])  # past the queue, which nobody is in
+            return job.future
+        self._queue.append(job)
+        if free:
+            self._begin()
+        elif elsewhere:
+            self._backend.widen()
         return job.future
 
     async def _submit_later(self, job: Job) -> list[Commit]:
@@ -202,6 +202,16 @@ class Writer:
         self._beginning = False
         self._next()
 
+    @property
+    def _free(self) -> int:
+        """How many batches may begin."""
+        return 0 if self._holder is not None else self._backend.batches - self._on_way
+
+    @property
+    def _quiet(self) -> bool:
+        """Nothing is on its way."""
+        return not self._on_way and self._holder is None
+
     def _next(self) -> None:
         while self._free and self._queue:
             turn = self._queue.take_turn()
@@ -214,7 +224,7 @@ class Writer:
         self._wake()
 
     def _begin_batch(self, batch: list[Job]) -> None:
-        self._free -= 1
+        self._on_way += 1
         self._several = len(batch) > 1
         attempt = self.attempt(batch, locked=False)
         for space_id in attempt.seen:
@@ -224,18 +234,13 @@ class Writer:
     def _land(self, attempt: Attempt) -> None:
         for space_id in attempt.seen:
             del self._flying[space_id]
-        self._free += 1
+        self._on_way -= 1
 
     def _wake(self) -> None:
         if self._quiet:
             for waiter in self._idle:
                 waiter.set_result(None)
             self._idle.clear()
-
-    @property
-    def _quiet(self) -> bool:
-        """Nothing is on its way."""
-        return self._free == self._backend.batches
 
     @contextmanager
     def _beside(self, turn: Turn | None = None) -> Iterator[None]:
@@ -252,7 +257,7 @@ class Writer:
             self._wake()
 
     def _begin_turn(self, turn: Turn) -> None:
-        self._free, self._holder = 0, turn.holder
+        self._holder = turn.holder
         turn.granted.set_result(None)
         self._watch(turn)
         self._expire(turn)
@@ -279,7 +284,7 @@ class Writer:
         for timer in (turn.timer, turn.expiry):
             if timer is not None:
                 timer.cancel()
-        self._free, self._holder = 1, None
+        self._holder = None
         self._next()
 
     def _done(self, attempt: Attempt, error: BaseException | None) -> None:

@@ -43,8 +43,14 @@ class Backend(Protocol):
     local_reads: bool
     """A read costs no round trip: no need to find out first what a batch will read."""
 
-    batches: int
-    """How many batches, of different spaces, may be on their way at once."""
+    @property
+    def batches(self) -> int:
+        """How many batches, of different spaces, may be on their way at once."""
+        ...
+
+    def widen(self) -> None:
+        """Hear that one more batch could be on its way; where it can, there is room for it soon."""
+        ...
 
     @property
     def own_writes(self) -> OwnWrites | None:

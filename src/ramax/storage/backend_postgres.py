@@ -38,7 +38,6 @@ class PostgresBackend:
     one_writer = False
     one_connection = False
     local_reads = False
-    batches = 2
 
     def __init__(
         self, engine: AsyncEngine, tables: Tables, *, read_only: bool, patience: float
@@ -92,6 +91,15 @@ class PostgresBackend:
     def post(self, work: Callable[[Executor], object], done: Done) -> None:
         """See `Backend.post`: autocommit, each statement is a transaction."""
         self._writers.post(work, done)
+
+    @property
+    def batches(self) -> int:
+        """See `Backend.batches`."""
+        return self._writers.places
+
+    def widen(self) -> None:
+        """See `Backend.widen`."""
+        self._writers.widen()
 
     async def _hold_for_writing(self) -> HeldPostgres:
         self._check(writing=True)

@@ -91,6 +91,9 @@ class SqliteBackend:
         except RamaxError as error:
             loop.call_soon(done, error)
 
+    def widen(self) -> None:
+        """See `Backend.widen`: there is one writer."""
+
     async def read(self, work: Callable[[Executor], T]) -> T:
         """See `Backend.read`: one snapshot for all reads of ``work``."""
         return await self._open(self._reader).unit("BEGIN", work)

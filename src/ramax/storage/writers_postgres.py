@@ -1,6 +1,8 @@
 """The connections over which batches are written on PostgreSQL, opened when they are needed."""
 
 import asyncio
+import logging
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
@@ -10,15 +12,24 @@ from ramax.storage.executors import Executor
 from ramax.storage.faults import ConnectionLostError
 from ramax.storage.held_postgres import HeldPostgres
 
+MOST = 2
+"""So many batches may be on their way at once: a third costs more than it gains (ADR-0089)."""
+
+PATIENCE = 10.0
+"""How long to go on without another connection after there was none to be had, in s."""
+
 _CANCELLED = "the batch was cancelled while it was being written"
+
+logger = logging.getLogger("ramax.writer")
 
 Work = Callable[[Executor], object]
 
 
 class WritersPostgres:
-    """As many connections as there were batches on their way at once.
+    """One connection, and another one once two batches could be on their way at once.
 
-    The one that was used last is used next, so a lone caller has always the same one.
+    The one that was used last is used next, so a lone caller has always the same one. Nobody waits
+    for the second one to open, and without it, where the server has no more, all goes on over one.
     """
 
     def __init__(
@@ -28,7 +39,12 @@ class WritersPostgres:
     ) -> None:
         self._hold, self._drop = hold, drop
         self.idle: list[HeldPostgres] = []
+        self.places = 1
+        """How many works may be on their way at once."""
+
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._widening: asyncio.Task[HeldPostgres] | None = None
+        self._widen_after = 0.0
 
     def post(self, work: Work, done: Done) -> None:
         """Begin a batch at once where a connection is there, else as soon as there is one."""
@@ -70,8 +86,26 @@ class WritersPostgres:
     async def _drop_broken(self, held: HeldPostgres) -> None:
         await self._drop(held, broken=True)
 
+    def widen(self) -> None:
+        """Open another connection beside what goes on, unless there are enough."""
+        if self.places < MOST and self._widening is None and time.monotonic() >= self._widen_after:
+            self._widening = self._begin(self._hold())
+            self._widening.add_done_callback(self._widened)
+
+    def _widened(self, task: asyncio.Task[HeldPostgres]) -> None:
+        self._widening = None
+        error = _failure(task)
+        if error is None:
+            self.places += 1
+            self.idle.insert(0, task.result())
+        else:
+            self._widen_after = time.monotonic() + PATIENCE
+            logger.info("went on writing over one connection: %s", error)
+
     async def close(self) -> None:
         """Close them; no batch may be on its way."""
+        if self._widening is not None:
+            await asyncio.wait([self._widening])
         while self.idle:
             await self._drop(self.idle.pop())
 
