@@ -262,9 +262,9 @@ class RecordNotFoundError(NotFoundError):
 
     code = "not_found.record"
 
-    def __init__(self, space: str, uid: bytes) -> None:
+    def __init__(self, space: str, uid: str) -> None:
         self.space, self.uid = space, uid
-        super().__init__(f"space {space!r} keeps no record {uid.hex()} aside")
+        super().__init__(f"space {space!r} keeps no record {uid} aside")
 
 
 class BranchNotFoundError(NotFoundError):

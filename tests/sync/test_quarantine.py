@@ -300,3 +300,15 @@ async def test_rows_of_projections_are_made_anew_without_what_was_discarded(db, 
     assert await projected() == (["a", "c"], "a;c;")
     await store.replica.ingest([diary.note(ONE, 4, "d", 5)])
     assert await projected() == (["a", "c", "d"], "a;c;d;")
+
+
+async def test_a_manager_tries_again_when_it_opens_a_space(db, monkeypatch):
+    store = await replica_in(db)
+    await store.replica.ingest([unsound(1), record(ONE, 2)])
+    async with ramax.SpaceManager(db) as manager:
+        await manager.load("notes")
+        assert (await store.replica.info()).quarantined == 2
+    monkeypatch.setattr("ramax.sync.quarantine.refusal_of", lambda _record: None)  # the upgrade
+    async with ramax.SpaceManager(db) as manager:
+        await manager.load("notes")
+        assert (await store.replica.info()).vector == {ONE: 2}

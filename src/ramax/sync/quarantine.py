@@ -92,7 +92,7 @@ class Quarantine:
         """
         kept = next((each for each in await self._kept() if each.uid == uid), None)
         if kept is None:
-            raise RecordNotFoundError(self._space.space_name, uid)
+            raise RecordNotFoundError(self._space.space_name, uid.hex())
         if kept.code == DAMAGED:
             raise DataError("record", uid, "is damaged, and will be taken once it comes whole")
         code = kept.code if kept.code != WAITING else ""
