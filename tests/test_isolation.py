@@ -18,7 +18,17 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 import ramax
 import ramax.storage
-from ramax import ContentStore, Database, Domain, NewEvent, Query, Ref, Transaction, field
+from ramax import (
+    ContentStore,
+    Database,
+    Domain,
+    NewEvent,
+    Query,
+    Ref,
+    SpaceManager,
+    Transaction,
+    field,
+)
 from ramax.core.datatypes.kv import KV
 from ramax.entry import Past, TransactionScope
 from ramax.entry.registry import SpaceRegistry
@@ -40,10 +50,12 @@ from ramax.storage import forking
 from ramax.storage.spaces import delete_statements
 from ramax.storage.sql import Statement
 from ramax.storage.tables import HEAD, TOKENS_TABLE, build_tables
+from ramax.sync import MemoryLayer
+from ramax.sync.memory_layer import MemoryPlace
 from tests._domains import documents
 from tests._merging import took_over
 from tests._reading import park
-from tests._replicas import came_from, heard_of, refused
+from tests._replicas import came_from, heard_of
 from tests._tables import Dump, dump, of_space, without_space
 from tests.secrets._vaults import OneKey
 
@@ -148,7 +160,6 @@ async def two(durable_db: Database) -> Two:
 
         await came_from(db, store.space.space_id)
         await heard_of(db, store.space)
-        await refused(db, store.space)
         await sealed(store).set("k0", name)
         stores.append(store)
     made = Two(db, stores[1], stores[0])
@@ -210,6 +221,34 @@ class Numbered:
 async def in_a_space(two: Two, step: Callable[[Any], Awaitable[Any]]) -> Any:
     async with two.db.in_space(MINE) as view:
         return await step(view)
+
+
+async def managed(two: Two, step: Callable[[SpaceManager], Awaitable[Any]]) -> Any:
+    """Take a step in a manager that has the space open, with a layer."""
+    places = {MINE: MemoryPlace(), THEIRS: MemoryPlace()}
+    for key in ("direct", "link:1"):  # written by no event: replicas would not get them
+        await two.mine.pstate.delete(key)
+    async with SpaceManager(
+        two.db, lambda ref: [MemoryLayer(places.setdefault(ref.name, MemoryPlace()))]
+    ) as manager:
+        await manager.add(two.mine)
+        answer = await step(manager)
+        assert places[THEIRS].space_uid is None
+        return answer
+
+
+async def told(manager: SpaceManager, *, step: Callable[[], Awaitable[Any]]) -> Any:
+    heard = manager.events()
+    await step()
+    return await anext(heard)
+
+
+async def retried(manager: SpaceManager) -> None:
+    manager.retry(MINE)
+
+
+async def now(answer: Any) -> Any:
+    return answer
 
 
 async def its_connection(tx: Any) -> bool:
@@ -571,6 +610,22 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "active": lambda t: subscribed(t, to_the_end),
         "caught_up": lambda t: subscribed(t, to_the_end),
     },
+    SpaceManager: {
+        "create": lambda t: managed(t, lambda m: m.create("third")),
+        "add": lambda t: managed(t, lambda m: now(m.get(MINE))),
+        "load": lambda t: managed(t, lambda m: m.load(MINE)),
+        "get": lambda t: managed(t, lambda m: now(m.get(MINE))),
+        "status": lambda t: managed(t, lambda m: m.status(MINE)),
+        "events": lambda t: managed(t, lambda m: told(m, step=lambda: m.close(MINE))),
+        "add_layer": lambda t: managed(
+            t, lambda m: m.add_layer(MINE, MemoryLayer(layer_id="another"))
+        ),
+        "remove_layer": lambda t: managed(t, lambda m: m.remove_layer(MINE, "memory")),
+        "retry": lambda t: managed(t, retried),
+        "flush": lambda t: managed(t, lambda m: m.flush(MINE)),
+        "close": lambda t: managed(t, lambda m: m.close(MINE)),
+        "active": lambda t: managed(t, lambda m: now(m.active())),
+    },
     Database: {
         "in_space": lambda t: in_a_space(t, lambda s: s.kv.put("k0", 1)),
         "search": lambda t: found_text(t, t.db.search(EITHER, spaces=[MINE])),
@@ -605,6 +660,7 @@ ABOUT_ALL: dict[type, dict[str, str]] = {
         "run_job": "runs a step of one space that is locked; the verbs above are made of it",
         "read": "reads keys of one space that is locked; the verbs above are made of it",
     },
+    SpaceManager: {"aclose": "ends it"},
     Database: {
         "at_branch": "another set of spaces; tested below",
         "branches": "sets of spaces: tests/branches",

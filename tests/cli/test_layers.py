@@ -1,12 +1,18 @@
 """A space is carried to a folder or another database, and back; status says how far they are."""
 
 import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 import ramax
-from tests.cli.command import fail, on, read, run, succeed
+from tests.cli.command import ROOT, fail, on, read, run, succeed
 
 
 @pytest.fixture
@@ -116,3 +122,45 @@ def test_a_folder_that_lost_a_file_gets_it_again(notes_file: str, tmp_path: Path
     shutil.rmtree(backup / "origins")
     said = succeed("spaces", "push", "notes", str(backup), "--url", notes_file)
     assert said.startswith("pushed 3 events")
+
+
+@contextmanager
+def server(url: str) -> Iterator[int]:
+    """Serve the spaces of a database by a process of its own; yield its port."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = int(taken.getsockname()[1])
+    program = ROOT / "tests" / "web" / "_programs" / "serve.py"
+    with subprocess.Popen([sys.executable, str(program), url, str(port)]) as process:
+        try:
+            until = time.monotonic() + 60
+            while time.monotonic() < until and process.poll() is None:
+                with socket.socket() as trying:
+                    if not trying.connect_ex(("127.0.0.1", port)):
+                        break
+            yield port
+        finally:
+            process.kill()
+
+
+def test_a_server_is_a_place_as_well(notes_file: str, tmp_path: Path):
+    """Over WebSockets one way, over plain HTTP the other, and back to who pushed."""
+    served, restored = (f"sqlite:///{tmp_path / name}.db" for name in ("served", "restored"))
+    for each in (served, restored):
+        on(each, create)
+    with server(served) as port:
+        socket_url, url = f"ws://127.0.0.1:{port}/socket", f"http://127.0.0.1:{port}"
+        known = {"RAMAX_TOKEN": "ann"}
+        said = fail("spaces", "push", "notes", socket_url, "--url", notes_file)
+        assert "no access" in said
+        said = succeed("spaces", "push", "notes", socket_url, "--url", notes_file, env=known)
+        assert said.startswith("pushed 3 events")
+        on(notes_file, two_more)
+        said = succeed("spaces", "push", "notes", url, "--url", notes_file, "--token", "ann")
+        assert said.startswith("pushed 2 events")
+        said = succeed("spaces", "pull", "notes", url, "--url", restored, "--token", "bob")
+        assert said.startswith("pulled 5 events")
+        assert on(restored, values) == {"a": 1, "b": {"of": "ä"}}
+        said = fail("spaces", "push", "notes", url, "--url", restored, "--token", "ann")
+        assert "only be read" in said  # the token is that of another device
+    said = fail("spaces", "pull", "notes", url, "--url", restored, "--token", "bob")
+    assert "127.0.0.1" in said

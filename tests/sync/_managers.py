@@ -72,3 +72,33 @@ async def has(store: ContentStore, *keys: str) -> None:
 async def write(store: ContentStore, *keys: str) -> None:
     for key in keys:
         await store.kv.put(key, f"value of {key}")
+
+
+def layer_tasks() -> list[str]:
+    return [t.get_name() for t in asyncio.all_tasks() if t.get_name().startswith("ramax layer")]
+
+
+async def filled(place: MemoryPlace, *keys: str, name: str = "notes") -> None:
+    """Bring a space with these keys to a place, from a device that is gone then."""
+    places = Places("origin")
+    places.places["origin"] = place
+    async with manager_on(None, places) as manager:
+        known = place.space_uid is not None
+        store = await (manager.load(name) if known else manager.create(name))
+        await write(store, *keys)
+        await manager.flush(name)
+
+
+def wait_for(places: Places, name: str, event: asyncio.Event) -> None:
+    """Let a layer answer nothing before an event."""
+
+    def prepare(layer):
+        answer = layer._answer
+
+        async def wait():
+            await event.wait()
+            await answer()
+
+        layer._answer = wait
+
+    places.prepare[name] = prepare

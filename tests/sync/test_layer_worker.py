@@ -10,7 +10,6 @@ from ramax.errors import LayerAuthError
 from ramax.sync.layer import Incoming
 from ramax.sync.memory_layer import MemoryLayer
 from tests.core.sync._records import ANNE, records
-from tests.secrets._vaults import OneKey
 from tests.sync._managers import PATIENCE, Places, manager_on, until, write
 
 
@@ -93,59 +92,6 @@ async def test_an_error_that_needs_somebody_is_told_and_tried_seldom(memory_url)
         assert status.failed_at is not None
         assert (status.retry_at - status.failed_at).total_seconds() > 1000
         assert status.failures == 1
-
-
-async def test_secrets_reach_every_replica_and_both_of_two_names_stay():
-    """A7, B15: set on both sides while apart; the layer in between cannot read them."""
-    keys, places = OneKey(), Places("server")
-
-    def manager_of(db):
-        return SpaceManager(db, places, first_retry=0.01, secrets_interval=0.02)
-
-    async with (
-        ramax.connect(keys=keys) as mine,
-        ramax.connect(keys=keys) as theirs,
-        manager_of(mine) as my_manager,
-        manager_of(theirs) as their_manager,
-    ):
-        my_store = await my_manager.create("notes")
-        await write(my_store, "a")
-        await my_store.secrets.set("shared", 1)
-        await until(lambda: bool(places["server"].sealed.secrets))
-        their_store = await their_manager.load("notes")
-        assert await their_store.secrets.get("shared") == 1
-        await my_store.secrets.set("mine", "m")
-        await their_store.secrets.set("theirs", "t")
-        for store in (my_store, their_store):
-            await until(partial(_knows, store, "mine", "theirs"))
-            assert await store.secrets.get("theirs") == "t"
-            assert await store.secrets.get("mine") == "m"
-    assert b"m" not in {each.sealed for each in places["server"].sealed.secrets}
-
-
-async def _knows(store, *names: str) -> bool:
-    return set(names) <= set(await store.secrets.list())
-
-
-async def test_a_layer_that_fails_with_secrets_erases_none(memory_url):
-    """B15: an error is no empty set."""
-    places = Places("server", "other")
-    async with (
-        ramax.connect(memory_url, keys=OneKey()) as db,
-        SpaceManager(db, places, first_retry=0.01, secrets_interval=0.02) as manager,
-    ):
-        store = await manager.create("notes")
-        await write(store, "a")
-        await store.secrets.set("api", "token")
-        await manager.flush("notes")
-        await until(lambda: all(p.sealed.secrets for p in places.places.values()))
-        places.layer("server").cut()
-        await store.secrets.set("more", 1)
-        await until(lambda: len(places["other"].sealed.secrets) == 2)
-        assert len(places["server"].sealed.secrets) == 1
-        places.layer("server").mend()
-        await until(lambda: len(places["server"].sealed.secrets) == 2)
-        assert await store.secrets.get("api") == "token"
 
 
 async def test_the_cursor_is_remembered_for_who_asks_later(sqlite_url):

@@ -6,9 +6,9 @@ import pytest
 
 import ramax
 from ramax.errors import SpaceLoadError, SpaceNotFoundError
-from ramax.sync.layer_worker import Pace
 from ramax.sync.memory_layer import MemoryLayer, MemoryPlace
 from ramax.sync.open_space import OpenSpace
+from ramax.sync.terms import Pace
 from tests.core.sync._records import ANNE, records
 
 UID, OTHER = b"u" * 16, b"v" * 16
@@ -48,7 +48,7 @@ async def test_of_two_spaces_under_one_name_only_one_is_taken(home):
     other = (OTHER if uid == UID else UID).decode()
     worker = home.workers[other]
     async with asyncio.timeout(30):
-        await worker._lost.wait()
+        await worker._standing.lost.wait()
     assert "another space" in worker.status({}).last_error
 
 

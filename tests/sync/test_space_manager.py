@@ -1,7 +1,6 @@
 """Spaces with several layers: opened from whichever has them, kept up to date, closed without a trace."""
 
 import asyncio
-import random
 from functools import partial
 
 import pytest
@@ -11,193 +10,22 @@ from ramax import ClosedError, DataError, MisuseError, SpaceExistsError, SpaceNo
 from ramax.errors import (
     DurabilityError,
     LayerError,
-    LayerUnavailableError,
     SpaceAlreadyOpenError,
-    SpaceLoadError,
-    SpaceLoadTimeoutError,
 )
 from ramax.sync.layer import SpaceRef
 from ramax.sync.memory_layer import MemoryLayer, MemoryPlace
 from tests._each import each
-from tests.sync._managers import PATIENCE, Places, has, manager_on, until, write
-
-
-def layer_tasks() -> list[str]:
-    return [t.get_name() for t in asyncio.all_tasks() if t.get_name().startswith("ramax layer")]
-
-
-async def filled(place: MemoryPlace, *keys: str, name: str = "notes") -> None:
-    """Bring a space with these keys to a place, from a device that is gone then."""
-    places = Places("origin")
-    places.places["origin"] = place
-    async with manager_on(None, places) as manager:
-        known = place.space_uid is not None
-        store = await (manager.load(name) if known else manager.create(name))
-        await write(store, *keys)
-        await manager.flush(name)
-
-
-# -- loading -------------------------------------------------------------------------------------
-
-
-async def test_a_space_is_ready_with_the_first_layer_and_the_others_merge_later(memory_url):
-    """A1: of layers that answer after different times, the quickest decides when."""
-    places = Places("slow", "quick", "slowest")
-    await filled(places["quick"], "a")
-    places["slow"].space_uid = places["slowest"].space_uid = places["quick"].space_uid
-    await filled(places["slow"], "b")
-    await filled(places["slowest"], "c")
-    never = asyncio.Event()
-    for name in ("slow", "slowest"):
-        wait_for(places, name, never)
-    async with manager_on(memory_url, places) as manager:
-        async with asyncio.timeout(PATIENCE):
-            store = await manager.load("notes")
-        assert await store.kv.get("a") == "value of a"
-        assert await store.kv.get("b") is None
-        never.set()
-        await has(store, "a", "b", "c")
-
-
-def wait_for(places: Places, name: str, event: asyncio.Event) -> None:
-    """Let a layer answer nothing before an event."""
-
-    def prepare(layer):
-        answer = layer._answer
-
-        async def wait():
-            await event.wait()
-            await answer()
-
-        layer._answer = wait
-
-    places.prepare[name] = prepare
-
-
-async def test_without_layers_an_unknown_space_is_not_found_at_once(memory_url):
-    """A2."""
-    async with manager_on(memory_url, lambda _ref: []) as manager:
-        with pytest.raises(SpaceNotFoundError):
-            await manager.load("notes")
-    async with manager_on(memory_url, Places("empty")) as manager:
-        with pytest.raises(SpaceNotFoundError):
-            await manager.load("notes")
-        assert manager.active() == []
-
-
-async def test_a_layer_that_does_not_answer_ends_in_a_timeout_that_says_how_long(memory_url):
-    """A2."""
-    places = Places("silent")
-    wait_for(places, "silent", asyncio.Event())
-    async with manager_on(memory_url, places, load_timeout=99) as manager:
-        with pytest.raises(SpaceLoadTimeoutError) as caught:
-            await manager.load("notes", timeout=0.02)
-        assert (caught.value.space, caught.value.timeout) == ("notes", 0.02)
-        assert not await manager.primary.spaces.exists("notes")
-    assert layer_tasks() == []
-
-
-async def test_one_layer_that_fails_does_not_keep_the_others_from_loading(memory_url):
-    """A3."""
-    places = Places("broken", "good")
-    await filled(places["good"], "a")
-    places.prepare["broken"] = lambda layer: layer.cut()
-    async with manager_on(memory_url, places) as manager:
-        store = await manager.load("notes")
-        assert await store.kv.get("a")
-        await write(store, "b")
-        await manager.flush("notes", "good")
-        assert (await manager.status("notes"))["broken"].state in ("waiting", "connecting")
-        places.layer("broken").mend()
-        await manager.flush("notes")
-    assert places["broken"].vector == places["good"].vector
-
-
-async def test_when_all_layers_fail_the_error_says_how_each_did(memory_url):
-    places = Places("one", "other")
-    places.prepare["one"] = lambda layer: layer.cut()
-    places.prepare["other"] = lambda layer: layer.faults.errors.append(RuntimeError("a bug"))
-    async with manager_on(memory_url, places) as manager:
-        with pytest.raises(SpaceLoadError) as caught:
-            await manager.load("notes")
-    assert [text.partition(":")[0] for text in caught.value.failures] == [
-        "layer 'one'",
-        "layer 'other'",
-    ]
-    assert isinstance(caught.value.__cause__, ExceptionGroup)
-    kinds = {type(error) for error in caught.value.__cause__.exceptions}
-    assert kinds == {LayerUnavailableError, RuntimeError}
-
-
-@each("seed", range(5))
-async def test_fragments_in_several_layers_make_up_the_whole(memory_url, seed: int):
-    """A4: each origin's events are in some of three layers, up to some point in each."""
-    rng = random.Random(seed)
-    whole = MemoryPlace()
-    for device in range(4):
-        await filled(whole, *(f"{device}.{n}" for n in range(8)))
-    places = Places("x", "y", "z")
-    for place in places.places.values():
-        place.space_uid = whole.space_uid
-    for origin, found in whole.records.items():
-        full = rng.choice("xyz")
-        for name in "xyz":
-            upto = len(found) if name == full else rng.randint(0, len(found))
-            if upto:
-                places[name].records[origin] = found[:upto]
-    everything = [f"{device}.{n}" for device in range(4) for n in range(8)]
-
-    async def whole_again(store) -> bool:
-        return len(await store.kv.get_many(everything)) == len(everything)
-
-    async with manager_on(memory_url, places, suffices=whole_again) as manager:
-        store = await manager.load("notes")
-        assert len(await store.kv.get_many(everything)) == len(everything)
-        await manager.flush("notes")
-    assert all(place.vector == whole.vector for place in places.places.values())
-
-
-async def test_who_loads_what_is_being_loaded_waits_for_the_same(memory_url):
-    places = Places("server")
-    await filled(places["server"], "a")
-    made = len(places.layers["server"])
-    async with manager_on(memory_url, places) as manager:
-        stores = await asyncio.gather(*(manager.load("notes") for _ in range(5)))
-        assert len({store.space.space_id for store in stores}) == 1
-        assert len(places.layers["server"]) == made + 1
-        assert await manager.load("notes") is manager.get("notes")
-
-
-async def test_who_stops_waiting_does_not_stop_the_others(memory_url):
-    places, gate = Places("server"), asyncio.Event()
-    await filled(places["server"], "a")
-    wait_for(places, "server", gate)
-    async with manager_on(memory_url, places) as manager:
-        first, second = (asyncio.create_task(manager.load("notes")) for _ in range(2))
-        await until(lambda: len(places.layers["server"]) == 1)
-        first.cancel()
-        gate.set()
-        assert await (await second).kv.get("a")
-        assert first.cancelled()
-
-
-async def test_what_the_primary_has_is_ready_while_every_layer_is_away(sqlite_url):
-    """A8: written, closed, and opened again by another process; the layers are not needed."""
-    places = Places("server")
-    async with manager_on(sqlite_url, places) as manager:
-        await write(await manager.create("notes"), "a")
-    places.prepare["server"] = lambda layer: layer.cut()
-    async with manager_on(sqlite_url, places) as manager:
-        store = await manager.load("notes")
-        assert await store.kv.get("a") == "value of a"
-        await write(store, "b")
-        assert (await manager.status("notes"))["server"].behind == 1
-    places.prepare.clear()
-    async with manager_on(sqlite_url, places) as manager:
-        await manager.load("notes")
-        await manager.flush("notes")
-        assert sum(places["server"].vector.values()) == 2
-
+from tests.sync._managers import (
+    PATIENCE,
+    Places,
+    filled,
+    has,
+    layer_tasks,
+    manager_on,
+    until,
+    wait_for,
+    write,
+)
 
 # -- both ways -----------------------------------------------------------------------------------
 
@@ -213,12 +41,13 @@ async def test_two_managers_see_what_the_other_writes(memory_url):
         assert await their_store.kv.get("a") == "value of a"
         await write(their_store, "b")
         await has(my_store, "a", "b")
-        await my_store.json.set("document", {"title": "new"})
-        await until(partial(_has_document, their_store))
+        made = await my_store.tree("document").create(properties={"title": "new"})
+        await until(partial(_has, their_store, made.node, "new"))
 
 
-async def _has_document(store) -> bool:
-    return bool(await store.json.get("document") == {"title": "new"})
+async def _has(store, node: str, title: object) -> bool:
+    found = await store.tree("document").get(node)
+    return bool(found is not None and found.properties["title"] == title)
 
 
 async def test_what_one_layer_brings_reaches_the_others_once_and_not_itself(memory_url):
@@ -240,18 +69,19 @@ async def test_what_one_layer_brings_reaches_the_others_once_and_not_itself(memo
 async def test_work_on_what_another_made_is_durable_too(memory_url):
     """B1, B3: an event of something that came from elsewhere, then an own one after it."""
     places = Places("server")
-    await filled(places["server"], "theirs")
-    async with manager_on(memory_url, places) as manager:
-        store = await manager.load("notes")
-        await store.kv.put("theirs", "changed here")
-        await manager.flush("notes")
+    async with manager_on(None, places) as theirs, manager_on(memory_url, places) as mine:
+        their_store = await theirs.create("notes")
+        await theirs.flush("notes")
+        store = await mine.load("notes")
+        made = await their_store.tree("document").create(properties={"title": "theirs"})
+        await until(partial(_has, store, made.node, "theirs"))
+        await store.tree("document").set(made.node, {"title": "changed here"})
+        below = await store.tree("document").create(made.node)
+        await mine.flush("notes")
     async with manager_on(None, places) as another:
         store = await another.load("notes")
-        await until(partial(_is_changed, store))
-
-
-async def _is_changed(store) -> bool:
-    return bool(await store.kv.get("theirs") == "changed here")
+        await until(partial(_has, store, made.node, "changed here"))
+        assert await store.tree("document").path(below.node) == ["root", made.node, below.node]
 
 
 async def test_a_one_way_layer_gets_what_was_written_while_it_was_away(memory_url):

@@ -1,7 +1,7 @@
 """The space manager and the SQL layer, with the public handles and secrets that they work with."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from collections.abc import Iterable
+from typing import Any
 
 from ramax.core.domain import Domain
 from ramax.core.limits import check_name
@@ -10,14 +10,11 @@ from ramax.entry.connecting import Target, connect
 from ramax.entry.features import exchange_of
 from ramax.entry.handles import ContentStore, Database
 from ramax.errors import DataError
-from ramax.runtime import content_store
 from ramax.runtime.core import Core
 from ramax.runtime.database import Database as RuntimeDatabase
 from ramax.storage.engine import as_url
 from ramax.sync import space_manager, sql_layer
-from ramax.sync.layer import SpaceRef
-from ramax.sync.layer_worker import Pace
-from ramax.sync.space_manager import LayersFor, Suffices, Terms
+from ramax.sync.terms import LayersFor, Pace, Suffices, Terms
 from ramax.values import Space
 
 
@@ -64,13 +61,10 @@ class SqlLayer(sql_layer.SqlLayer):
         )
 
 
-class SpaceManager(space_manager.SpaceManager):
-    """Several spaces of one primary database, each with layers of its own.
+class SpaceManager(space_manager.SpaceManager[ContentStore]):
+    """Opens spaces of one primary database with their layers, as `ContentStore` handles.
 
-    The primary is where a space is worked with; a commit waits for nothing else, unless
-    ``durability`` says so. A layer is another place that holds the space: it is read when the
-    space is opened, and gets whatever is written, now or when it can be reached again. Use it in
-    ``async with``, inside that of the database.
+    Use it in ``async with``, inside that of the database.
     """
 
     def __init__(  # noqa: PLR0913 - every option has a default and a name
@@ -136,60 +130,5 @@ class SpaceManager(space_manager.SpaceManager):
             lambda space: exchange_of(core_of(primary), space),
         )
 
-    async def _opened_store(
-        self, space: Space, domain: Domain | None
-    ) -> content_store.ContentStore:
+    async def _opened_store(self, space: Space, domain: Domain | None) -> ContentStore:
         return await self.primary.content_store(space, domain)
-
-    async def create(
-        self,
-        name: str,
-        domain: Domain | None = None,
-        *,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> ContentStore:
-        """Make a new space in the primary, and bring it to its layers; waits for none of them.
-
-        Raises:
-            SpaceExistsError: The name is taken in the primary.
-            SpaceNameError: A new space may not have this name.
-            SpaceAlreadyOpenError: It is open here.
-        """
-        return cast("ContentStore", await super().create(name, domain, metadata=metadata))
-
-    async def add(
-        self, store: content_store.ContentStore, *, space_uid: bytes | None = None
-    ) -> ContentStore:
-        """Give a space of the primary its layers: it becomes a replica, with all that it holds.
-
-        Args:
-            space_uid: What other replicas know it by; by default a new id, if it has none.
-
-        Raises:
-            SpaceAlreadyOpenError: It is open here.
-        """
-        return cast("ContentStore", await super().add(store, space_uid=space_uid))
-
-    async def load(
-        self,
-        ref: str | SpaceRef,
-        domain: Domain | None = None,
-        *,
-        timeout: float | None = None,  # noqa: ASYNC109 - the error names it
-    ) -> ContentStore:
-        """Open a space that exists somewhere.
-
-        What the primary has is ready at once. Else it is ready when the first layer that has the
-        space was read, and ``suffices`` if that is given; the others are merged afterwards. Who
-        loads what is being loaded waits for the same.
-
-        Raises:
-            SpaceNotFoundError: Neither the primary nor a layer has it.
-            SpaceLoadError: No layer that could be reached has it.
-            SpaceLoadTimeoutError: It took longer than ``timeout``, or ``load_timeout``, seconds.
-        """
-        return cast("ContentStore", await super().load(ref, domain, timeout=timeout))
-
-    def get(self, name: str) -> ContentStore | None:
-        """Return the store of a space that is open, with the domain that it was opened with."""
-        return cast("ContentStore | None", super().get(name))

@@ -43,8 +43,7 @@ class Form(NamedTuple):
 Types = dict[str, sa.types.TypeEngine[Any]]
 Columns = Mapping[str, Any]
 _BIG, _TEXT, _BLOB = sa.BigInteger(), sa.Text(), sa.LargeBinary()
-MSGPACK: sa.ColumnElement[Any] = sa.literal_column(f"'{FORMAT_MSGPACK}'")
-VALUE_COLUMNS = ("space_id", "key", "value", "format", "updated_at", "direct")
+_MSGPACK: sa.ColumnElement[Any] = sa.literal_column(f"'{FORMAT_MSGPACK}'")
 _SPACE: Types = {"space_id": _BIG}
 _GUARD: Types = _SPACE | dict.fromkeys(
     ("base", "version", "head", "new_version", "stamp", "folded", "folded_id"), _BIG
@@ -116,26 +115,34 @@ def _taken(t: Tables, form: Form) -> sa.CTE:
         lock = (
             sa.select(*(given.c[name] for name in _GUARD))
             .select_from(q.join(given, q.c.space_id == given.c.space_id))
-            .where(holds(q, given.c))
+            .where(_holds(q, given.c))
             .order_by(q.c.space_id)
             .with_for_update(of=q, skip_locked=True, key_share=True)
             .cte("lk")
         )
         n: Columns = dict(lock.c)
-        held = holds(q, n)
+        holds = _holds(q, n)
     else:  # what is known is not passed on from part to part: that takes longer than the lock
         n = _plain("n", _GUARD)
         lock = (
             sa.select(q.c.space_id)
-            .where(holds(q, n))
+            .where(_holds(q, n))
             .with_for_update(of=q, skip_locked=True, key_share=True)
             .cte("lk")
         )
-        held = holds(q, {**n, "space_id": sa.select(lock.c.space_id).scalar_subquery()})
-    mark = lock_mark(t)
+        holds = _holds(q, {**n, "space_id": sa.select(lock.c.space_id).scalar_subquery()})
+    mark = (
+        sa.select(
+            sa.literal_column(
+                f"pg_advisory_xact_lock_shared(({MARK_CLASS}::bigint << 56) | last_value)::text"
+            ).label("m")
+        )
+        .select_from(sa.table(EVENT_ID_SEQUENCE, schema=t.metadata.schema))
+        .cte("mark")
+    )
     move = (
         sa.update(q)
-        .where(held)
+        .where(holds)
         .values(
             last_sequence=n["head"],
             state_version=n["new_version"],
@@ -150,25 +157,11 @@ def _taken(t: Tables, form: Form) -> sa.CTE:
     return move.returning(*taken).cte("sq")
 
 
-def lock_mark(t: Tables) -> sa.CTE:
-    """Take the mark, in the column ``m``."""
-    return (
-        sa.select(
-            sa.literal_column(
-                f"pg_advisory_xact_lock_shared(({MARK_CLASS}::bigint << 56) | last_value)::text"
-            ).label("m")
-        )
-        .select_from(sa.table(EVENT_ID_SEQUENCE, schema=t.metadata.schema))
-        .cte("mark")
-    )
-
-
 def _plain(name: str, columns: Types) -> Columns:
     return {column: p(f"{name}_{column}", type_=type_) for column, type_ in columns.items()}
 
 
-def holds(q: sa.Table, n: Any) -> sa.ColumnElement[bool]:
-    """Say whether a hot row is as it was decided on."""
+def _holds(q: sa.Table, n: Any) -> sa.ColumnElement[bool]:
     return sa.and_(
         q.c.space_id == n["space_id"],
         q.c.last_sequence == n["base"],
@@ -194,7 +187,7 @@ def _recorded(t: Tables, taken: sa.CTE, form: Form) -> sa.CTE:
     columns = _EVENT | _MORE if form.more else _EVENT
     new, source = _rows("e", taken, columns, rows=form.events, spaces=form.spaces)
     rows = (
-        sa.select(taken.c.space_id, MSGPACK, *(new[name] for name in columns))
+        sa.select(taken.c.space_id, _MSGPACK, *(new[name] for name in columns))
         .select_from(source)
         .where(taken.c.m.is_not(None))  # so that no id is drawn before the mark is held
     )
@@ -214,19 +207,16 @@ def _puts(t: Tables, taken: sa.CTE, form: Form) -> sa.CTE:
         taken.c.space_id,
         new["key"],
         new["value"],
-        MSGPACK,
+        _MSGPACK,
         taken.c.last_timestamp,
         sa.literal_column("0"),
     ).select_from(source)
-    return put_values(t, rows)
-
-
-def put_values(t: Tables, rows: sa.Select[Any]) -> sa.CTE:
-    """Put selected rows, of the columns of `VALUE_COLUMNS`, over what is there."""
-    put = insert(t.pstate).from_select(VALUE_COLUMNS, rows)
+    put = insert(t.pstate).from_select(
+        ["space_id", "key", "value", "format", "updated_at", "direct"], rows
+    )
     return put.on_conflict_do_update(
         index_elements=["space_id", "key"],
-        set_={k: put.excluded[k] for k in VALUE_COLUMNS[2:]},
+        set_={k: put.excluded[k] for k in ("value", "format", "updated_at", "direct")},
     ).cte("ps")
 
 
@@ -250,7 +240,7 @@ def _checkpoint(t: Tables, taken: sa.CTE, recorded: sa.CTE | None, form: Form) -
         reached = sa.and_(
             to.c.space_id == recorded.c.space_id, to.c.folded == recorded.c.space_sequence
         )
-        return move_checkpoint(
+        return _moved(
             t,
             sa.select(
                 recorded.c.space_id, pstate, recorded.c.event_id, recorded.c.space_sequence, now
@@ -265,7 +255,7 @@ def _checkpoint(t: Tables, taken: sa.CTE, recorded: sa.CTE | None, form: Form) -
         if form.spaces > 1:
             newest = newest.where(recorded.c.space_id == taken.c.space_id)
         folded_id = sa.func.coalesce(newest.scalar_subquery(), folded_id)
-    return move_checkpoint(
+    return _moved(
         t,
         sa.select(taken.c.space_id, pstate, folded_id, taken.c.folded, now).where(
             taken.c.folded.is_not(None)
@@ -273,8 +263,7 @@ def _checkpoint(t: Tables, taken: sa.CTE, recorded: sa.CTE | None, form: Form) -
     )
 
 
-def move_checkpoint(t: Tables, rows: sa.Select[Any]) -> sa.CTE:
-    """Move checkpoints to selected rows: space, name, event id, sequence, time."""
+def _moved(t: Tables, rows: sa.Select[Any]) -> sa.CTE:
     step = insert(t.checkpoints).from_select(
         ["space_id", "name", "last_event_id", "last_space_sequence", "updated_at"], rows
     )

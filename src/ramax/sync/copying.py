@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from ramax.core.sealed import SealedSet
 from ramax.core.sync.vector import Vector, behind
-from ramax.errors import LayerError, SpaceNotFoundError
+from ramax.errors import LayerAuthError, LayerError, SpaceNotFoundError
 from ramax.runtime.core import Core
 from ramax.runtime.spaces import SpaceRegistry
 from ramax.storage.layer_cursors import LayerCursor, put_cursor
 from ramax.sync.layer import Layer, LayerInfo, SpaceRef
-from ramax.sync.layer_worker import SecretExchange
 from ramax.sync.replica import Replica
-from ramax.sync.transfer import Position, pull, push
+from ramax.sync.secret_flow import SecretExchange
+from ramax.sync.transfer import Position, claim, pull, push
 from ramax.values import Progress, Space
 
 OnProgress = Callable[[Progress], None]
@@ -39,15 +39,20 @@ class Copying:
 
         Raises:
             LayerError: The layer failed, or holds another space.
+            LayerAuthError: It takes nothing from here.
             ForkError: It has other events in the places of these.
         """
         replica = Replica(self._core, space)
         known = await replica.enable()
-        ref = SpaceRef(space.space_name, known.space_uid)
+        ref = SpaceRef(space.space_name, known.space_uid, known.origin)
         try:
             info = await layer.open(ref)
+            if info.origins == frozenset():
+                raise LayerAuthError(layer.layer_id, "it may only be read")
             position = Position(await layer.vector())
-            told = _Told(behind(known.vector, position.vector), show)
+            position.takes = info.origins
+            told = _Told(behind(position.meant(known.vector), position.vector), show)
+            await claim(layer, info, position)
             await push(replica, layer, info, position, told)
             sealed = await self._secrets_of(space).export()
             if sealed != SealedSet():

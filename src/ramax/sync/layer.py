@@ -96,6 +96,8 @@ class Layer(Protocol):
     async def write(self, records: Sequence[EventRecord]) -> Written:
         """Take records; what is there already is a duplicate and no error.
 
+        A place that holds nothing holds the space of `open` from then on, also if there are none.
+
         Raises:
             GapError: Records of an origin before these are missing; it says what is wanted.
             ForkError: A record is there with other content; nothing is written.

@@ -8,10 +8,13 @@ from ramax.core.domain import Domain
 from ramax.errors import DurabilityError, LayerError, SpaceLoadError, SpaceNotFoundError
 from ramax.runtime.core import Core
 from ramax.storage.layer_cursors import LayerCursor, forget_cursor, put_cursor, read_cursors
+from ramax.sync.home import Outcome
 from ramax.sync.layer import Layer
-from ramax.sync.layer_worker import LayerWorker, Outcome, Pace, SecretExchange
+from ramax.sync.layer_worker import LayerWorker
 from ramax.sync.replica import Replica
+from ramax.sync.secret_flow import SecretExchange
 from ramax.sync.status import LayerStatus, SyncEvent
+from ramax.sync.terms import Pace
 from ramax.values import Space
 
 
@@ -64,8 +67,7 @@ class OpenSpace:
     async def adopt(self, space: Space, space_uid: bytes | None) -> Replica:
         """Make a space of the primary a replica, if it is none yet."""
         replica = Replica(self._core, space, self._domain)
-        if (await replica.enable(space_uid=space_uid)).quarantined:
-            await replica.retry()
+        await replica.enable(space_uid=space_uid)
         self.space, self._replica = space, replica
         if self._secrets_of is not None:
             self.secrets = self._secrets_of(space)
@@ -81,10 +83,10 @@ class OpenSpace:
                 lambda ex: put_cursor(ex, space_id, name, cursor),
             )
 
-    def outcome(self, worker: LayerWorker, outcome: Outcome) -> None:
+    def outcome(self, layer_id: str, outcome: Outcome) -> None:
         """Hear what became of looking for the space in a layer."""
-        if self._outcomes.get(worker.layer_id) != "pulled":
-            self._outcomes[worker.layer_id] = outcome
+        if self._outcomes.get(layer_id) != "pulled":
+            self._outcomes[layer_id] = outcome
         self._news.set()
 
     # -- layers ----------------------------------------------------------------------------------

@@ -1,11 +1,9 @@
 """Opens spaces with their layers, keeps them up to date, and closes them."""
 
 import asyncio
-import inspect
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Generic, Self, TypeVar
 
 from ramax.core.domain import Domain
 from ramax.core.limits import check_name
@@ -14,62 +12,23 @@ from ramax.errors import (
     DataError,
     MisuseError,
     SpaceAlreadyOpenError,
-    SpaceLoadTimeoutError,
-    SpaceNotFoundError,
 )
 from ramax.runtime.content_store import ContentStore
 from ramax.runtime.core import Core
-from ramax.runtime.spaces import SpaceRegistry
 from ramax.storage.layer_cursors import read_cursors
 from ramax.sync.layer import Layer, SpaceRef
-from ramax.sync.layer_worker import Pace, SecretExchange
 from ramax.sync.open_space import OpenSpace
+from ramax.sync.opening import Opening
 from ramax.sync.replica import Replica
-from ramax.sync.status import LayerStatus, SyncEvent, closed_status
+from ramax.sync.secret_flow import SecretExchange
+from ramax.sync.status import LayerStatus, SyncEvent, SyncEvents, closed_status
+from ramax.sync.terms import LayersFor, Terms
 from ramax.values import Space
 
-LayersFor = Callable[[SpaceRef], Iterable[Layer] | Awaitable[Iterable[Layer]]]
-Suffices = Callable[[ContentStore], Awaitable[bool]]
-
-_MOST_EVENTS = 1000
+S = TypeVar("S", bound=ContentStore)
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """How a manager works; times in seconds."""
-
-    load_timeout: float = 10.0
-    flush_timeout: float = 5.0
-    durability: frozenset[str] = frozenset()
-    durability_timeout: float = 10.0
-    suffices: Suffices | None = None
-    pace: Pace = field(default_factory=Pace)
-
-
-class SyncEvents:
-    """What happens from now on; one who reads too slowly loses the oldest of it."""
-
-    def __init__(self) -> None:
-        self._queue: asyncio.Queue[SyncEvent | None] = asyncio.Queue(_MOST_EVENTS)
-
-    def __aiter__(self) -> AsyncIterator[SyncEvent]:
-        return self
-
-    async def __anext__(self) -> SyncEvent:
-        event = await self._queue.get()
-        if event is None:
-            self.put(None)
-            raise StopAsyncIteration
-        return event
-
-    def put(self, event: SyncEvent | None) -> None:
-        """Add an event; None is the end."""
-        if self._queue.full():
-            self._queue.get_nowait()
-        self._queue.put_nowait(event)
-
-
-class SpaceManager:
+class SpaceManager(Generic[S]):
     """Several spaces of one primary database, each with layers of its own.
 
     The primary is where a space is worked with; a commit waits for nothing else, unless
@@ -80,15 +39,17 @@ class SpaceManager:
     def __init__(
         self,
         core: Core,
-        open_store: Callable[[Space, Domain | None], Awaitable[ContentStore]],
+        open_store: Callable[[Space, Domain | None], Awaitable[S]],
         layers_for: LayersFor | None,
         terms: Terms,
         secrets_of: Callable[[Space], SecretExchange] | None = None,
     ) -> None:
-        self._core, self._open_store = core, open_store
-        self._layers_for, self._terms, self._secrets_of = layers_for, terms, secrets_of
-        self._opening: dict[str, asyncio.Task[tuple[OpenSpace, ContentStore]]] = {}
-        self._open: dict[str, tuple[OpenSpace, ContentStore]] = {}
+        self._core, self._open_store, self._terms = core, open_store, terms
+        self._ways = Opening(
+            core, self._store, layers_for, terms, tell=self._tell, secrets_of=secrets_of
+        )
+        self._opening: dict[str, asyncio.Task[tuple[OpenSpace, S]]] = {}
+        self._open: dict[str, tuple[OpenSpace, S]] = {}
         self._listeners: weakref.WeakSet[SyncEvents] = weakref.WeakSet()
         self._closed = False
 
@@ -106,7 +67,7 @@ class SpaceManager:
         domain: Domain | None = None,
         *,
         metadata: Mapping[str, Any] | None = None,
-    ) -> ContentStore:
+    ) -> S:
         """Make a new space in the primary, and bring it to its layers; waits for none of them.
 
         Raises:
@@ -115,14 +76,9 @@ class SpaceManager:
             SpaceAlreadyOpenError: It is open here.
         """
         self._check_not_open(name)
+        return await self._opened(name, domain, lambda: self._ways.create(name, domain, metadata))
 
-        async def work() -> OpenSpace:
-            space = await SpaceRegistry(self._core).create(name, metadata)
-            return await self._open_here(space, SpaceRef(name), domain)
-
-        return await self._opened(name, domain, work)
-
-    async def add(self, store: ContentStore, *, space_uid: bytes | None = None) -> ContentStore:
+    async def add(self, store: ContentStore, *, space_uid: bytes | None = None) -> S:
         """Give a space of the primary its layers: it becomes a replica, with all that it holds.
 
         Args:
@@ -133,12 +89,7 @@ class SpaceManager:
         """
         name = store.space.space_name
         self._check_not_open(name)
-
-        async def work() -> OpenSpace:
-            space = await self._core.saved(store.space)
-            return await self._open_here(space, SpaceRef(name, space_uid), store.domain)
-
-        return await self._opened(name, store.domain, work)
+        return await self._opened(name, store.domain, lambda: self._ways.add(store, space_uid))
 
     async def load(
         self,
@@ -146,7 +97,7 @@ class SpaceManager:
         domain: Domain | None = None,
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - the error names it
-    ) -> ContentStore:
+    ) -> S:
         """Open a space that exists somewhere.
 
         What the primary has is ready at once. Else it is ready when the first layer that has the
@@ -167,14 +118,14 @@ class SpaceManager:
         if running is not None:
             return await self._with(await asyncio.shield(running), domain)
         seconds = self._terms.load_timeout if timeout is None else timeout
-        return await self._opened(ref.name, domain, lambda: self._load(ref, domain, seconds))
+        return await self._opened(ref.name, domain, lambda: self._ways.load(ref, domain, seconds))
 
     async def _opened(
         self, name: str, domain: Domain | None, work: Callable[[], Awaitable[OpenSpace]]
-    ) -> ContentStore:
+    ) -> S:
         """Open a space once, whoever else asks for it, and whoever stops waiting."""
 
-        async def run() -> tuple[OpenSpace, ContentStore]:
+        async def run() -> tuple[OpenSpace, S]:
             try:
                 opened = await work()
                 try:
@@ -192,116 +143,18 @@ class SpaceManager:
         self._opening[name] = task
         return (await asyncio.shield(task))[1]
 
-    async def _with(
-        self, found: tuple[OpenSpace, ContentStore], domain: Domain | None
-    ) -> ContentStore:
+    async def _with(self, found: tuple[OpenSpace, S], domain: Domain | None) -> S:
         """Return the store of an open space, or one with another domain."""
         opened, store = found
         return store if domain in (None, store.domain) else await self._store(opened, domain)
 
-    async def _store(self, opened: OpenSpace, domain: Domain | None) -> ContentStore:
+    async def _store(self, opened: OpenSpace, domain: Domain | None) -> S:
         assert opened.space is not None
         return await self._open_store(opened.space, domain)
 
-    async def _load(self, ref: SpaceRef, domain: Domain | None, seconds: float) -> OpenSpace:
-        space = await self._core.find_by_name(ref.name)
-        if space is not None and space.space_id and await self._is_here(space):
-            return await self._open_here(space, ref, domain)
-        layers = await self._layers(ref)
-        if not layers:
-            raise SpaceNotFoundError(ref.name)
-        self._check_durability(layers)
-        opened = self._home(ref.name, domain)
-        try:
-            async with asyncio.timeout(seconds):
-                await opened.start(layers, ref.space_uid)
-                await opened.found(self._enough(opened, domain))
-        except BaseException as error:
-            await opened.close(0)
-            await self._undo(opened)
-            if isinstance(error, TimeoutError):
-                raise SpaceLoadTimeoutError(ref.name, seconds) from error
-            raise
-        self._guard(opened)
-        return opened
-
-    async def _is_here(self, space: Space) -> bool:
-        """Whether the primary has the space, and not only a name that nothing was written to."""
-        if await Replica(self._core, space).enabled():
-            return True
-        stats = await SpaceRegistry(self._core).stats(space)
-        return bool(stats.event_count)
-
-    def _enough(
-        self, opened: OpenSpace, domain: Domain | None
-    ) -> Callable[[], Awaitable[bool]] | None:
-        suffices = self._terms.suffices
-        if suffices is None:
-            return None
-
-        async def enough() -> bool:
-            return await suffices(await self._store(opened, domain))
-
-        return enough
-
-    async def _undo(self, opened: OpenSpace) -> None:
-        """Leave no empty space behind that a layer was to fill and did not."""
-        if opened.brought and opened.space is not None:
-            stats = await SpaceRegistry(self._core).stats(opened.space)
-            if not stats.event_count:
-                await SpaceRegistry(self._core).delete(opened.space, force=True)
-
-    async def _open_here(self, space: Space, ref: SpaceRef, domain: Domain | None) -> OpenSpace:
-        opened = self._home(ref.name, domain)
-        replica = await opened.adopt(space, ref.space_uid)
-        uid = (await replica.info()).space_uid
-        layers = await self._layers(SpaceRef(ref.name, uid))
-        self._check_durability(layers)
-        await opened.start(layers, uid)
-        self._guard(opened)
-        return opened
-
-    def _home(self, name: str, domain: Domain | None) -> OpenSpace:
-        if domain is not None:
-            if not isinstance(domain, Domain):
-                raise DataError("domain", domain, "is a Domain")
-            domain.freeze()
-        return OpenSpace(
-            self._core,
-            name,
-            self._terms.pace,
-            self._tell,
-            secrets_of=self._secrets_of,
-            domain=domain,
-        )
-
-    async def _layers(self, ref: SpaceRef) -> list[Layer]:
-        found = self._layers_for(ref) if self._layers_for else ()
-        layers = list(await found if inspect.isawaitable(found) else found)
-        for layer in layers:
-            check_name(layer.layer_id, "layer id")
-        ids = [layer.layer_id for layer in layers]
-        if len(set(ids)) < len(ids):
-            raise DataError("layer ids", ids, f"of space {ref.name!r} must differ")
-        return layers
-
-    # -- durability ------------------------------------------------------------------------------
-
-    def _check_durability(self, layers: Iterable[Layer]) -> None:
-        missing = self._terms.durability - {layer.layer_id for layer in layers}
-        if missing:
-            raise DataError("durability", sorted(missing), "names layers that the space lacks")
-
-    def _guard(self, opened: OpenSpace) -> None:
-        terms = self._terms
-        if terms.durability and opened.space is not None:
-            self._core.confirming[opened.space.space_id] = lambda: opened.confirm(
-                terms.durability, terms.durability_timeout
-            )
-
     # -- what is open ----------------------------------------------------------------------------
 
-    def get(self, name: str) -> ContentStore | None:
+    def get(self, name: str) -> S | None:
         """Return the store of a space that is open, with the domain that it was opened with."""
         found = self._open.get(name)
         return None if found is None else found[1]

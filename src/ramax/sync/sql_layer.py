@@ -19,8 +19,8 @@ from ramax.runtime.core import Core
 from ramax.runtime.database import Database
 from ramax.runtime.spaces import SpaceRegistry
 from ramax.sync.layer import Incoming, LayerInfo, SpaceRef, Written
-from ramax.sync.layer_worker import SecretExchange
 from ramax.sync.replica import Replica
+from ramax.sync.secret_flow import SecretExchange
 from ramax.sync.transfer import closing
 from ramax.values import Space
 

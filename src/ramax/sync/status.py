@@ -1,5 +1,7 @@
 """What a space manager tells: how each layer is, and what has just happened to it."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -7,6 +9,8 @@ from typing import Literal
 from ramax.core.sync.vector import Vector, behind
 from ramax.storage.layer_cursors import LayerCursor
 from ramax.values import from_micros
+
+_MOST_EVENTS = 1000
 
 LayerState = Literal["connecting", "connected", "waiting", "closed"]
 
@@ -80,3 +84,26 @@ class SyncEvent:
     layer_id: str | None = None
     count: int = 0
     error: Exception | None = None
+
+
+class SyncEvents:
+    """What happens from now on; one who reads too slowly loses the oldest of it."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[SyncEvent | None] = asyncio.Queue(_MOST_EVENTS)
+
+    def __aiter__(self) -> AsyncIterator[SyncEvent]:
+        return self
+
+    async def __anext__(self) -> SyncEvent:
+        event = await self._queue.get()
+        if event is None:
+            self.put(None)
+            raise StopAsyncIteration
+        return event
+
+    def put(self, event: SyncEvent | None) -> None:
+        """Add an event; None is the end."""
+        if self._queue.full():
+            self._queue.get_nowait()
+        self._queue.put_nowait(event)

@@ -33,6 +33,8 @@ class Position:
         self.takes: frozenset[bytes] | None = None
         """Whose events the layer takes from us; None: everybody's."""
 
+        self.holds = bool(vector)
+        """Whether the layer is known to hold the space, if only its id."""
         self._moved = asyncio.Event()
 
     def meant(self, vector: Vector) -> Vector:
@@ -64,14 +66,34 @@ class Position:
     def set(self, vector: Vector) -> None:
         """Note where the layer says that it is."""
         self.vector = dict(vector)
+        self.holds = self.holds or bool(vector)
+        self._ring()
+
+    def held(self) -> None:
+        """Note that the layer holds the space."""
+        self.holds = True
+        self._ring()
+
+    async def reached(self, vector: Vector) -> None:
+        """Wait until the layer holds the space, and has all of ``vector``."""
+        vector = self.meant(vector)
+        while not (self.holds and covers(self.vector, vector)):
+            await self._moved.wait()
+
+    def _ring(self) -> None:
         self._moved.set()
         self._moved = asyncio.Event()
 
-    async def reached(self, vector: Vector) -> None:
-        """Wait until the layer has all of ``vector``."""
-        vector = self.meant(vector)
-        while not covers(self.vector, vector):
-            await self._moved.wait()
+
+async def claim(layer: Layer, takes: LayerInfo, position: Position) -> None:
+    """Let a layer that holds nothing hold the space, so that others find it before its first event.
+
+    Raises:
+        LayerError: The layer failed.
+    """
+    if takes.space_uid is None and takes.origins != frozenset():
+        position.add((await layer.write(())).vector)
+    position.held()
 
 
 async def push(

@@ -106,6 +106,16 @@ class LayerContract(ABC):
         assert dict(await other.vector()) == {ONE: 4, TWO: 2}
         await other.aclose()
 
+    async def test_a_write_of_nothing_makes_it_hold_the_space(self) -> None:
+        """A space is found by others before its first event."""
+        async with self.opened() as layer:
+            written = await layer.write([])
+            assert (dict(written.vector), written.duplicates, written.refused) == ({}, 0, ())
+        other = self.layer()
+        assert (await other.open(SpaceRef("notes"))).space_uid == UID
+        assert dict(await other.vector()) == {}
+        await other.aclose()
+
     async def test_a_second_push_of_the_same_is_no_error_and_adds_nothing(self) -> None:
         """B6: an answer that was lost is made good by pushing again."""
         async with self.opened() as layer:

@@ -116,6 +116,8 @@ class Conversation:
             raise RefusedError("too_large", f"at most {self._max_records} records in a frame")
         records = records_from(given)
         allowed = self._access.origins
+        if not records and allowed == frozenset():
+            raise RefusedError("forbidden", "you may not bring a space here")
         for record in records:
             if allowed is not None and record.origin not in allowed:
                 raise RefusedError("forbidden", f"origin {record.origin.hex()} is not yours")
