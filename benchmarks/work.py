@@ -23,11 +23,14 @@ KNOWN_KEYS = 100
 """How many contacts a case works on that changes what is there."""
 
 
-def payload(i: int) -> dict[str, Any]:
-    """Return the payload of the reference: about 98 bytes as MessagePack."""
+def payload(i: int, change: int | None = None) -> dict[str, Any]:
+    """Return the payload of the reference: about 98 bytes as MessagePack.
+
+    With the number of a ``change`` contact ``i`` has another name than before.
+    """
     return {
         "contact_id": f"contact-{i}",
-        "name": f"Person Number {i}",
+        "name": f"Person Number {i if change is None else change}",
         "email": f"person{i}@example.com",
         "tags": ["alpha", "beta", "gamma"],
     }

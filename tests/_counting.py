@@ -72,4 +72,4 @@ def _held(database: ramax.Database) -> list[Any]:
     places = [*backend.places.idle, *backend.places.taken]
     if database._core.backend.tables.dialect == "sqlite":
         return list({id(h): h for h in (backend._writer, backend._reader, *places)}.values())
-    return [h for h in (backend._writer, *backend._readers, *places) if h is not None]
+    return [*backend._writers.idle, *backend._readers, *places]

@@ -2,8 +2,10 @@
 
 import ramax
 from ramax.core.sync.head import Place
+from ramax.storage import quarantine
 from ramax.storage.layer_cursors import LayerCursor, put_cursor
 from ramax.storage.origins import write_places
+from ramax.testing.records import record
 
 
 async def came_from(db: ramax.Database, space_id: int) -> None:
@@ -11,6 +13,15 @@ async def came_from(db: ramax.Database, space_id: int) -> None:
     origin = space_id.to_bytes(16)
     await db._core.locked(
         "a test", lambda ex: write_places(ex, space_id, {1: Place(origin, origin, 1, 1)})
+    )
+
+
+async def refused(db: ramax.Database, space: ramax.Space) -> None:
+    """Let a space keep a record of a replica aside."""
+    given = record(b"stranger" + space.space_id.to_bytes(8), 1)
+    await db._core.locked(
+        "a test",
+        lambda ex: quarantine.settle(ex, space.space_id, [(given, "sync.unsound", "no")], 1),
     )
 
 

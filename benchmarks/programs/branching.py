@@ -51,7 +51,7 @@ async def on_branch(target: str, how: str, depth: int, **options: Any) -> AsyncI
             "entity": lambda i: store.events.get_events(entity(i % KNOWN_KEYS)),
             "fetch": lambda i: store.pstate.fetch(entity(i % KNOWN_KEYS)),
             "append": lambda i: store.events.append(entity(i), "noted", {}),
-            "execute": lambda i: store.execute(change, payload(i % KNOWN_KEYS)),
+            "execute": lambda i: store.execute(change, payload(i % KNOWN_KEYS, i)),
             "replay": replay,
         }
 

@@ -116,7 +116,7 @@ async def command(
             await stores[i % spaces].execute(create, payload(i))
 
         async def changing(i: int) -> None:
-            await stores[i % spaces].execute(change, payload(i // spaces % KNOWN_KEYS))
+            await stores[i % spaces].execute(change, payload(i // spaces % KNOWN_KEYS, i))
 
         async def one_round(units: int) -> Sample:
             does = creating if keys == "new" else changing

@@ -109,17 +109,17 @@ class Heads:
         self.last = dict.fromkeys(spaces, 0)
 
     async def write(
-        self, connection: Any, items: Sequence[tuple[int, int]], *, state: bool = True
+        self, connection: Any, items: Sequence[tuple[int, int, int]], *, state: bool = True
     ) -> None:
-        """Write (space, contact) items as one statement, which is one transaction."""
+        """Write (space, contact, change) items as one statement, which is one transaction."""
         base: dict[int, int] = {}
         events = []
         values: dict[tuple[int, str], bytes] = {}
-        for space, i in items:
+        for space, i, change in items:
             last = self.last[space]
             base.setdefault(space, last)
             self.last[space] = last + 1
-            key, value = entity(i), pack(payload(i))
+            key, value = entity(i), pack(payload(i, change))
             events.append((space, last + 1, key, value))
             values[space, key] = value
         kept = values if state else {}
@@ -145,7 +145,7 @@ async def fill(
     """Write events over so many keys, 1,000 a transaction."""
     for first in range(0, events, 1000):
         numbers = range(first, min(first + 1000, events))
-        await heads.write(connection, [(space, i % keys) for i in numbers], state=state)
+        await heads.write(connection, [(space, i % keys, i % keys) for i in numbers], state=state)
 
 
 @asynccontextmanager
@@ -175,7 +175,8 @@ async def command(
             return i if keys == "new" else i // spaces % KNOWN_KEYS
 
         async def one(i: int) -> None:
-            space, key, value = ids[i % spaces], entity(contact(i)), pack(payload(contact(i)))
+            space, key = ids[i % spaces], entity(contact(i))
+            value = pack(payload(contact(i), i))
             connection = free.pop()
             if read and (found := await connection.fetchrow(GET, space, key)):
                 unpack(found[0])
@@ -200,10 +201,10 @@ async def command(
                 return await drive(todo, callers, one)
             with Meter() as meter:
                 for first in range(0, units, group):
-                    part = [(ids[i % spaces], contact(i)) for i in todo[first : first + group]]
+                    part = [(ids[i % spaces], contact(i), i) for i in todo[first : first + group]]
                     if read:
-                        keys_ = [entity(i) for _, i in part]
-                        await connections[0].fetch(GET_MANY, [space for space, _ in part], keys_)
+                        keys_ = [entity(i) for _, i, _ in part]
+                        await connections[0].fetch(GET_MANY, [space for space, *_ in part], keys_)
                     await heads.write(connections[0], part)
             return meter.sample(units)
 
@@ -220,7 +221,7 @@ async def batch(target: str, how: str = "execute") -> AsyncIterator[Round]:
         async def one_round(units: int) -> Sample:
             with Meter() as meter:
                 for _ in range(units // 1000):
-                    items = [(space, i) for i in numbers.take(1000)]
+                    items = [(space, i, i) for i in numbers.take(1000)]
                     await heads.write(connection, items, state=how == "execute")
             return meter.sample(units)
 

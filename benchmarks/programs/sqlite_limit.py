@@ -76,7 +76,7 @@ def connected(target: str, synchronous: str) -> Iterator[sqlite3.Connection]:
         connection.close()
 
 
-def write_one(connection: sqlite3.Connection, space: int, i: int) -> None:
+def write_one(connection: sqlite3.Connection, space: int, i: int, change: int) -> None:
     """Do one command as one transaction."""
     execute = connection.execute
     key = entity(i)
@@ -85,7 +85,7 @@ def write_one(connection: sqlite3.Connection, space: int, i: int) -> None:
     if found := execute(GET, (space, key)).fetchone():
         unpack(found[0])
     now = max(micros(), stamp)
-    value = pack(payload(i))
+    value = pack(payload(i, change))
     execute(TAKE, (last + 1, version, now, TOKEN, space, last, version))
     event_id = execute(EVENT, (space, last + 1, key, EVENT_TYPE, value, now)).lastrowid
     execute(PUT, (space, key, value, now))
@@ -94,20 +94,25 @@ def write_one(connection: sqlite3.Connection, space: int, i: int) -> None:
 
 
 def write_group(
-    connection: sqlite3.Connection, space: int, numbers: Sequence[int], *, state: bool, reads: bool
+    connection: sqlite3.Connection,
+    space: int,
+    items: Sequence[tuple[int, int]],
+    *,
+    state: bool,
+    reads: bool,
 ) -> None:
     """Do many commands of one space as one transaction, with bulk statements."""
     execute = connection.execute
     execute("BEGIN IMMEDIATE")
     last, version, stamp = execute(GUARD, (space,)).fetchone()
     if reads:
-        for i in numbers:
+        for i, _ in items:
             if found := execute(GET, (space, entity(i))).fetchone():
                 unpack(found[0])
     now = max(micros(), stamp)
     events = [
-        (space, last + n, entity(i), EVENT_TYPE, pack(payload(i)), now)
-        for n, i in enumerate(numbers, 1)
+        (space, last + n, entity(i), EVENT_TYPE, pack(payload(i, change)), now)
+        for n, (i, change) in enumerate(items, 1)
     ]
     head = last + len(events)
     execute(TAKE, (head, version, now, TOKEN, space, last, version))
@@ -124,8 +129,8 @@ def fill(
 ) -> None:
     """Write events over so many keys, 1,000 a transaction."""
     for first in range(0, events, 1000):
-        numbers = [i % keys for i in range(first, min(first + 1000, events))]
-        write_group(connection, space, numbers, state=state, reads=False)
+        items = [(i % keys, i % keys) for i in range(first, min(first + 1000, events))]
+        write_group(connection, space, items, state=state, reads=False)
 
 
 @asynccontextmanager
@@ -147,11 +152,11 @@ async def command(
             todo = numbers.take(units)
             if group == 1:
                 return drive_sync(
-                    todo, lambda i: write_one(connection, ids[i % spaces], contact(i))
+                    todo, lambda i: write_one(connection, ids[i % spaces], contact(i), i)
                 )
             with Meter() as meter:
                 for first in range(0, units, group):
-                    part = [contact(i) for i in todo[first : first + group]]
+                    part = [(contact(i), i) for i in todo[first : first + group]]
                     write_group(connection, ids[0], part, state=True, reads=True)
             return meter.sample(units)
 
@@ -168,9 +173,8 @@ async def batch(target: str, synchronous: str, how: str = "execute") -> AsyncIte
         def one_round(units: int) -> Sample:
             with Meter() as meter:
                 for _ in range(units // 1000):
-                    write_group(
-                        connection, space, numbers.take(1000), state=how == "execute", reads=False
-                    )
+                    items = [(i, i) for i in numbers.take(1000)]
+                    write_group(connection, space, items, state=how == "execute", reads=False)
             return meter.sample(units)
 
         yield one_round

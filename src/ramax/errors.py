@@ -10,6 +10,7 @@ RamaxError                          code, retryable; fields first, the message i
 │   ├── MergeConflictError          conflicts
 │   └── PatchTestError              key: a `test` of a JSON patch failed
 ├── NotFoundError (LookupError)     SpaceNotFoundError, KeyNotFoundError, EventNotFoundError,
+│                                   RecordNotFoundError,
 │                                   BranchNotFoundError, CollectionNotFoundError,
 │                                   NodeNotFoundError, SubscriptionNotFoundError
 ├── SpaceExistsError                name
@@ -254,6 +255,16 @@ class EventNotFoundError(NotFoundError):
     def __init__(self, event_id: int) -> None:
         self.event_id = event_id
         super().__init__(f"there is no event {event_id} here")
+
+
+class RecordNotFoundError(NotFoundError):
+    """A space keeps no such record of another replica aside."""
+
+    code = "not_found.record"
+
+    def __init__(self, space: str, uid: str) -> None:
+        self.space, self.uid = space, uid
+        super().__init__(f"space {space!r} keeps no record {uid} aside")
 
 
 class BranchNotFoundError(NotFoundError):

@@ -31,7 +31,7 @@ async def test_a_late_event_of_a_type_with_a_handler_is_too_late(db, order, too_
     await store.replica.ingest([note(ONE, 1, "late", 7)])
     arrived = await looked(store, domain, 1, 2)
     assert arrived.too_late is too_late
-    assert arrived.stamps == {2: 7 << 16}
+    assert arrived.stamps == {2: (7 << 16, False)}
     events = [each async for each in store.events.stream(from_sequence=1)]
     assert [each.space_sequence for each in arrived.events(events)] == [7 << 16]
     assert events[0].space_sequence == 2

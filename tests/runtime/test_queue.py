@@ -92,3 +92,34 @@ async def test_as_many_wait_outside_as_there_is_no_room_for_and_enter_in_order()
     queue.let_in(queue.outside)
     await waiting[3]
     assert entered == [1, 2, 3]
+
+
+async def test_several_batches_are_of_different_spaces_and_share_what_waits() -> None:
+    jobs = [job(space_id) for space_id in (1, 2, 3, 4, 1, 2)]
+    queue = queue_of(jobs)
+    assert queue.take(free=2) == [jobs[0], jobs[4], jobs[1], jobs[5]]
+    queue.append(again := job(1))
+    assert queue.take({1: None, 2: None}, 1) == jobs[2:4]
+    assert queue.take({1: None, 2: None, 3: None, 4: None}, 1) == []
+    assert queue.take({3: None, 4: None}, 1) == [again]
+    assert len(queue) == 0
+
+
+async def test_a_batch_leaves_spaces_to_one_that_went_ahead_with_few() -> None:
+    jobs = [job(space_id) for space_id in range(2, 10)]
+    assert queue_of(jobs).take({1: None}, 1) == jobs[:5]
+
+
+async def test_a_space_alone_gets_all_that_it_may_whoever_else_could_go() -> None:
+    jobs = [job() for _ in range(11)]
+    assert queue_of(jobs, batch=8).take(free=2) == jobs[:8]
+
+
+async def test_what_goes_alone_waits_until_nothing_is_on_its_way() -> None:
+    jobs = [job(space_id) for space_id in (1, 2)]
+    queue = queue_of([])
+    queue.put_back_singly(jobs)
+    assert queue.take({3: None}, 1) == []
+    assert queue.take(free=2) == [jobs[0]]
+    assert queue.take({1: None}, 1) == []
+    assert queue.take(free=2) == [jobs[1]]

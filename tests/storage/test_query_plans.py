@@ -15,6 +15,7 @@ from ramax.storage import (
     merges,
     origins,
     pstate,
+    quarantine,
     reads,
     search,
     subscriptions,
@@ -162,6 +163,16 @@ HOT: dict[str, tuple[Any, Any, dict[str, str]]] = {
         origins.late,
         {"space_id": 1, "after": 5, "upto": 100},
         {"sqlite": "PRIMARY KEY", "postgresql": "event_origins_pkey"},
+    ),
+    "what is kept aside": (
+        quarantine._list,
+        {"space_id": 1},
+        {"sqlite": "sqlite_autoindex_quarantine_1", "postgresql": "quarantine_pkey"},
+    ),
+    "whether a record was discarded": (
+        quarantine._discarded,
+        {"space_id": 1, "entity_id": "ramax.replica:00"},
+        {"sqlite": "ix_events_space_entity", "postgresql": "ix_events_space_entity"},
     ),
     "a value": (
         reads._value,

@@ -18,6 +18,7 @@ from ramax.cli.legacy import legacy
 from ramax.cli.mcp import mcp
 from ramax.cli.operations import groups
 from ramax.cli.pstate import pstate
+from ramax.cli.quarantine import discard, quarantined, retry
 from ramax.cli.rebuild import rebuild
 from ramax.cli.spaces import spaces
 from ramax.cli.subscriptions import subscriptions
@@ -35,7 +36,7 @@ def ramax() -> None:
 
 
 legacy.add_command(import_)
-for about_layers in (push, pull, status):
+for about_layers in (push, pull, status, quarantined, retry, discard):
     spaces.add_command(about_layers)
 for group in groups():
     ramax.add_command(group)

@@ -23,6 +23,7 @@ from ramax.core.mapping import ReadState, WriteState
 from ramax.core.projections import Projection
 from ramax.core.state import Packed, Source, SpaceState
 from ramax.core.sync.head import UID_BYTES, Place, ReplicaHead
+from ramax.core.sync.record import REFUSED
 from ramax.core.tags import checked_tags, pack_tags, unpack_tags
 from ramax.errors import ConcurrencyError, DataError, MisuseError
 from ramax.values import Commit, Event, NewEvent, applied_event, marked, recorded_event
@@ -318,13 +319,15 @@ class SpaceUnit:
     def receive(self, events: Iterable[tuple[EventRow, Place]]) -> tuple[EventRow, ...]:
         """Add events of other replicas as they are; the pstate stays behind.
 
-        Their times do not move the clock of the space: another replica's may be wrong.
+        Their times do not move the clock of the space: another replica's may be wrong. Neither
+        does the stamp of one that was refused.
         """
         assert self.replica is not None
         rows = []
         for row, place in events:
             self.places[row.sequence] = place
-            self.replica = self.replica.observed(place.stamp)
+            if row.event_type != REFUSED:
+                self.replica = self.replica.observed(place.stamp)
             rows.append(row)
         self.rows += rows
         return tuple(rows)

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from ramax.core.domain import Domain
 from ramax.core.projections import Projection
+from ramax.core.sync.record import DISCARDED, REFUSED
 from ramax.runtime.page_fold import facts_of
 from ramax.storage.executors import Executor, Row
 from ramax.storage.origins import read_late_types, read_stamps
 from ramax.values import Event, Space, as_applied
 
-_SEQUENCE = 2
+_SEQUENCE, _ENTITY, _TYPE = 2, 3, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,9 @@ class Arrived:
     which is the same on every replica.
     """
 
-    stamps: Mapping[int, int] | None = None
+    stamps: Mapping[int, tuple[int, bool]] | None = None
+    """By sequence; and whether the event was discarded, so that nobody handles it."""
+
     too_late: bool = False
     """Whether one came late that the projection has to know in its place."""
 
@@ -30,18 +33,27 @@ class Arrived:
         stamps = self.stamps
         if stamps is None:
             return rows
-        return [(*row[:2], stamps[row[_SEQUENCE]], *row[3:]) for row in rows]
+        return [folded_as(row, *stamps[row[_SEQUENCE]]) for row in rows]
 
     def events(self, events: Iterable[Event]) -> Iterator[Event]:
         """Make of read events what handlers see."""
         for event in events:
             found = as_applied(event)
             if self.stamps is not None:
-                object.__setattr__(found, "space_sequence", self.stamps[event.space_sequence])
+                stamp, left_out = self.stamps[event.space_sequence]
+                if left_out:
+                    continue
+                object.__setattr__(found, "space_sequence", stamp)
             yield found
 
 
 UNREPLICATED = Arrived()
+
+
+def folded_as(row: Row, stamp: int, left_out: bool) -> Row:  # noqa: FBT001 - as it is read
+    """Return a stored event of a replicated space as applicators and handlers see it."""
+    event_type = REFUSED if left_out else row[_TYPE]
+    return (*row[:_SEQUENCE], stamp, row[_ENTITY], event_type, *row[_TYPE + 1 :])
 
 
 def read_arrived(
@@ -65,4 +77,4 @@ def came_late(
     if projection.order == "any":
         return False
     late = read_late_types(ex, space.space_id, after=after, upto=upto)
-    return not late.isdisjoint(projection.event_types | domain.upcast_types)
+    return not late.isdisjoint({DISCARDED, *projection.event_types, *domain.upcast_types})

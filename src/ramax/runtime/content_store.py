@@ -11,6 +11,7 @@ from ramax.core.domain import Command, Domain
 from ramax.core.expectation import ExpectedVersion
 from ramax.core.projections import Projection
 from ramax.core.reactions import ReactionRule
+from ramax.core.sync.record import DISCARDED
 from ramax.errors import ClosedError, DataError, MisuseError
 from ramax.runtime import (
     catchup,
@@ -282,7 +283,10 @@ class ContentStore:
         opener = subscribing.Opener(self._core, self.domain, self._transaction_type)
 
         def reader_of(projection: Projection) -> Subscription:
-            wanted = subscribing.only(projection.event_types, None, ())
+            types = {*projection.event_types}
+            if projection.order != "any":
+                types.add(DISCARDED)  # its rows are made anew without what is left out
+            wanted = subscribing.only(types, None, ())
             return opener.to_space(self.space, projection.name, wanted, terms)
 
         await projection_runner.run(self._core, self.domain, names, reader_of, attempts)

@@ -9,15 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ramax.core.datatypes import find_type
+from ramax.core.datatypes.replica import REPLICA
 from ramax.core.domain import OWN_TYPES, Domain
 from ramax.core.state import Packed, Source, SpaceState
+from ramax.core.sync.record import DISCARDED
 from ramax.core.unit import Guard, SpaceWrite
+from ramax.runtime.arrived import folded_as
 from ramax.runtime.page_fold import fold_rows
 from ramax.runtime.refold import Refold
 from ramax.storage.backend import write_plan
 from ramax.storage.executors import Executor, Row
 from ramax.storage.links import index_rows
-from ramax.storage.origins import read_entity_in_order, read_late, read_stamps
+from ramax.storage.origins import read_entity_in_order, read_ids_of, read_late, read_stamps
 from ramax.storage.plan import WritePlan
 from ramax.storage.reads import StoredSource
 from ramax.storage.spaces import domains_row
@@ -51,11 +54,19 @@ class Gap:
         late = {*read_late(self.ex, self.space.space_id, after=after, upto=upto)}
         if not after:  # what was folded before is to be folded anew, whatever it was
             return late
-        return {row[_SEQUENCE] for row in rows if row[_SEQUENCE] in late and self._matters(row)}
+        late = {row[_SEQUENCE] for row in rows if row[_SEQUENCE] in late and self._matters(row)}
+        return late | self._taken_back(rows)
 
     def _matters(self, row: Row) -> bool:
         event_type: str = row[_TYPE]
         return event_type.startswith(OWN_TYPES) or not self.domain.folds_in_any_order(event_type)
+
+    def _taken_back(self, rows: Sequence[Row]) -> set[int]:
+        """Return the sequences of events by which one that may be folded already is left out."""
+        said = [row for row in rows if row[_TYPE] == DISCARDED]
+        about = {row[_SEQUENCE]: bytes.fromhex(REPLICA.own_name(row[_ENTITY])) for row in said}
+        here = read_ids_of(self.ex, self.space.space_id, list(about.values())) if about else {}
+        return {sequence for sequence, uid in about.items() if uid in here}
 
     def as_folded(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Number events as applicators see them: by their stamps in a replicated space."""
@@ -63,7 +74,7 @@ class Gap:
             return rows
         after, upto = self.guard.checkpoint, rows[-1][_SEQUENCE]
         stamps = read_stamps(self.ex, self.space.space_id, after=after, upto=upto)
-        return [(*row[:2], stamps[row[_SEQUENCE]], *row[3:]) for row in rows]
+        return [folded_as(row, *stamps[row[_SEQUENCE]]) for row in rows]
 
     def fold_late(self, rows: Sequence[Row], late: set[int]) -> int:
         """Fold the next events, late ones among them; return how many."""

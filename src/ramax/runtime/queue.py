@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from ramax.runtime.jobs import Job
 
@@ -17,6 +18,8 @@ class Turn:
     timer: asyncio.TimerHandle | None = None
     expiry: asyncio.TimerHandle | None = None
 
+
+_NOBODY: Mapping[int, object] = {}
 
 Stretch = OrderedDict[int, deque[Job]]
 """The jobs between two turns by space, in the order in which spaces get their next share."""
@@ -118,25 +121,36 @@ class WorkQueue:
                 return turn
         return None
 
-    def take(self) -> list[Job]:
-        """Take jobs up to the next turn; no space gets more than its share while others wait."""
-        batch = self._take_alone() if self._alone else self._take_shares()
+    def take(self, flying: Mapping[int, object] = _NOBODY, free: int = 1) -> list[Job]:
+        """Take jobs up to the next turn; no space gets more than its share while others wait.
+
+        Args:
+            flying: Spaces of which jobs are on their way; the next ones wait for these.
+            free: How many batches may be taken, this one included; it leaves them their part.
+        """
+        batch = self._take_alone(flying) if self._alone else self._take_shares(flying, free)
         if self._outside:
             self.let_in(self._size - self._length)
         return batch
 
-    def _take_alone(self) -> list[Job]:
+    def _take_alone(self, flying: Mapping[int, object]) -> list[Job]:
+        if flying:
+            return []
         self._length -= 1
         job = self._alone.popleft()
         return [] if job.future.done() else [job]
 
-    def _take_shares(self) -> list[Job]:
+    def _take_shares(self, flying: Mapping[int, object], free: int) -> list[Job]:
         batch: list[Job] = []
         if not self._stretches or isinstance(self._stretches[0], Turn):
             return batch
         stretch = self._stretches[0]
-        while stretch and (room := self._batch - len(batch)) > 0:
-            space_id, jobs = stretch.popitem(last=False)
+        part = -(-(len(stretch) + len(flying)) // (free + bool(flying)))
+        waiting = (space_id for space_id in stretch if space_id not in flying)
+        spaces = deque(islice(waiting, min(part, self._batch)))
+        while spaces and (room := self._batch - len(batch)) > 0:
+            space_id = spaces.popleft()
+            jobs = stretch[space_id]
             count = min(self._share, room, len(jobs))
             self._length -= count
             for _ in range(count):
@@ -144,7 +158,10 @@ class WorkQueue:
                 if not job.future.done():  # else its caller left before it began
                     batch.append(job)
             if jobs:
-                stretch[space_id] = jobs  # behind those who have not had theirs
+                stretch.move_to_end(space_id)  # behind those who have not had theirs
+                spaces.append(space_id)
+            else:
+                del stretch[space_id]
         if not stretch and len(self._stretches) > 1:
             self._stretches.popleft()
         return batch

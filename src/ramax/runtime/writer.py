@@ -54,15 +54,16 @@ class Limits:
 class Writer:
     """Runs commands of all spaces; never sleeps to collect, takes what waits.
 
-    One piece of work is on its way at a time: a batch of jobs, or a turn, in which somebody has
-    the writing connection for himself.
+    On its way are a few batches of different spaces, one on SQLite; or a turn, in which somebody
+    has the writing connection for himself.
     """
 
     def __init__(self, backend: Backend, cache: StateCache, clock: Clock, limits: Limits) -> None:
         self._backend, self._cache, self._clock, self._limits = backend, cache, clock, limits
         self._queue = WorkQueue(limits.queue, limits.batch)
         self._lanes = Lanes(self._process_locked, limits.batch)
-        self._busy = False
+        self._flying: dict[int, Attempt] = {}  # by space
+        self._on_way = 0
         self._several = False  # the latest batch held more than one job
         self._beginning = False
         self._others = 0
@@ -88,10 +89,18 @@ class Writer:
             return self._submit_later(job)
         self._check_open()
         job.deadline = time.monotonic() + self._limits.lock_timeout
-        if not self._lanes.takes(job):
-            self._queue.append(job)
-            if not self._busy:
-                self._begin()
+        if self._lanes.takes(job):
+            return job.future
+        elsewhere = job.space_id not in self._flying
+        free = self._free
+        if free and elsewhere and not self._several and not self._queue:
+            self._begin_batch([job])  # past the queue, which nobody is in
+            return job.future
+        self._queue.append(job)
+        if free:
+            self._begin()
+        elif elsewhere:
+            self._backend.widen()
         return job.future
 
     async def _submit_later(self, job: Job) -> list[Commit]:
@@ -193,22 +202,42 @@ class Writer:
         self._beginning = False
         self._next()
 
+    @property
+    def _free(self) -> int:
+        """How many batches may begin."""
+        return 0 if self._holder is not None else self._backend.batches - self._on_way
+
+    @property
+    def _quiet(self) -> bool:
+        """Nothing is on its way."""
+        return not self._on_way and self._holder is None
+
     def _next(self) -> None:
-        while not self._busy and self._queue:
+        while self._free and self._queue:
             turn = self._queue.take_turn()
             if turn is not None:
                 self._begin_turn(turn)
-            elif batch := self._queue.take():
-                self._busy = True
-                self._several = len(batch) > 1
-                attempt = self.attempt(batch, locked=False)
-                self._backend.post(
-                    partial(run_batch, attempt=attempt), partial(self._done, attempt)
-                )
+            elif batch := self._queue.take(self._flying, self._free):
+                self._begin_batch(batch)
+            elif self._flying:  # what waits is of their spaces
+                break
         self._wake()
 
+    def _begin_batch(self, batch: list[Job]) -> None:
+        self._on_way += 1
+        self._several = len(batch) > 1
+        attempt = self.attempt(batch, locked=False)
+        for space_id in attempt.seen:
+            self._flying[space_id] = attempt
+        self._backend.post(partial(run_batch, attempt=attempt), partial(self._done, attempt))
+
+    def _land(self, attempt: Attempt) -> None:
+        for space_id in attempt.seen:
+            del self._flying[space_id]
+        self._on_way -= 1
+
     def _wake(self) -> None:
-        if not self._busy:
+        if self._quiet:
             for waiter in self._idle:
                 waiter.set_result(None)
             self._idle.clear()
@@ -228,7 +257,7 @@ class Writer:
             self._wake()
 
     def _begin_turn(self, turn: Turn) -> None:
-        self._busy, self._holder = True, turn.holder
+        self._holder = turn.holder
         turn.granted.set_result(None)
         self._watch(turn)
         self._expire(turn)
@@ -255,13 +284,13 @@ class Writer:
         for timer in (turn.timer, turn.expiry):
             if timer is not None:
                 timer.cancel()
-        self._busy, self._holder = False, None
+        self._holder = None
         self._next()
 
     def _done(self, attempt: Attempt, error: BaseException | None) -> None:
         """Hear of the end of a batch, on the event loop."""
         if isinstance(error, ConnectionLostError):
-            self._settle(attempt, error)  # busy until then
+            self._settle(attempt, error)  # on its way until then
             return
         try:
             if error is None:
@@ -269,7 +298,7 @@ class Writer:
             else:
                 self._failed(attempt.jobs, error)
         finally:
-            self._busy = False
+            self._land(attempt)
             self._begin()
 
     def _settle(self, attempt: Attempt, error: ConnectionLostError) -> None:
@@ -283,7 +312,7 @@ class Writer:
         if failure is not None:
             for job in attempt.jobs:
                 job.fail(failure)
-        self._busy = False
+        self._land(attempt)
         self._next()
 
     # -- what comes of a batch -------------------------------------------------------------------
@@ -425,7 +454,7 @@ class Writer:
         """Refuse new work and wait for what was accepted."""
         self._closed = True
         self._queue.let_in(self._queue.outside)  # they will find it closed
-        while self._busy or self._queue or self._others or self._lanes.tasks:
+        while not self._quiet or self._queue or self._others or self._lanes.tasks:
             if self._lanes.tasks:
                 await asyncio.wait(self._lanes.tasks)
             else:

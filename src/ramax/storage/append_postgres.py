@@ -6,6 +6,7 @@ from operator import itemgetter
 from typing import Any
 
 from ramax.core.unit import EventRow, SpaceWrite
+from ramax.storage.append_lone import LONE_PARAMETERS, append_lone, lone
 from ramax.storage.append_statement import Form, append_statement, parameters
 from ramax.storage.executors import Executor
 from ramax.storage.plan import EventIds, WritePlan
@@ -25,9 +26,7 @@ def write_postgres(ex: Executor, plan: WritePlan) -> dict[int, EventIds]:
 
 
 def _write(ex: Executor, plan: WritePlan) -> dict[int, EventIds]:
-    spaces = plan.spaces
-    form, values = _one_space(spaces[0]) if len(spaces) == 1 else _many_spaces(spaces)
-    statement, in_order = _prepared(ex.tables, form)
+    statement, in_order, values = _laid_out(ex.tables, plan.spaces)
     ids: dict[int, dict[int, int]] = {}
     for space_id, event_id, sequence in ex.rows(
         statement, in_order((plan.token, plan.now, *values))
@@ -42,13 +41,27 @@ def _write(ex: Executor, plan: WritePlan) -> dict[int, EventIds]:
     return ids  # type: ignore[return-value]
 
 
+Ordered = Callable[[tuple[Any, ...]], tuple[Any, ...]]
+
+
+def _laid_out(
+    tables: Tables, spaces: Sequence[SpaceWrite]
+) -> tuple[Statement, Ordered, Sequence[Any]]:
+    values: Sequence[Any] | None
+    if len(spaces) == 1:
+        form, values = _one_space(spaces[0])
+    elif (values := lone(spaces)) is not None:
+        return *_prepared(tables, None), values
+    else:
+        form, values = _many_spaces(spaces)
+    return *_prepared(tables, form), values
+
+
 @cache
-def _prepared(
-    tables: Tables, form: Form
-) -> tuple[Statement, Callable[[tuple[Any, ...]], tuple[Any, ...]]]:
-    """Return a statement, and what puts a write that is laid out into its order."""
-    statement = append_statement(form)
-    laid_out = parameters(form)
+def _prepared(tables: Tables, form: Form | None) -> tuple[Statement, Ordered]:
+    """Return a statement, that of lone commands for None, and what orders a laid out write."""
+    statement = append_lone if form is None else append_statement(form)
+    laid_out = LONE_PARAMETERS if form is None else parameters(form)
     return statement, itemgetter(*(laid_out.index(name) for name in statement.on(tables).names))
 
 

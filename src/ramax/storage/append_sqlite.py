@@ -10,7 +10,7 @@ from sqlalchemy import bindparam as p
 from ramax.core.codec import FORMAT_MSGPACK
 from ramax.core.unit import EventRow, SpaceWrite
 from ramax.storage.checkpoints import upsert_checkpoint
-from ramax.storage.executors import Executor
+from ramax.storage.executors import AddingExecutor, Executor
 from ramax.storage.plan import EventIds, WritePlan
 from ramax.storage.pstate import (
     BULK,
@@ -145,7 +145,7 @@ def insert_alike_but_metadata(t: Tables) -> sa.Insert:
     return _alike(t, (*_OWN, "metadata"))
 
 
-def write_sqlite(ex: Executor, plan: WritePlan) -> dict[int, EventIds]:
+def write_sqlite(ex: AddingExecutor, plan: WritePlan) -> dict[int, EventIds]:
     """Write every space whose guard still holds.
 
     Returns:
@@ -162,15 +162,15 @@ def write_sqlite(ex: Executor, plan: WritePlan) -> dict[int, EventIds]:
         stamp = max(write.last_timestamp, write.guard.last_timestamp)
         if not ex.run(take_guard, _guard_values(write, stamp, plan.token)):
             continue
+        rows = write.events
         if newest < 0:
-            rows = ex.rows(_newest_event_id, ())
-            newest = rows[0][0] if rows else 0
+            newest, rows = _newest_before(ex, space_id, rows)
         offset = newest - write.guard.last_sequence
         newest += len(write.events)
         ids = done[space_id] = {row.sequence: row.sequence + offset for row in write.events}
         events += [
             (row.sequence + offset, space_id, *row[:4], FORMAT_MSGPACK, *row[4:])
-            for row in _insert_alike(ex, write, offset)
+            for row in _insert_alike(ex, space_id, rows, offset)
         ]
         puts += [
             (space_id, key, value, FORMAT_MSGPACK, stamp, 0)
@@ -189,9 +189,25 @@ def write_sqlite(ex: Executor, plan: WritePlan) -> dict[int, EventIds]:
     return done
 
 
-def _insert_alike(ex: Executor, write: SpaceWrite, offset: int) -> Sequence[EventRow]:
+def _newest_before(
+    ex: AddingExecutor, space_id: int, rows: Sequence[EventRow]
+) -> tuple[int, Sequence[EventRow]]:
+    """Return the highest event id before some events, and those that are still to be inserted.
+
+    The first of a few tells what id it got: a statement less than to ask.
+    """
+    if 0 < len(rows) < BULK:
+        first = rows[0]
+        event = (None, space_id, *first[:4], FORMAT_MSGPACK, *first[4:])
+        return ex.added(insert_event, event) - 1, rows[1:]
+    newest = ex.rows(_newest_event_id, ())
+    return newest[0][0] if newest else 0, rows
+
+
+def _insert_alike(
+    ex: Executor, space_id: int, rows: Sequence[EventRow], offset: int
+) -> Sequence[EventRow]:
     """Insert as many events as there are whole `BULK`s of, if they are alike; return the others."""
-    rows = write.events
     whole = len(rows) - len(rows) % BULK
     if not whole:
         return rows
@@ -203,13 +219,13 @@ def _insert_alike(ex: Executor, write: SpaceWrite, offset: int) -> Sequence[Even
     if all(row[_METADATA] == metadata for row in rows):
         for start in range(0, whole, BULK):
             own = chain.from_iterable(row[:4] for row in rows[start : start + BULK])
-            ex.run(insert_alike, (*own, offset, write.space_id, *before, *shared))
+            ex.run(insert_alike, (*own, offset, space_id, *before, *shared))
     else:
         for start in range(0, whole, BULK):
             own = chain.from_iterable(
                 (*row[:4], row[_METADATA]) for row in rows[start : start + BULK]
             )
-            ex.run(insert_alike_but_metadata, (*own, offset, write.space_id, *before, *after))
+            ex.run(insert_alike_but_metadata, (*own, offset, space_id, *before, *after))
     return rows[whole:]
 
 

@@ -43,7 +43,8 @@ class Form(NamedTuple):
 Types = dict[str, sa.types.TypeEngine[Any]]
 Columns = Mapping[str, Any]
 _BIG, _TEXT, _BLOB = sa.BigInteger(), sa.Text(), sa.LargeBinary()
-_MSGPACK: sa.ColumnElement[Any] = sa.literal_column(f"'{FORMAT_MSGPACK}'")
+MSGPACK: sa.ColumnElement[Any] = sa.literal_column(f"'{FORMAT_MSGPACK}'")
+VALUE_COLUMNS = ("space_id", "key", "value", "format", "updated_at", "direct")
 _SPACE: Types = {"space_id": _BIG}
 _GUARD: Types = _SPACE | dict.fromkeys(
     ("base", "version", "head", "new_version", "stamp", "folded", "folded_id"), _BIG
@@ -115,34 +116,26 @@ def _taken(t: Tables, form: Form) -> sa.CTE:
         lock = (
             sa.select(*(given.c[name] for name in _GUARD))
             .select_from(q.join(given, q.c.space_id == given.c.space_id))
-            .where(_holds(q, given.c))
+            .where(holds(q, given.c))
             .order_by(q.c.space_id)
             .with_for_update(of=q, skip_locked=True, key_share=True)
             .cte("lk")
         )
         n: Columns = dict(lock.c)
-        holds = _holds(q, n)
+        held = holds(q, n)
     else:  # what is known is not passed on from part to part: that takes longer than the lock
         n = _plain("n", _GUARD)
         lock = (
             sa.select(q.c.space_id)
-            .where(_holds(q, n))
+            .where(holds(q, n))
             .with_for_update(of=q, skip_locked=True, key_share=True)
             .cte("lk")
         )
-        holds = _holds(q, {**n, "space_id": sa.select(lock.c.space_id).scalar_subquery()})
-    mark = (
-        sa.select(
-            sa.literal_column(
-                f"pg_advisory_xact_lock_shared(({MARK_CLASS}::bigint << 56) | last_value)::text"
-            ).label("m")
-        )
-        .select_from(sa.table(EVENT_ID_SEQUENCE, schema=t.metadata.schema))
-        .cte("mark")
-    )
+        held = holds(q, {**n, "space_id": sa.select(lock.c.space_id).scalar_subquery()})
+    mark = lock_mark(t)
     move = (
         sa.update(q)
-        .where(holds)
+        .where(held)
         .values(
             last_sequence=n["head"],
             state_version=n["new_version"],
@@ -157,11 +150,25 @@ def _taken(t: Tables, form: Form) -> sa.CTE:
     return move.returning(*taken).cte("sq")
 
 
+def lock_mark(t: Tables) -> sa.CTE:
+    """Take the mark, in the column ``m``."""
+    return (
+        sa.select(
+            sa.literal_column(
+                f"pg_advisory_xact_lock_shared(({MARK_CLASS}::bigint << 56) | last_value)::text"
+            ).label("m")
+        )
+        .select_from(sa.table(EVENT_ID_SEQUENCE, schema=t.metadata.schema))
+        .cte("mark")
+    )
+
+
 def _plain(name: str, columns: Types) -> Columns:
     return {column: p(f"{name}_{column}", type_=type_) for column, type_ in columns.items()}
 
 
-def _holds(q: sa.Table, n: Any) -> sa.ColumnElement[bool]:
+def holds(q: sa.Table, n: Any) -> sa.ColumnElement[bool]:
+    """Say whether a hot row is as it was decided on."""
     return sa.and_(
         q.c.space_id == n["space_id"],
         q.c.last_sequence == n["base"],
@@ -187,7 +194,7 @@ def _recorded(t: Tables, taken: sa.CTE, form: Form) -> sa.CTE:
     columns = _EVENT | _MORE if form.more else _EVENT
     new, source = _rows("e", taken, columns, rows=form.events, spaces=form.spaces)
     rows = (
-        sa.select(taken.c.space_id, _MSGPACK, *(new[name] for name in columns))
+        sa.select(taken.c.space_id, MSGPACK, *(new[name] for name in columns))
         .select_from(source)
         .where(taken.c.m.is_not(None))  # so that no id is drawn before the mark is held
     )
@@ -207,16 +214,19 @@ def _puts(t: Tables, taken: sa.CTE, form: Form) -> sa.CTE:
         taken.c.space_id,
         new["key"],
         new["value"],
-        _MSGPACK,
+        MSGPACK,
         taken.c.last_timestamp,
         sa.literal_column("0"),
     ).select_from(source)
-    put = insert(t.pstate).from_select(
-        ["space_id", "key", "value", "format", "updated_at", "direct"], rows
-    )
+    return put_values(t, rows)
+
+
+def put_values(t: Tables, rows: sa.Select[Any]) -> sa.CTE:
+    """Put selected rows, of the columns of `VALUE_COLUMNS`, over what is there."""
+    put = insert(t.pstate).from_select(VALUE_COLUMNS, rows)
     return put.on_conflict_do_update(
         index_elements=["space_id", "key"],
-        set_={k: put.excluded[k] for k in ("value", "format", "updated_at", "direct")},
+        set_={k: put.excluded[k] for k in VALUE_COLUMNS[2:]},
     ).cte("ps")
 
 
@@ -240,7 +250,7 @@ def _checkpoint(t: Tables, taken: sa.CTE, recorded: sa.CTE | None, form: Form) -
         reached = sa.and_(
             to.c.space_id == recorded.c.space_id, to.c.folded == recorded.c.space_sequence
         )
-        return _moved(
+        return move_checkpoint(
             t,
             sa.select(
                 recorded.c.space_id, pstate, recorded.c.event_id, recorded.c.space_sequence, now
@@ -255,7 +265,7 @@ def _checkpoint(t: Tables, taken: sa.CTE, recorded: sa.CTE | None, form: Form) -
         if form.spaces > 1:
             newest = newest.where(recorded.c.space_id == taken.c.space_id)
         folded_id = sa.func.coalesce(newest.scalar_subquery(), folded_id)
-    return _moved(
+    return move_checkpoint(
         t,
         sa.select(taken.c.space_id, pstate, folded_id, taken.c.folded, now).where(
             taken.c.folded.is_not(None)
@@ -263,7 +273,8 @@ def _checkpoint(t: Tables, taken: sa.CTE, recorded: sa.CTE | None, form: Form) -
     )
 
 
-def _moved(t: Tables, rows: sa.Select[Any]) -> sa.CTE:
+def move_checkpoint(t: Tables, rows: sa.Select[Any]) -> sa.CTE:
+    """Move checkpoints to selected rows: space, name, event id, sequence, time."""
     step = insert(t.checkpoints).from_select(
         ["space_id", "name", "last_event_id", "last_space_sequence", "updated_at"], rows
     )

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ramax.storage.append_postgres import write_postgres
 from ramax.storage.append_sqlite import write_sqlite
-from ramax.storage.executors import Executor
+from ramax.storage.executors import AddingExecutor, Executor
 from ramax.storage.notifications import Heard, Listener
 from ramax.storage.own_writes import OwnWrites
 from ramax.storage.plan import EventIds, WritePlan
@@ -44,6 +44,15 @@ class Backend(Protocol):
     """A read costs no round trip: no need to find out first what a batch will read."""
 
     @property
+    def batches(self) -> int:
+        """How many batches, of different spaces, may be on their way at once."""
+        ...
+
+    def widen(self) -> None:
+        """Hear that one more batch could be on its way; where it can, there is room for it soon."""
+        ...
+
+    @property
     def own_writes(self) -> OwnWrites | None:
         """Who holds the only writer by a transaction of his own; None where there are several."""
         ...
@@ -54,7 +63,7 @@ class Backend(Protocol):
         ...
 
     def post(self, work: Callable[[Executor], object], done: Done) -> None:
-        """Start a unit of work on the writer's connection; one at a time, the caller's duty.
+        """Start a unit of work on a writing connection; at most `batches`, the caller's duty.
 
         ``done`` is called on the event loop with the error, or None once it is committed.
         """
@@ -101,4 +110,4 @@ def write_plan(ex: Executor, plan: WritePlan) -> dict[int, EventIds]:
     """Write a plan the way that the database does it best; see the two modules."""
     if ex.tables.dialect == "postgresql":
         return write_postgres(ex, plan)
-    return write_sqlite(ex, plan)
+    return write_sqlite(cast("AddingExecutor", ex), plan)

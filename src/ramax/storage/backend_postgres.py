@@ -1,25 +1,24 @@
 """PostgreSQL: held asyncpg connections in autocommit for the writer and a few readers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy import PoolProxiedConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
 from ramax.errors import ClosedError, StorageError
 from ramax.storage.backend import Done
 from ramax.storage.cancellation import to_its_end
-from ramax.storage.driving import Drive
-from ramax.storage.executors import AsyncpgExecutor, CoreExecutor, Executor
+from ramax.storage.executors import CoreExecutor, Executor
 from ramax.storage.faults import ConnectionLostError, at_commit, translated
+from ramax.storage.held_postgres import HeldPostgres
 from ramax.storage.notifications import Heard, Listener
 from ramax.storage.places import Places
 from ramax.storage.tables import Tables
+from ramax.storage.writers_postgres import WritersPostgres
 
 T = TypeVar("T")
 
@@ -28,66 +27,8 @@ RECONNECT_DELAYS = (0.0, 0.02, 0.1, 0.5)
 
 _ONE_STATE = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
-_CANCELLED = "the batch was cancelled while it was being written"
-
 READERS = 3
 """Held connections for reads; each answers one request at a time, and waiting ones coalesce."""
-
-
-class _Held:
-    """A connection taken out of the pool for good."""
-
-    def __init__(
-        self, borrowed: PoolProxiedConnection, tables: Tables, lineages: dict[int, Any]
-    ) -> None:
-        self._detached = borrowed
-        self._driver: Any = borrowed.driver_connection
-        borrowed.detach()
-        self._executor = AsyncpgExecutor(self._driver, tables, lineages)
-
-    @property
-    def lost(self) -> bool:
-        """The server or the network ended it."""
-        return bool(self._driver.is_closed())
-
-    async def prepare(self) -> None:
-        """Set the session up: statements over arrays take longer to plan than to run."""
-        await self._driver.execute("SET plan_cache_mode = force_generic_plan; SET jit = off")
-
-    async def run(self, work: Callable[[Executor], T]) -> T:
-        """Run synchronous code that waits for the database in a greenlet."""
-        return await greenlet_spawn(work, self._executor)
-
-    def drive(self, work: Callable[[Executor], object], done: Done) -> None:
-        """Begin it at once, in no task."""
-        Drive(work, self._executor, done)
-
-    async def read(self, work: Callable[[Executor], T]) -> T:
-        """Run reads in the transaction that is open; see `Reading.read`."""
-        try:
-            return await self.run(work)
-        except (ConnectionLostError, asyncio.CancelledError):
-            self.abandon()  # it may be in the middle of an answer
-            raise
-
-    def abandon(self) -> None:
-        """End it without a word to the server; it is lost from here on."""
-        self._driver.terminate()
-
-    async def control(self, text: str) -> None:
-        """Begin or end a transaction."""
-        try:
-            await self._driver.execute(text)
-        except Exception as error:
-            raise translated(error) from error
-
-    async def close(self, *, broken: bool = False) -> None:
-        """Close it; without a word to the server where it is ``broken``."""
-        if broken:
-            self._driver.terminate()
-        elif not self.lost:
-            await self._driver.close(timeout=5)
-        await greenlet_spawn(self._detached.close)
 
 
 class PostgresBackend:
@@ -106,20 +47,19 @@ class PostgresBackend:
         self._engine, self._read_only = engine, read_only
         # held connections come past the pool: one that was handed in may be small, and busy
         self._pool = engine.sync_engine.pool.recreate()
-        self._writer: _Held | None = None
-        self._preparing: asyncio.Task[None] | None = None
-        self._free: asyncio.LifoQueue[_Held | None] = asyncio.LifoQueue()
-        self._readers: set[_Held] = set()
+        self._free: asyncio.LifoQueue[HeldPostgres | None] = asyncio.LifoQueue()
+        self._readers: set[HeldPostgres] = set()
         self._reading = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._closed = False
         self.places = Places(self._hold, self._drop, patience)
+        self._writers = WritersPostgres(self._hold_for_writing, self._drop)
         for _ in range(READERS):
             self._free.put_nowait(None)
         sa.event.listen(engine.sync_engine, "checkout", _refuse_closed)
 
-    async def _hold(self) -> _Held:
+    async def _hold(self) -> HeldPostgres:
         """Connect, to the end: half open, nobody could close it."""
         opening = asyncio.ensure_future(self._connect())
         try:
@@ -129,10 +69,12 @@ class PostgresBackend:
                 await self._drop(opening.result(), broken=True)
             raise
 
-    async def _connect(self) -> _Held:
+    async def _connect(self) -> HeldPostgres:
         held = None
         try:
-            held = _Held(await greenlet_spawn(self._pool.connect), self.tables, self.lineages)
+            held = HeldPostgres(
+                await greenlet_spawn(self._pool.connect), self.tables, self.lineages
+            )
             await held.prepare()
         except Exception as error:  # the driver's, or the adapter's
             await self._drop(held, broken=True)
@@ -148,38 +90,20 @@ class PostgresBackend:
 
     def post(self, work: Callable[[Executor], object], done: Done) -> None:
         """See `Backend.post`: autocommit, each statement is a transaction."""
-        writer = self._writer
-        if writer is None or writer.lost or self._closed or self._read_only:
-            self._later(self._connected(), lambda error: self._post_again(error, work, done))
-        else:
-            writer.drive(work, partial(self._posted, writer, done))
+        self._writers.post(work, done)
 
-    def _later(self, preparing: Coroutine[Any, Any, None], done: Done) -> None:
-        self._preparing = asyncio.create_task(preparing, name="ramax connection")
-        self._preparing.add_done_callback(lambda task: done(_failure(task)))
+    @property
+    def batches(self) -> int:
+        """See `Backend.batches`."""
+        return self._writers.places
 
-    async def _connected(self) -> None:
+    def widen(self) -> None:
+        """See `Backend.widen`."""
+        self._writers.widen()
+
+    async def _hold_for_writing(self) -> HeldPostgres:
         self._check(writing=True)
-        await self._drop(self._writer)
-        self._writer = None
-        self._writer = await self._hold()
-
-    def _post_again(
-        self, error: BaseException | None, work: Callable[[Executor], object], done: Done
-    ) -> None:
-        if error is not None or self._writer is None:
-            done(error)
-        else:
-            self._writer.drive(work, partial(self._posted, self._writer, done))
-
-    def _posted(self, writer: _Held, done: Done, error: BaseException | None) -> None:
-        if isinstance(error, asyncio.CancelledError):  # somebody cancels every task there is
-            error = ConnectionLostError(_CANCELLED)
-        if isinstance(error, ConnectionLostError):
-            # the driver may not have noticed yet, or is in the middle of an answer
-            self._later(self._drop(writer, broken=True), lambda _: done(error))
-        else:
-            done(error)
+        return await self._hold()
 
     async def read(self, work: Callable[[Executor], T]) -> T:
         """See `Backend.read`; over a broken connection it is made again on another one."""
@@ -216,14 +140,14 @@ class PostgresBackend:
         finally:
             self._free.put_nowait(held)
 
-    async def _replaced(self, held: _Held | None) -> _Held:
+    async def _replaced(self, held: HeldPostgres | None) -> HeldPostgres:
         await self._drop(held)
         new = await self._hold()
         self._readers.add(new)
         return new
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[_Held]:
+    async def reading(self) -> AsyncIterator[HeldPostgres]:
         """See `Backend.reading`: REPEATABLE READ, which keeps the snapshot of its first read."""
         self._check()
         async with AsyncExitStack() as stack:
@@ -233,7 +157,7 @@ class PostgresBackend:
             finally:
                 await _end(held)
 
-    async def _begun(self, stack: AsyncExitStack) -> _Held:
+    async def _begun(self, stack: AsyncExitStack) -> HeldPostgres:
         """Begin, again where a connection turns out to have broken while nobody used it."""
         for delay in RECONNECT_DELAYS:
             try:
@@ -242,7 +166,7 @@ class PostgresBackend:
                 await asyncio.sleep(delay)
         return await self._begin(stack)
 
-    async def _begin(self, stack: AsyncExitStack) -> _Held:
+    async def _begin(self, stack: AsyncExitStack) -> HeldPostgres:
         async with AsyncExitStack() as place:
             held = await place.enter_async_context(self.places.take())
             try:
@@ -289,7 +213,7 @@ class PostgresBackend:
         if writing and self._read_only:
             raise StorageError("the database was opened read-only; nothing was written")
 
-    async def _drop(self, held: _Held | None, *, broken: bool = False) -> None:
+    async def _drop(self, held: HeldPostgres | None, *, broken: bool = False) -> None:
         if held is not None:
             self._readers.discard(held)
             try:
@@ -302,13 +226,12 @@ class PostgresBackend:
         self._closed = True
         await self.places.close()
         await self._quiet.wait()  # the driver would end a running query instead
-        writer, self._writer = self._writer, None
-        await self._drop(writer)
+        await self._writers.close()
         for held in list(self._readers):
             await self._drop(held)
 
 
-async def _end(held: _Held) -> None:
+async def _end(held: HeldPostgres) -> None:
     """Let the reading go; nothing is lost with it, so a failure costs only the connection."""
     try:
         await to_its_end(held.control("ROLLBACK"))
@@ -317,12 +240,6 @@ async def _end(held: _Held) -> None:
     except asyncio.CancelledError:
         held.abandon()  # whether it has ended, nobody has heard
         raise
-
-
-def _failure(task: asyncio.Task[None]) -> BaseException | None:
-    if task.cancelled():  # somebody cancels every task there is, our own included
-        return ConnectionLostError(_CANCELLED)
-    return task.exception()
 
 
 async def _commit(connection: AsyncConnection) -> None:

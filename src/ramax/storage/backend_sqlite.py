@@ -28,6 +28,7 @@ class SqliteBackend:
 
     one_writer = True
     local_reads = True
+    batches = 1
     listener = None
 
     def __init__(
@@ -89,6 +90,9 @@ class SqliteBackend:
             self._open(self._writer).post("BEGIN IMMEDIATE", work, Completion(loop, done))
         except RamaxError as error:
             loop.call_soon(done, error)
+
+    def widen(self) -> None:
+        """See `Backend.widen`: there is one writer."""
 
     async def read(self, work: Callable[[Executor], T]) -> T:
         """See `Backend.read`: one snapshot for all reads of ``work``."""

@@ -48,6 +48,14 @@ class Executor(Protocol):
         ...
 
 
+class AddingExecutor(Executor, Protocol):
+    """What runs on SQLite can do besides."""
+
+    def added(self, statement: Statement, params: Params) -> int:
+        """Run a statement that adds one row, and return the id that it got."""
+        ...
+
+
 class CopyingExecutor(Executor, Protocol):
     """What runs on PostgreSQL can do besides."""
 
@@ -94,6 +102,17 @@ class SqliteExecutor:
             return self._execute(sql.text, arguments).rowcount
         except sqlite3.Error as error:
             raise translated(error) from error
+
+    def added(self, statement: Statement, params: Params) -> int:
+        """See `AddingExecutor.added`."""
+        sql = statement.on(self.tables)
+        arguments = params if type(params) is tuple else sql.arguments(params)
+        try:
+            row_id = self._execute(sql.text, arguments).lastrowid
+        except sqlite3.Error as error:
+            raise translated(error) from error
+        assert row_id is not None
+        return row_id
 
     def run_many(self, statement: Statement, params: Sequence[Params]) -> None:
         """See `Executor.run_many`."""
@@ -190,6 +209,11 @@ class CoreExecutor:
     def run(self, statement: Statement, params: Params) -> int:
         """See `Executor.run`."""
         return self._result(statement, params).rowcount
+
+    def added(self, statement: Statement, params: Params) -> int:
+        """See `AddingExecutor.added`."""
+        row_id: int = self._result(statement, params).lastrowid
+        return row_id
 
     def run_many(self, statement: Statement, params: Sequence[Params]) -> None:
         """See `Executor.run_many`."""

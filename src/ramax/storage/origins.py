@@ -7,8 +7,11 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from ramax.core.codec import decode
+from ramax.core.datatypes.replica import REPLICA
 from ramax.core.sync.head import Place, ReplicaHead
-from ramax.core.sync.record import EventRecord, digest_of
+from ramax.core.sync.record import DISCARDED, REFUSED, EventRecord, digest_of
+from ramax.core.sync.wire import unpack_record
 from ramax.core.unit import SpaceWrite
 from ramax.storage.events import event_columns
 from ramax.storage.executors import Executor, Row
@@ -137,6 +140,36 @@ def _first_is_late(t: Tables) -> sa.Update:
     )
 
 
+def _left_out(t: Tables) -> sa.ColumnElement[bool]:
+    """Whether an event is of those that were discarded, as far as the log goes up to ``upto``."""
+    d, uid = t.events.alias("discarded"), t.event_origins.c.uid
+    in_hex = (
+        sa.func.encode(uid, sa.literal_column("'hex'"))
+        if t.dialect == "postgresql"
+        else sa.func.lower(sa.func.hex(uid))
+    )
+    first = len(REPLICA.id_of("")) + 1
+    return in_hex.in_(
+        sa.select(sa.func.substr(d.c.entity_id, sa.literal_column(str(first)))).where(
+            d.c.space_id == p("space_id"),
+            d.c.entity_id >= sa.literal_column(f"'{REPLICA.id_of('')}'"),
+            d.c.entity_id < sa.literal_column(f"'{REPLICA.id_of('g')}'"),
+            d.c.event_type == sa.literal_column(f"'{DISCARDED}'"),
+            d.c.space_sequence <= p("upto"),
+        )
+    )
+
+
+def _to_fold(t: Tables) -> list[sa.ColumnElement[Any]]:
+    """The columns of events, of which those that were discarded are of a type that does nothing."""
+    kind = t.events.c.event_type
+    refused = sa.literal_column(f"'{REFUSED}'", kind.type)
+    return [
+        sa.case((_left_out(t), refused), else_=kind) if each is kind else each
+        for each in event_columns(t)
+    ]
+
+
 def _recorded(t: Tables) -> sa.Select[Any]:
     """Events with their side rows and the uid of their cause, where that is of the space."""
     e, o = t.events, t.event_origins
@@ -184,7 +217,7 @@ def canonical_page(t: Tables) -> sa.Select[Any]:
         p("origin_seq", type_=o.c.origin_seq.type),
     )
     return (
-        sa.select(*event_columns(t), o.c.stamp, o.c.origin, o.c.origin_seq)
+        sa.select(*_to_fold(t), o.c.stamp, o.c.origin, o.c.origin_seq)
         .select_from(
             o.join(e, (e.c.space_id == o.c.space_id) & (e.c.space_sequence == o.c.space_sequence))
         )
@@ -207,7 +240,7 @@ def entity_in_order(t: Tables) -> sa.Select[Any]:
     """
     e, o = t.events, t.event_origins
     return (
-        sa.select(*event_columns(t))
+        sa.select(*_to_fold(t))
         .select_from(
             e.join(o, (o.c.space_id == e.c.space_id) & (o.c.space_sequence == e.c.space_sequence))
         )
@@ -238,7 +271,7 @@ def late(t: Tables) -> sa.Select[Any]:
 
 @Statement
 def _late_types(t: Tables) -> sa.Select[Any]:
-    """The types of late events in a part of the log."""
+    """The types of late events in a part of the log, and of those by which others are left out."""
     e, o = t.events.c, t.event_origins.c
     same = (e.space_id == o.space_id) & (e.space_sequence == o.space_sequence)
     return (
@@ -249,7 +282,8 @@ def _late_types(t: Tables) -> sa.Select[Any]:
             o.space_id == p("space_id"),
             o.space_sequence > p("after"),
             o.space_sequence <= p("upto"),
-            o.late == sa.literal_column("1"),
+            (o.late == sa.literal_column("1"))
+            | (e.event_type == sa.literal_column(f"'{DISCARDED}'")),
         )
     )
 
@@ -257,7 +291,7 @@ def _late_types(t: Tables) -> sa.Select[Any]:
 @Statement
 def _stamps(t: Tables) -> sa.Select[Any]:
     o = t.event_origins.c
-    return sa.select(o.space_sequence, o.stamp).where(
+    return sa.select(o.space_sequence, o.stamp, _left_out(t)).where(
         o.space_id == p("space_id"),
         o.space_sequence > p("after"),
         o.space_sequence <= p("upto"),
@@ -390,9 +424,11 @@ def read_vector(ex: Executor, space_id: int) -> dict[bytes, int]:
 
 
 def as_record(row: Row) -> EventRecord:
-    """Make a record of a row of `records_page`."""
+    """Make a record of a row of `records_page`; one that was refused is what it was."""
     (_, _, _, entity_id, event_type, payload, format_, micros, _, correlation, *rest) = row
     metadata, version, tags, uid, origin, origin_seq, stamp, causation = rest
+    if event_type == REFUSED:
+        return unpack_record(decode(bytes(payload))["record"])
     said = (
         bytes(uid),
         bytes(origin),
@@ -464,15 +500,20 @@ def read_late(ex: Executor, space_id: int, *, after: int, upto: int) -> list[int
 
 
 def read_late_types(ex: Executor, space_id: int, *, after: int, upto: int) -> frozenset[str]:
-    """Read the types of late events with after < sequence <= upto."""
+    """Read the types of late events with after < sequence <= upto, and whether one discards."""
     rows = ex.rows(_late_types, {"space_id": space_id, "after": after, "upto": upto})
     return frozenset(row[0] for row in rows)
 
 
-def read_stamps(ex: Executor, space_id: int, *, after: int, upto: int) -> dict[int, int]:
-    """Read the stamps of events with after < sequence <= upto, by sequence."""
+def read_stamps(
+    ex: Executor, space_id: int, *, after: int, upto: int
+) -> dict[int, tuple[int, bool]]:
+    """Read, by sequence, the stamps of events, and whether they are left out when they fold.
+
+    Of those with after < sequence <= upto.
+    """
     rows = ex.rows(_stamps, {"space_id": space_id, "after": after, "upto": upto})
-    return {row[0]: row[1] for row in rows}
+    return {sequence: (stamp, bool(out)) for sequence, stamp, out in rows}
 
 
 def read_ids_of(ex: Executor, space_id: int, uids: Collection[bytes]) -> dict[bytes, int]:

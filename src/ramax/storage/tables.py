@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 
 DialectName = Literal["sqlite", "postgresql"]
 
-HEAD = "ramax_0017"
+HEAD = "ramax_0018"
 """The newest Alembic revision that this code works with."""
 
 VERSION_TABLE = "ramax_alembic_version"
@@ -50,6 +50,7 @@ class Tables:
     merged_events: sa.Table
     event_origins: sa.Table
     layer_cursors: sa.Table
+    quarantine: sa.Table
 
     @property
     def owned_by_space(self) -> tuple[sa.Table, ...]:
@@ -405,6 +406,18 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         sa.Column("error", sa.Text()),
         sa.Column("refused", big, nullable=False),
     )
+    quarantine = sa.Table(
+        "quarantine",
+        metadata,
+        keyed(),
+        sa.Column("origin", blob, primary_key=True),
+        sa.Column("origin_seq", big, primary_key=True, autoincrement=False),
+        sa.Column("uid", blob, nullable=False),
+        sa.Column("record", blob, nullable=False),  # as it came: core.sync.wire.pack_record
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("refused_at", big, nullable=False),
+    )
     return Tables(
         metadata,
         dialect,
@@ -430,6 +443,7 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         merged_events,
         event_origins,
         layer_cursors,
+        quarantine,
     )
 
 

@@ -4,6 +4,7 @@ from ramax.sync.directory_layer import DirectoryLayer
 from ramax.sync.http_layer import HttpLayer
 from ramax.sync.layer import Incoming, Layer, LayerInfo, Refused, SpaceRef, TwoWayLayer, Written
 from ramax.sync.memory_layer import MemoryLayer, MemoryPlace
+from ramax.sync.quarantine import Quarantined
 from ramax.sync.replica import Replica
 from ramax.sync.status import LayerStatus, SyncEvent
 from ramax.sync.websocket_layer import WebSocketLayer
@@ -17,6 +18,7 @@ __all__ = [
     "LayerStatus",
     "MemoryLayer",
     "MemoryPlace",
+    "Quarantined",
     "Refused",
     "Replica",
     "SpaceRef",

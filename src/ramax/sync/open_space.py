@@ -67,7 +67,8 @@ class OpenSpace:
     async def adopt(self, space: Space, space_uid: bytes | None) -> Replica:
         """Make a space of the primary a replica, if it is none yet."""
         replica = Replica(self._core, space, self._domain)
-        await replica.enable(space_uid=space_uid)
+        if (await replica.enable(space_uid=space_uid)).quarantined:
+            await replica.retry()
         self.space, self._replica = space, replica
         if self._secrets_of is not None:
             self.secrets = self._secrets_of(space)

@@ -2,12 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from ramax.core.clock import check_stamp
+from ramax.core.codec import decode, encode
+from ramax.core.datatypes.replica import entity_of
 from ramax.core.sync.accepting import accept
 from ramax.core.sync.head import Place, ReplicaHead
-from ramax.core.sync.record import EventRecord
+from ramax.core.sync.record import REFUSED, EventRecord
+from ramax.core.sync.sound import DAMAGED, Refusal
 from ramax.core.sync.vector import Vector, advanced
+from ramax.core.sync.wire import pack_record, unpack_record
 from ramax.core.unit import EventRow, SpaceUnit
 from ramax.errors import ClockSkewError, ForkError, GapError, MisuseError
 from ramax.runtime.jobs import Groups, WholeLog
@@ -25,16 +30,35 @@ class OriginReusedError(Exception):
         self.origin, self.first = origin, first
 
 
+class Given(NamedTuple):
+    """A record that came, and why it is not to be taken, if it is not."""
+
+    record: EventRecord
+    refusal: Refusal | None = None
+
+
+class Aside(NamedTuple):
+    """A record that was not taken, to be kept until it can be."""
+
+    record: EventRecord
+    code: str
+    reason: str
+
+
 @dataclass(slots=True, eq=False)
 class Receive:
     """Records of other replicas; what came of them is told by the last run."""
 
-    records: Sequence[EventRecord]
+    given: Sequence[Given]
     gives_way: bool = False
+    discarded: frozenset[bytes] = frozenset()
+    """Uids of records that are left out: they get their places, and nobody folds them."""
+
     vector: Vector = field(default_factory=dict)
-    accepted: int = 0
+    accepted: Sequence[EventRecord] = ()
     duplicates: int = 0
     refused: tuple[Refused, ...] = ()
+    aside: tuple[Aside, ...] = ()
 
     def run(self, unit: SpaceUnit, log: WholeLog, now: int) -> Groups:
         """Sort out what is new and add it; the pstate stays behind.
@@ -48,7 +72,10 @@ class Receive:
         if head is None:
             raise MisuseError(f"space {unit.space_name!r} is not replicated: enable it first")
         known = _known(log, unit.places)
-        believed, self.refused = _believed(self.records, now)
+        sorting = _Sorting(unit.space_name, known, self.discarded, now)
+        for given in sorted(self.given, key=_turn):
+            sorting.add(given)
+        believed, self.refused, self.aside = sorting.results()
         if self.gives_way:
             _check_own(unit.space_name, head, known, believed, log)
         for each in believed:
@@ -57,15 +84,87 @@ class Receive:
         new, self.duplicates = accept(
             unit.space_name, believed, known, _Digests(log, unit, believed).at
         )
-        self.accepted, self.vector = len(new), advanced(known, new)
+        self.accepted, self.vector = new, advanced(known, new)
         new.sort(key=_place)
         _check_uids(unit, log, new)
         causes = log.ids_of({each.causation for each in new if each.causation is not None})
         rows = []
         for sequence, record in enumerate(new, unit.head + 1):
+            if record.uid in sorting.left_out:
+                rows.append(_refused_row(record, sequence))
+                continue
             rows.append(_row(causes, record, sequence, late=record.stamp <= head.stamp))
             head = head.observed(record.stamp)
         return [unit.receive(rows)]
+
+
+def _turn(given: Given) -> tuple[bytes, int, bool]:
+    """Sort by origin and sequence; of two for one place, a damaged one comes last."""
+    damaged = given.refusal is not None and given.refusal.code == DAMAGED
+    return given.record.origin, given.record.origin_seq, damaged
+
+
+WAITING = "sync.waiting"
+"""Code of a record that follows one of its origin that was not taken."""
+
+
+class _Sorting:
+    """Tells records that are taken from those that are not, and from those that have to wait."""
+
+    def __init__(self, space: str, known: Vector, discarded: frozenset[bytes], now: int) -> None:
+        self._space, self._known, self._discarded, self._now = space, known, discarded, now
+        self._reached = dict(known)
+        self._stopped: set[bytes] = set()
+        self._believed: list[EventRecord] = []
+        self._refused: list[Refused] = []
+        self._aside: list[Aside] = []
+        self.left_out: set[bytes] = set()
+        """Uids of records that are taken as what nobody folds."""
+
+    def add(self, given: Given) -> None:
+        """Take the next record, by origin and sequence."""
+        record, refusal = given
+        origin, seq = record.origin, record.origin_seq
+        if refusal is not None and refusal.code == DAMAGED and seq <= self._reached.get(origin, 0):
+            return  # the whole one is here
+        if origin in self._stopped:
+            last = self._aside[-1].record
+            if (last.origin, last.origin_seq) != (origin, seq):  # it may come, and be kept already
+                self._aside.append(Aside(record, WAITING, "it follows one that is not taken"))
+            return
+        if seq <= self._known.get(origin, 0):
+            self._believed.append(record)
+            return
+        refusal = refusal or self._too_early(record)
+        if refusal is not None and not self._is_left_out(record, refusal):
+            self._stop(record, refusal)
+            return
+        self._reached[origin] = max(seq, self._reached.get(origin, 0))
+        self._believed.append(record)
+
+    def _is_left_out(self, record: EventRecord, refusal: Refusal) -> bool:
+        if refusal.code == DAMAGED or record.uid not in self._discarded:
+            return False
+        self.left_out.add(record.uid)
+        return True
+
+    def _stop(self, record: EventRecord, refusal: Refusal) -> None:
+        if record.origin_seq > self._reached.get(record.origin, 0) + 1:
+            raise GapError(self._space, dict(self._known))
+        self._stopped.add(record.origin)
+        self._refused.append(Refused(record.uid, *refusal))
+        self._aside.append(Aside(record, *refusal))
+
+    def _too_early(self, record: EventRecord) -> Refusal | None:
+        try:
+            check_stamp(record.stamp, self._now)
+        except ClockSkewError as error:
+            return Refusal(error.code, str(error))
+        return None
+
+    def results(self) -> tuple[list[EventRecord], tuple[Refused, ...], tuple[Aside, ...]]:
+        """Return what is taken, what is not, and what is to be kept aside."""
+        return self._believed, tuple(self._refused), tuple(self._aside)
 
 
 def _check_own(
@@ -100,25 +199,6 @@ def _known(log: WholeLog, places: Mapping[int, Place]) -> dict[bytes, int]:
     return vector
 
 
-def _believed(
-    records: Sequence[EventRecord], now: int
-) -> tuple[list[EventRecord], tuple[Refused, ...]]:
-    """Leave out records of the future, and those of their origins after them, for later."""
-    believed: list[EventRecord] = []
-    refused: list[Refused] = []
-    stopped: set[bytes] = set()
-    for record in sorted(records, key=lambda r: (r.origin, r.origin_seq)):
-        try:
-            check_stamp(record.stamp, now)
-        except ClockSkewError as error:
-            stopped.add(record.origin)
-            refused.append(Refused(record.uid, error.code, str(error)))
-        else:
-            if record.origin not in stopped:
-                believed.append(record)
-    return believed, tuple(refused)
-
-
 class _Digests:
     """Knows the digests of records that are in the log, or were taken just before these."""
 
@@ -132,10 +212,12 @@ class _Digests:
             return found.digest
         # another caller of the same batch brought it: its row is not written yet
         row = self._row_at(origin, origin_seq)
+        if row is not None and row[3] == REFUSED:
+            return unpack_record(decode(row[4])["record"]).digest
         same = (r for r in self._records if (r.origin, r.origin_seq) == (origin, origin_seq))
         return next((r.digest for r in same if _said(r) == row), b"")
 
-    def _row_at(self, origin: bytes, origin_seq: int) -> tuple[object, ...] | None:
+    def _row_at(self, origin: bytes, origin_seq: int) -> tuple[Any, ...] | None:
         for sequence, place in self._unit.places.items():
             if (place.origin, place.origin_seq) == (origin, origin_seq):
                 row = self._unit.rows[sequence - self._unit.guard.last_sequence - 1]
@@ -192,6 +274,23 @@ def _row(
     unknown = record.causation if cause is None else None
     place = Place(record.uid, record.origin, record.origin_seq, record.stamp, late, unknown)
     return row, place
+
+
+def _refused_row(record: EventRecord, sequence: int) -> tuple[EventRow, Place]:
+    """Return a row that keeps a record as it came, for others, and that nothing is read from."""
+    row = EventRow(
+        sequence,
+        entity_of(record.uid),
+        REFUSED,
+        encode({"record": pack_record(record)}, "refused record"),
+        record.timestamp,
+        None,
+        None,
+        None,
+        1,
+        None,
+    )
+    return row, Place(record.uid, record.origin, record.origin_seq, record.stamp)
 
 
 def _place(record: EventRecord) -> tuple[int, bytes, int]:

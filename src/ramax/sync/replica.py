@@ -4,25 +4,26 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ramax.core.codec import FORMAT_MSGPACK
+from ramax.core.datatypes.replica import REPLICA
 from ramax.core.domain import OWN_TYPES, Domain
 from ramax.core.sync.head import ReplicaHead
-from ramax.core.sync.record import EventRecord
-from ramax.core.sync.sound import check_sound
+from ramax.core.sync.record import DISCARDED, EventRecord
 from ramax.core.sync.vector import Vector, covers, missing
-from ramax.core.sync.wire import record_from
-from ramax.errors import DataError, MisuseError, SpaceNotFoundError
+from ramax.core.sync.wire import fields_from
+from ramax.errors import MisuseError, SpaceNotFoundError
 from ramax.runtime import reprojection
 from ramax.runtime.catchup import catch_up_all
-from ramax.runtime.commands import NO_DOMAIN, submit
+from ramax.runtime.commands import NO_DOMAIN, append, submit
 from ramax.runtime.core import Core
 from ramax.runtime.page_fold import facts_of
 from ramax.storage import checkpoints, origins
 from ramax.storage.executors import Executor
+from ramax.storage.quarantine import listed
 from ramax.storage.reads import read_event_types, read_facts
 from ramax.storage.replicas import Identity, read_identity
 from ramax.sync.enabling import enable, rekey
 from ramax.sync.layer import Refused
+from ramax.sync.quarantine import Quarantine, Quarantined, judged
 from ramax.sync.receiving import OriginReusedError, Receive
 from ramax.values import Space
 
@@ -53,6 +54,9 @@ class ReplicaInfo:
     stamp: int
     """The newest of the hybrid logical clock."""
 
+    quarantined: int = 0
+    """Records of others that are kept aside: see `Replica.quarantined`."""
+
 
 @dataclass(frozen=True, slots=True)
 class IngestResult:
@@ -62,7 +66,7 @@ class IngestResult:
     accepted: int
     duplicates: int
     rejected: tuple[Refused, ...]
-    """Not taken, and not known by the vector either: they may come again."""
+    """Not taken, and not known by the vector either: see `Replica.quarantined`."""
 
 
 class Replica:
@@ -136,7 +140,8 @@ class Replica:
         """Take records of other replicas, all in one transaction, and fold them in a second one.
 
         What is here already is a duplicate. A record that came late, after others that follow it
-        in the order of the stamps, is folded where it belongs (`ramax.runtime.late`).
+        in the order of the stamps, is folded where it belongs (`ramax.runtime.late`). One that
+        cannot be taken is kept aside, see `quarantined`, and those of its origin after it wait.
 
         Args:
             gives_way: For what was fetched from where this replica's own events go: if other
@@ -144,28 +149,84 @@ class Replica:
                 goes on under a new one. What is pushed here by others is refused instead.
 
         Raises:
-            DataError: A record breaks a rule, or its digest is that of another one.
+            DataError: A record is none: a field breaks a rule.
             GapError: Events of an origin before these are missing; ``wanted`` says from where to
                 send, which may be from the beginning of this replica's own.
             ForkError: Other events are in their places, or have their uid.
         """
         for record in records:
-            record_from(list(record))
-            if record.format != FORMAT_MSGPACK:
-                raise DataError("format", record.format, f"must be {FORMAT_MSGPACK!r}")
-            check_sound(record)
+            fields_from(list(record))
+        return await self._take(records, gives_way=gives_way)
+
+    async def _take(
+        self,
+        records: Sequence[EventRecord],
+        *,
+        gives_way: bool = False,
+        everything: bool = False,
+    ) -> IngestResult:
         space = await self._core.saved(self._space)
+        quarantine, given = Quarantine(self._core, space), judged(records)
+        duplicates = accepted = 0
+        decided = any(record.event_type == DISCARDED for record in records)
         while True:
-            work = Receive(records, gives_way)
+            tried, left_out, kept = await quarantine.beside(given, everything=everything)
+            work = Receive(tried, gives_way, left_out)
             try:
                 await submit(self._core, space, work)
             except OriginReusedError as reused:
                 await rekey(self._core, space, reused.origin, reused.first)
                 await self._project_anew(space)
                 continue
-            if work.accepted:
+            if kept or work.aside:
+                await quarantine.settle(work.aside)
+            duplicates, accepted = duplicates + work.duplicates, accepted + len(work.accepted)
+            if decided and (kept or work.aside):
+                given, everything, decided = [], True, False  # it may be about one of these
+                continue
+            if accepted:
                 await self._fold(space)
-            return IngestResult(work.vector, work.accepted, work.duplicates, work.refused)
+            return IngestResult(work.vector, accepted, duplicates, work.refused)
+
+    async def quarantined(self) -> list[Quarantined]:
+        """Return the records of others that are kept aside, by origin and sequence.
+
+        A record that cannot be taken holds up those of its origin after it, and no others. It is
+        tried again with whatever comes, and when the space is opened by a manager.
+        """
+        space = await self._core.resolve(self._space)
+        return await Quarantine(self._core, space).listed() if space.space_id else []
+
+    async def retry(self) -> IngestResult:
+        """Try again to take what is kept aside.
+
+        Raises:
+            MisuseError: The space is not replicated.
+        """
+        await self.info()
+        return await self._take((), everything=True)
+
+    async def discard(self, uid: bytes, reason: str = "") -> IngestResult:
+        """Give up a record that is kept aside: its place is taken, and no replica folds it.
+
+        That is an event of its own, which reaches all replicas as any other. Those that had taken
+        the record fold the space anew without it; it stays in their logs, and is passed on.
+
+        Args:
+            uid: Of the record, 16 bytes.
+            reason: For people; by default that for which it was refused.
+
+        Raises:
+            RecordNotFoundError: No such record is kept aside.
+            DataError: It is damaged: it will be taken once it comes whole.
+        """
+        await self.info()
+        space = await self._core.saved(self._space)
+        event = await Quarantine(self._core, space).discarding(uid, reason)
+        await append(self._core, space, REPLICA, [event])
+        result = await self._take((), everything=True)
+        await self._fold(space)
+        return result
 
     async def _fold(self, space: Space) -> None:
         domain = self._domain
@@ -217,7 +278,10 @@ class Replica:
             return None
         head = ReplicaHead.unpack(facts.guard.replica)
         vector = origins.read_vector(ex, space_id)
-        return ReplicaInfo(identity.space_uid, head.origin, identity.epoch, vector, head.stamp)
+        aside = len(listed(ex, space_id))
+        return ReplicaInfo(
+            *(identity.space_uid, head.origin, identity.epoch, vector, head.stamp, aside)
+        )
 
     async def _read(self, work: Callable[[Executor, int], T], nothing: T) -> T:
         space = await self._core.resolve(self._space)

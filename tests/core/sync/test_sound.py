@@ -10,7 +10,6 @@ ONE = b"device-of-origin"
 
 def test_what_can_be_folded_is_taken_whether_or_not_its_type_is_known():
     check_sound(record(ONE, 1))
-    check_sound(record(ONE, 1, event_type="ramax.future.done"))
     value = encode({"value": 1}, "payload")
     check_sound(record(ONE, 1, event_type="ramax.kv.put", entity_id="ramax.kv:a", payload=value))
 

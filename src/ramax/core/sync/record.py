@@ -8,6 +8,12 @@ from ramax.core.codec import encode
 DIGEST_BYTES: Final = 16
 UID_BYTES: Final = 16
 
+DISCARDED: Final = "ramax.replica.discarded"
+"""Type of the event by which a record is left out everywhere; it travels like any other."""
+
+REFUSED: Final = "ramax.replica.refused"
+"""Type of the row of a record that was discarded before it was taken; no record has it."""
+
 
 class EventRecord(NamedTuple):
     """One event of one origin; equal on every replica, byte by byte.

@@ -5,24 +5,51 @@ type cannot even begin with would stop every later command of the space.
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
-from ramax.core.codec import decode
+from ramax.core.codec import FORMAT_MSGPACK, decode
 from ramax.core.datatypes import TYPES
 from ramax.core.domain import OWN_TYPES
 from ramax.core.mapping import WriteState
 from ramax.core.state import Packed, SpaceState
-from ramax.core.sync.record import EventRecord
+from ramax.core.sync.record import REFUSED, EventRecord, is_whole
 from ramax.core.tags import unpack_tags
 from ramax.errors import CodecError, DataError, RamaxError
 from ramax.values import applied_event
 
+DAMAGED = "sync.damaged"
+"""Code of a record whose digest is that of another one: it may come again, whole."""
+
+UNSOUND = "sync.unsound"
+"""Code of an event that nobody could fold, or that this version of ramax cannot."""
+
+
+class Refusal(NamedTuple):
+    """Why a record is not taken, as a code and in words."""
+
+    code: str
+    reason: str
+
+
+def refusal_of(record: EventRecord) -> Refusal | None:
+    """Say why a record that is one by its fields is not to be taken; None: it is."""
+    if not is_whole(record):
+        return Refusal(DAMAGED, "its digest is that of another record")
+    if record.format != FORMAT_MSGPACK:
+        return Refusal(UNSOUND, f"its format is {record.format!r}, not {FORMAT_MSGPACK!r}")
+    try:
+        check_sound(record)
+    except DataError as error:
+        return Refusal(UNSOUND, str(error))
+    return None
+
 
 def check_sound(record: EventRecord) -> None:
-    """Refuse an event that nobody could fold; one of a type that is not known here is not refused.
+    """Refuse an event that nobody could fold; one of a type of an application is not refused.
 
     Raises:
         DataError: Payload or metadata is no mapping, tags are no texts, or a data type of ramax
-            cannot be what this says.
+            cannot be what this says, or is not known to this version.
     """
     try:
         payload = decode(record.payload)
@@ -41,8 +68,12 @@ def check_sound(record: EventRecord) -> None:
 def _check_own(record: EventRecord, payload: dict[str, object]) -> None:
     """Fold an event of a data type into nothing, to see whether it is one."""
     datatype = TYPES.get(".".join(record.event_type.split(".", 2)[:2]))
-    if datatype is None:
-        return
+    if datatype is None or (
+        datatype.event_types and record.event_type not in datatype.event_types
+    ):  # folding it would stop every command of the space
+        raise DataError("event type", record.event_type, "is not known to this version of ramax")
+    if record.event_type == REFUSED:
+        raise DataError("event type", record.event_type, "is never one of a record")
     event = applied_event(
         record.stamp,
         record.entity_id,
@@ -58,7 +89,7 @@ def _check_own(record: EventRecord, payload: dict[str, object]) -> None:
         datatype.apply(part, event)
         part.settle()
     except RamaxError:
-        return  # of a newer version, or it says no by itself
+        return  # it says no by itself
     except Exception as error:
         rule = f"is no {record.event_type}: {type(error).__name__}: {error}"
         raise DataError("record", record.uid, rule) from error

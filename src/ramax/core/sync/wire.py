@@ -52,6 +52,18 @@ def record_from(form: Any) -> EventRecord:
     Raises:
         DataError: A field breaks a rule, or the digest is that of another record.
     """
+    record = fields_from(form)
+    if not is_whole(record):
+        raise DataError("record", record.uid, "its digest is that of another record")
+    return record
+
+
+def fields_from(form: Any) -> EventRecord:
+    """Check every field of a decoded record, and not whether its digest is its own.
+
+    Raises:
+        DataError: A field breaks a rule.
+    """
     if type(form) is not list or len(form) != _FIELDS:
         raise DataError("record", form, f"must be a list of {_FIELDS}")
     record = EventRecord(*form)
@@ -71,9 +83,17 @@ def record_from(form: Any) -> EventRecord:
     _check_blob(record.payload, "payload", optional=False)
     _check_blob(record.metadata, "metadata", optional=True)
     _check_blob(record.tags, "tags", optional=True)
-    if not is_whole(record):
-        raise DataError("record", record.uid, "its digest is that of another record")
     return record
+
+
+def pack_record(record: EventRecord) -> bytes:
+    """Return one record as bytes, damaged or not."""
+    return encode(list(record), "record")
+
+
+def unpack_record(data: bytes) -> EventRecord:
+    """Return the record that `pack_record` wrote, damaged or not."""
+    return fields_from(decode(data))
 
 
 def size_of(record: EventRecord) -> int:

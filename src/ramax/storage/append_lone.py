@@ -1,0 +1,117 @@
+"""The append of many lone commands on PostgreSQL: several spaces, one event and one value each.
+
+Half the arrays of the form for several spaces, and no part is joined with what was taken: callers
+that each work in a space of their own are the usual load of a server.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam as p
+
+from ramax.core.unit import SpaceWrite
+from ramax.storage.append_statement import (
+    MSGPACK,
+    holds,
+    lock_mark,
+    move_checkpoint,
+    put_values,
+)
+from ramax.storage.reads import PSTATE
+from ramax.storage.sql import Statement, unnest
+from ramax.storage.tables import Tables
+
+_BIG, _TEXT, _BLOB = sa.BigInteger(), sa.Text(), sa.LargeBinary()
+_GIVEN: dict[str, sa.types.TypeEngine[Any]] = {
+    "space_id": _BIG,
+    "base": _BIG,
+    "version": _BIG,
+    "entity_id": _TEXT,
+    "event_type": _TEXT,
+    "payload": _BLOB,
+    "stamp": _BIG,
+    "key": _TEXT,
+    "value": _BLOB,
+}
+LONE_PARAMETERS = ("token", "now", *(f"n_{name}" for name in _GIVEN))
+"""What `append_lone` takes, in the order in which writes are laid out."""
+
+_PLAIN = (None, None, None, 1, None)
+
+
+def lone(spaces: Sequence[SpaceWrite]) -> list[tuple[Any, ...]] | None:
+    """Lay writes out if each is a lone command's: one event, folded, that puts one value."""
+    rows = []
+    for write in spaces:
+        if len(write.events) != 1 or len(write.puts) != 1 or write.deletes:
+            return None
+        (row,) = write.events
+        guard = write.guard
+        if row[5:] != _PLAIN or write.version_step or write.checkpoint != row.sequence:
+            return None
+        if row.micros != write.last_timestamp or row.micros < guard.last_timestamp:
+            return None
+        ((key, value),) = write.puts.items()
+        rows.append((write.space_id, guard[0], guard[1], *row[1:5], key, value))
+    return list(zip(*rows, strict=True))
+
+
+@Statement
+def append_lone(t: Tables) -> sa.Select[Any]:
+    """Move hot rows whose guards hold and which nobody holds locked; add what goes with each."""
+    q, e = t.space_sequences, t.events
+    given = unnest("n", **_GIVEN)
+    lock = (
+        sa.select(*given.c)
+        .select_from(q.join(given, q.c.space_id == given.c.space_id))
+        .where(holds(q, given.c))
+        .order_by(q.c.space_id)
+        .with_for_update(of=q, skip_locked=True, key_share=True)
+        .cte("lk")
+    )
+    mark = lock_mark(t)
+    sequence = lock.c.base + sa.literal_column("1")
+    taken = (
+        sa.update(q)
+        .where(holds(q, lock.c))
+        .values(
+            last_sequence=sequence,
+            last_timestamp=lock.c.stamp,
+            writer_token=p("token", type_=_BLOB),
+        )
+        .returning(
+            *lock.c, sequence.label("sequence"), sa.select(mark.c.m).scalar_subquery().label("m")
+        )
+        .cte("sq")
+    )
+    n = taken.c
+    columns = ("space_id", "space_sequence", "entity_id", "event_type", "payload", "format")
+    recorded = (
+        sa.insert(e)
+        .from_select(
+            [*columns, "timestamp"],
+            sa.select(
+                n.space_id, n.sequence, n.entity_id, n.event_type, n.payload, MSGPACK, n.stamp
+            )
+            .where(n.m.is_not(None))  # so that no id is drawn before the mark is held
+            .order_by(n.space_id),
+        )
+        .returning(e.c.event_id, e.c.space_id, e.c.space_sequence)
+        .cte("ev")
+    )
+    values = put_values(
+        t, sa.select(n.space_id, n.key, n.value, MSGPACK, n.stamp, sa.literal_column("0"))
+    )
+    checkpoint = move_checkpoint(
+        t,
+        sa.select(
+            recorded.c.space_id,
+            sa.literal_column(f"'{PSTATE}'"),
+            recorded.c.event_id,
+            recorded.c.space_sequence,
+            p("now", type_=_BIG),
+        ),
+    )
+    found = sa.select(recorded.c.space_id, recorded.c.event_id, recorded.c.space_sequence)
+    return found.add_cte(values, checkpoint)

@@ -1,0 +1,112 @@
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+
+from ramax.storage.append_lone import LONE_PARAMETERS, append_lone, lone
+from ramax.storage.tables import build_tables
+from tests._plans import NEW, appended, event, plan, write
+from tests._tables import dump, of_space
+
+PUT = {"x": b"\x01"}
+
+
+def command(space_id, guard=NEW, **more):
+    """What one command writes that adds one event and puts one value."""
+    return appended(space_id, 1, guard, puts=PUT, checkpoint=guard.last_sequence + 1, **more)
+
+
+def test_lone_commands_are_laid_out_by_column():
+    first, second = command(7), command(8, NEW._replace(last_sequence=4, state_version=3))
+    columns = lone([first, second])
+    assert columns is not None
+    assert len(columns) + 2 == len(LONE_PARAMETERS)
+    assert columns[:3] == [(7, 8), (0, 4), (0, 3)]
+    assert columns[-2:] == [("x", "x"), (b"\x01", b"\x01")]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(command(8), events=[]),
+        appended(8, 2, puts=PUT, checkpoint=2),
+        replace(command(8), puts={}),
+        replace(command(8), puts={"x": b"\x01", "y": b"\x02"}),
+        replace(command(8), deletes=["y"]),
+        replace(command(8), checkpoint=None),
+        command(8, version_step=1),
+        command(8, NEW._replace(last_timestamp=5000)),
+        replace(command(8), last_timestamp=5000),
+        *(
+            replace(command(8), events=[event(1)._replace(**more)])
+            for more in (
+                {"causation_id": 1},
+                {"correlation_id": "c"},
+                {"metadata": b"\x80"},
+                {"version": 2},
+                {"tags": b"\x90"},
+            )
+        ),
+    ],
+)
+def test_whatever_is_more_than_that_is_for_the_general_form(other):
+    assert lone([command(7), other]) is None
+
+
+def test_the_statement_takes_what_is_laid_out_and_marks_before_it_draws():
+    compiled = append_lone.on(build_tables("postgresql", "elsewhere"))
+    assert set(compiled.names) == set(LONE_PARAMETERS)
+    assert "FROM elsewhere.event_id_seq" in compiled.text
+
+
+async def rows_of(db, space_ids):
+    rows = await dump(db)
+    del rows["spaces"]
+    return [
+        {
+            table: sorted(map(without_ids, each), key=repr)
+            for table, each in of_space(rows, space_id).items()
+        }
+        for space_id in space_ids
+    ]
+
+
+def without_ids(row):
+    return {k: v for k, v in row.items() if k not in {"space_id", "event_id", "last_event_id"}}
+
+
+@pytest.mark.postgres
+async def test_it_writes_what_each_command_would_alone(db_on_postgres):
+    db = db_on_postgres
+    ids = [(await db.spaces.create(name)).space_id for name in ("a", "b", "c", "d")]
+    for base in range(3):
+        guard = NEW._replace(last_sequence=base, checkpoint=base)
+        writes = [command(space_id, guard) for space_id in ids]
+        await write(db, plan(writes[0]))
+        await write(db, plan(writes[1]))
+        done = await write(db, plan(*writes[2:]))
+        assert {space_id: list(found) for space_id, found in done.items()} == {
+            ids[2]: [base + 1],
+            ids[3]: [base + 1],
+        }
+    first, *others = await rows_of(db, ids)
+    assert len(first["events"]) == 3
+    assert others == [first] * 3
+    events = {r["event_id"]: r for r in (await dump(db))["events"]}
+    for step in (await dump(db))["projection_checkpoints"]:
+        found = events[step["last_event_id"]]
+        assert (found["space_id"], found["space_sequence"]) == (step["space_id"], 3)
+
+
+@pytest.mark.postgres
+async def test_a_space_whose_guard_is_lost_or_locked_is_left_out(db_on_postgres):
+    db = db_on_postgres
+    a, b, c = [(await db.spaces.create(name)).space_id for name in ("a", "b", "c")]
+    stale = NEW._replace(last_sequence=3)
+    lock = sa.text("SELECT 1 FROM space_sequences WHERE space_id = :id FOR UPDATE")
+    async with db._core.backend._engine.begin() as connection:
+        await connection.execute(lock, {"id": b})
+        done = await write(db, plan(command(a), command(b), command(c, stale)))
+    assert list(done) == [a]
+    left = await rows_of(db, [b, c])
+    assert not any(rows.get("events") or rows.get("pstate_entities") for rows in left)
