@@ -19,6 +19,11 @@ class Stored:
         self.asked.append("*")
         return {key: value for key, value in self.values.items() if low <= key < high}
 
+    def load_nearest(self, low, high, end):
+        self.asked.append((low, high))
+        found = [key for key in self.values if low <= key < high]
+        return (max if end == "highest" else min)(found, default=None)
+
 
 class Broken(Stored):
     """A source whose database is gone."""
@@ -27,6 +32,9 @@ class Broken(Stored):
         raise StateUnavailableError(key)
 
     def load_range(self, _low, _high):
+        raise StateUnavailableError("*")
+
+    def load_nearest(self, _low, _high, _end):
         raise StateUnavailableError("*")
 
 

@@ -35,6 +35,9 @@ class NoState:
     def load_range(self, _low: str, _high: str) -> dict[str, Any]:
         return {}
 
+    def load_nearest(self, _low: str, _high: str, _end: str) -> None:
+        return None
+
 
 def unit(*before: NewEvent) -> SpaceUnit:
     made = SpaceUnit(1, "s", Guard(10, 0, 0, 10, None), NoState())

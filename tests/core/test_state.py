@@ -1,6 +1,8 @@
 """The packed layers of a unit of work: what was read, what is kept, what is pending."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ramax.core.keys import prefix_end
 from ramax.core.state import KeysMissingError, SpaceState, StateUnavailableError, Tagged, unpack
@@ -94,3 +96,35 @@ def test_each_unpacking_gives_a_value_of_its_own():
 
 def test_a_tagged_value_is_decoded_by_its_format():
     assert unpack(Tagged(b'{"a": [1]}', "json")) == {"a": [1]}
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcdefgh"), st.just(1), max_size=8),
+    st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from([1, None]), max_size=8),
+    st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from([1, None]), max_size=8),
+    st.sampled_from("abcdefgh"),
+    st.sampled_from("abcdefgh"),
+    st.booleans(),
+)
+def test_the_nearest_key_is_that_of_a_range_that_was_read(
+    stored, written, pending, low, high, down
+):
+    def state():
+        made = SpaceState(Stored(**stored))
+        for changes, where in ((written, made.written), (pending, made.pending)):
+            where.update({key: value and packed(value) for key, value in changes.items()})
+        return made
+
+    there = state().keys(low, high)
+    wanted = None if not there else there[-1 if down else 0]
+    assert state().nearest(low, high, down=down) == wanted
+    known = state()
+    known.keys(low, high)
+    assert known.nearest(low, high, down=down) == wanted
+
+
+def test_a_failed_search_for_a_key_is_not_for_the_domain_to_catch():
+    state = SpaceState(Broken())
+    with pytest.raises(StateUnavailableError):
+        state.nearest("a", "b")
+    assert state.failure is not None

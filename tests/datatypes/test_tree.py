@@ -2,6 +2,7 @@
 
 import pytest
 
+from ramax.core.codec import encode
 from ramax.errors import (
     DataError,
     MergeConflictError,
@@ -9,6 +10,8 @@ from ramax.errors import (
     NodeNotFoundError,
     TreeCycleError,
 )
+from ramax.testing.records import record
+from tests._counting import counted
 
 
 @pytest.fixture
@@ -120,6 +123,86 @@ async def test_properties_are_set_one_by_one(tree):
     await tree.unset("a", ["y", "z"])
     assert (await tree.get("a")).properties == {}
     assert len(await tree.history()) == 4
+
+
+async def test_a_node_is_called_something(tree):
+    await tree.create(node="a", properties={"x": 1})
+    assert (await tree.get("a")).name is None
+    await tree.rename("a", "Åska")
+    await tree.rename("a", "Åska 2")
+    assert (await tree.get("a")).name == "Åska 2"
+    assert (await tree.get("a")).properties == {"x": 1, "name": "Åska 2"}
+    for bad in ("", None, 5):
+        with pytest.raises(DataError, match="name"):
+            await tree.rename("a", bad)
+    with pytest.raises(NodeNotFoundError):
+        await tree.rename("gone", "x")
+
+
+async def test_a_tree_may_be_deeper_than_python_can_call(db):
+    """Another replica built it from below, so that it is quick to fold."""
+    levels = 5_000 if "memory" in str(db.engine.url) else 1_200
+    store = await db.content_store("notes")
+    await store.replica.enable()
+    await store.replica.ingest(chain(levels))
+    tree = store.tree("deep")
+    walked = [each.node async for each in tree.walk()]
+    assert walked == [f"n{level}" for level in range(1, levels + 1)]
+    assert [each.node async for each in tree.walk("n5", depth=2)] == ["n6", "n7"]
+    bottom = walked[-1]
+    await tree.create(bottom, node="end")
+    with pytest.raises(TreeCycleError):
+        await tree.move("n1", "end")
+    assert len(await tree.path("end")) == levels + 2
+    assert await tree.delete("n1")
+    assert not await tree.delete("end")
+    assert [each async for each in tree.walk()] == []
+    assert await tree.restore("n1")
+    await tree.move("end", "root")
+    assert await tree.path("end") == ["root", "end"]
+
+
+def chain(levels):
+    """Records of nodes under each other, the lowest made first."""
+    return [
+        record(
+            b"1" * 16,
+            seq,
+            event_type="ramax.tree.created",
+            entity_id="ramax.tree:deep",
+            payload=encode(
+                {
+                    "node": f"n{level}",
+                    "parent": "root" if level == 1 else f"n{level - 1}",
+                    "key": "V",
+                    "properties": {},
+                },
+                "payload",
+            ),
+        )
+        for seq, level in enumerate(range(levels, 0, -1), 1)
+    ]
+
+
+async def test_placing_a_node_costs_the_same_however_many_siblings_it_has(db):
+    store = await db.content_store("notes")
+    tree = store.tree("wide")
+
+    async def costs(name):
+        async with counted(db) as calls:
+            await tree.create(node=name, after="n1")
+            await tree.move(name, "root", before="n2")
+        return calls.statements
+
+    for node in ("n1", "n2", "n3"):
+        await tree.create(node=node)
+    few = [await costs(f"new{number}") for number in range(4)]
+    async with store.transaction() as tx:
+        for number in range(4, 304):
+            await tx.tree("wide").create(node=f"n{number}")
+    many = [await costs(f"newer{number}") for number in range(4)]
+    assert max(many) <= max(few) + 4  # neighbours are not in memory any more
+    assert max(many) <= 20
 
 
 async def test_trees_of_one_space_are_apart(db):

@@ -5,9 +5,16 @@ import inspect
 import pytest
 
 from ramax import ConcurrencyError, DataError, IdempotencyConflictError, MisuseError
-from ramax.datatypes import Cells, JsonDocuments, KeyValues, Log, Vectors
+from ramax.datatypes import Cells, JsonDocuments, KeyValues, Log, Tree, Vectors
 
-CLIENTS = {"kv": KeyValues, "log": Log, "cells": Cells, "json": JsonDocuments, "vectors": Vectors}
+CLIENTS = {
+    "kv": KeyValues,
+    "log": Log,
+    "cells": Cells,
+    "json": JsonDocuments,
+    "vectors": Vectors,
+    "tree": Tree,
+}
 
 
 def one_more(value):
@@ -42,6 +49,13 @@ WRITES = {
     "vectors.upsert_many": lambda s, **o: s.vectors.upsert_many("there", [("a", [1, 2])], **o),
     "vectors.delete": lambda s, **o: s.vectors.delete("there", "v", **o),
     "vectors.delete_many": lambda s, **o: s.vectors.delete_many("there", ["v"], **o),
+    "tree.create": lambda s, **o: s.tree("t").create(node="new", **o),
+    "tree.move": lambda s, **o: s.tree("t").move("there", "root", after="other", **o),
+    "tree.set": lambda s, **o: s.tree("t").set("there", {"x": 1}, **o),
+    "tree.rename": lambda s, **o: s.tree("t").rename("there", "Here", **o),
+    "tree.unset": lambda s, **o: s.tree("t").unset("there", ["y"], **o),
+    "tree.delete": lambda s, **o: s.tree("t").delete("there", **o),
+    "tree.restore": lambda s, **o: s.tree("t").restore("deleted", **o),
 }
 
 
@@ -52,6 +66,9 @@ async def fill(store):
     await store.json.create_index("$.l")
     await store.vectors.create_collection("there", 2)
     await store.vectors.upsert("there", "v", [0, 1])
+    for node in ("there", "other", "deleted"):
+        await store.tree("t").create(node=node, properties={"y": 1})
+    await store.tree("t").delete("deleted")
     return await store.events.get_space_latest_sequence()
 
 

@@ -114,6 +114,7 @@ FIRST: dict[str, dict[str, Any]] = {
     "tree_create": {"tree": "t", "node": "a", "properties": {"x": 1}},
     "tree_move": {"tree": "t", "node": "a", "parent": "root", "first": True},
     "tree_set": {"tree": "t", "node": "a", "properties": {"y": None}},
+    "tree_rename": {"tree": "t", "node": "a", "name": "A"},
     "tree_unset": {"tree": "t", "node": "a", "names": ["x"]},
     "tree_delete": {"tree": "t", "node": "a"},
     "tree_restore": {"tree": "t", "node": "a"},

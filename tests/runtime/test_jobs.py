@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ramax import ConcurrencyError, NewEvent, Query, Rejected
-from ramax.core.state import Packed
+from ramax.core.state import End, Packed
 from ramax.core.unit import Causes, Guard, SpaceUnit
 from ramax.runtime.jobs import Append, Execute, Job, StateBehindError
 from tests._domains import add, counter, nothing, refuse
@@ -20,6 +20,9 @@ class Empty:
 
     def load_range(self, _low: str, _high: str) -> dict[str, Packed]:
         return {}
+
+    def load_nearest(self, _low: str, _high: str, _end: End) -> None:
+        return None
 
 
 def unit(head: int = 3, folded: int = 3) -> SpaceUnit:

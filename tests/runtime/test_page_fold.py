@@ -21,6 +21,9 @@ class Failing:
     def load_range(self, _low, _high):
         raise ReadFailedError(OSError("the disk"))
 
+    def load_nearest(self, _low, _high, _end):
+        raise ReadFailedError(OSError("the disk"))
+
 
 async def test_what_failed_behind_the_mapping_is_what_is_raised(db):
     seen = Domain("seen")

@@ -239,6 +239,16 @@ HOT: dict[str, tuple[Any, Any, dict[str, str]]] = {
         {"space_id": 1, "low": "e1", "high": "e2"},
         {"sqlite": "sqlite_autoindex_pstate_entities_1", "postgresql": "pstate_entities_pkey"},
     ),
+    "the lowest key of a range": (
+        reads.lowest_key,
+        {"space_id": 1, "low": "e1", "high": "e2"},
+        {"sqlite": "sqlite_autoindex_pstate_entities_1", "postgresql": "pstate_entities_pkey"},
+    ),
+    "the highest key of a range": (
+        reads.highest_key,
+        {"space_id": 1, "low": "e1", "high": "e2"},
+        {"sqlite": "sqlite_autoindex_pstate_entities_1", "postgresql": "pstate_entities_pkey"},
+    ),
     "a guard": (
         reads._guard,
         {"space_id": 1},

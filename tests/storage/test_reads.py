@@ -8,6 +8,7 @@ from ramax.storage.reads import (
     read_event_types,
     read_facts,
     read_known,
+    read_nearest,
     read_range,
     read_values,
 )
@@ -55,6 +56,12 @@ async def test_a_key_of_one_space_is_not_seen_in_another(db, store):
     assert found[ids[0]].values["b"] == encode({"n": 2}, "value")
     whole = await db._core.read(lambda ex: read_range(ex, ids[1], "", "~"))
     assert whole == {"b": encode({"n": 3}, "value")}
+    for end in ("lowest", "highest"):
+        found = [
+            await db._core.read(lambda ex, s=s, end=end: read_nearest(ex, s, "a", "b", end))
+            for s in ids
+        ]
+        assert found == ["a", None], end
 
 
 async def test_event_types_are_those_up_to_a_sequence(db, store):

@@ -22,6 +22,11 @@ def prefix_end(prefix: str) -> str:
     return _ABOVE_ALL
 
 
+def after_key(key: str) -> str:
+    """Return the smallest text above a key that a key could be; none has a NUL."""
+    return key + "\x01"
+
+
 def key_range(prefix: str) -> tuple[str, str]:
     """Return the keys with that prefix as low <= key < high; without one, the application's."""
     return prefix or FIRST, prefix_end(prefix)

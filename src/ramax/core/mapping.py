@@ -108,6 +108,15 @@ class _Mapped(MutableMapping[str, Any]):
         stored.update(key for key in live if key.startswith(prefix))
         return sorted(key for key in stored if live.get(key) is not _NOT_THERE)
 
+    def nearest(self, low: str, high: str, *, down: bool = False) -> str | None:
+        """Return the lowest key with low <= key < high, or the highest; reads no others.
+
+        For a command: what an applicator has changed since its event began is not in it yet.
+        """
+        prefix = self._prefix
+        found = self._state.nearest(prefix + low, prefix + high, down=down)
+        return None if found is None else found[len(prefix) :]
+
     def copy(self) -> dict[str, Any]:
         """Return a plain dict of everything, in key order."""
         return {key: self[key] for key in self._sorted_keys()}

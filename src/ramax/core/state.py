@@ -5,10 +5,11 @@ two commands or a caller, and a nested value that was changed in place is found 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from ramax.core.codec import decode, decode_tagged
 from ramax.core.entity import Link
+from ramax.core.keys import after_key
 from ramax.core.schema import Schema, covers
 from ramax.errors import SchemaError
 
@@ -21,6 +22,9 @@ class Tagged(NamedTuple):
 
 
 Packed = bytes | Tagged
+
+End = Literal["lowest", "highest"]
+"""An end of a range of keys."""
 
 
 def unpack(packed: Packed) -> Any:
@@ -64,6 +68,10 @@ class Source(Protocol):
 
     def load_range(self, low: str, high: str) -> Mapping[str, Packed]:
         """Return every stored key with low <= key < high, and its value."""
+        ...
+
+    def load_nearest(self, low: str, high: str, end: End) -> str | None:
+        """Return the lowest stored key with low <= key < high, or the highest, if there is one."""
         ...
 
 
@@ -145,6 +153,38 @@ class SpaceState:
             self._complete += ((low, high),)
         merged = {**self._known, **self.written, **self.pending}
         return sorted(k for k, value in merged.items() if value is not None and low <= k < high)
+
+    def nearest(self, low: str, high: str, *, down: bool = False) -> str | None:
+        """Return the lowest key with low <= key < high that has a value now, or the highest.
+
+        Reads the keys up to it, not all of the range; never their values.
+        """
+        best = max if down else min
+        held = (*self._known, *self.written, *self.pending)
+        near = [key for key in held if low <= key < high and self.peek(key) is not None]
+        found = best(near, default=None)
+        while True:
+            stored = self._stored_nearest(low, high, down=down)
+            if stored is None or self._is_there(stored):
+                break  # else it was deleted, and the one behind it counts
+            low, high = (low, stored) if down else (after_key(stored), high)
+        if found is None or stored is None:
+            return stored if found is None else found
+        return best(found, stored)
+
+    def _is_there(self, key: str) -> bool:
+        """Say whether a stored key has a value now."""
+        for layer in (self.pending, self.written, self._known):
+            if key in layer:
+                return layer[key] is not None
+        return True
+
+    def _stored_nearest(self, low: str, high: str, *, down: bool) -> str | None:
+        try:
+            return self._source.load_nearest(low, high, "highest" if down else "lowest")
+        except StateUnavailableError as failure:
+            self.failure = failure
+            raise
 
     def keep_index(self, schema: Schema) -> None:
         """Give the index up where entities that it covers were written without keeping it."""

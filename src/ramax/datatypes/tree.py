@@ -6,7 +6,8 @@ from typing import Any, Unpack
 from uuid import uuid4
 
 from ramax.core.datatypes import tree as rules
-from ramax.core.datatypes.tree import ROOT, TRASH, Place, Side, Target
+from ramax.core.datatypes import tree_places as places
+from ramax.core.datatypes.tree_places import ROOT, TRASH, Place, Side, Target
 from ramax.core.limits import check_name
 from ramax.datatypes.arguments import bound
 from ramax.errors import DataError
@@ -15,6 +16,9 @@ from ramax.values import Commit, Event
 
 _MAX_TREE_BYTES = 128
 _MAX_NODE_BYTES = 64
+
+NAME = "name"
+"""The property that holds what a node is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,12 @@ class Node:
     parent: str
     properties: Mapping[str, Any] = field(default_factory=dict)
     deleted: bool = False
+
+    @property
+    def name(self) -> str | None:
+        """What `Tree.rename` called it last: its property ``name``, where that is text."""
+        found = self.properties.get(NAME)
+        return found if isinstance(found, str) else None
 
 
 class NodeCommit(Commit):
@@ -114,6 +124,16 @@ class Tree:
         """
         return await self._change(node, _properties(properties), [], options)
 
+    async def rename(self, node: str, name: str, **options: Unpack[WriteOptions]) -> Commit:
+        """Call a node something: its property ``name``. Siblings may have the same one.
+
+        Raises:
+            DataError: The name is no text, or empty. NodeNotFoundError: There is no such node.
+        """
+        if not isinstance(name, str) or not name:
+            raise DataError("name", name, "must be a text that is not empty")
+        return await self._change(node, {NAME: name}, [], options)
+
     async def unset(
         self, node: str, names: Iterable[str], **options: Unpack[WriteOptions]
     ) -> Commit:
@@ -141,7 +161,7 @@ class Tree:
 
     async def get(self, node: str) -> Node | None:
         """Return a node, deleted or not; None for one that never was."""
-        keys = rules.node_key(self.name, node), rules.properties_key(self.name, node)
+        keys = places.node_key(self.name, node), places.properties_key(self.name, node)
         found = await self._part.get_many(keys)
         if keys[0] not in found:
             return None
@@ -158,16 +178,16 @@ class Tree:
             after: Only those after this one.
         """
         bound(limit, "limit")
-        prefix = rules.children_prefix(self.name, node)
+        prefix = places.children_prefix(self.name, node)
         above = None
         if after is not None:
-            place = await self._part.get(rules.node_key(self.name, after))
+            place = await self._part.get(places.node_key(self.name, after))
             if place is None or place[0] != node:
                 raise DataError("after", after, f"is no child of {node!r}")
             above = f"{prefix}{place[1]}/{after}"
         found = self._part.under(prefix, limit=limit, after=above)
         ids = [key.rpartition("/")[2] async for key, _ in found]
-        keys = {rules.properties_key(self.name, each): each for each in ids}
+        keys = {places.properties_key(self.name, each): each for each in ids}
         properties = await self._part.get_many(keys)
         deleted = node == TRASH
         return [Node(each, node, properties.get(key, {}), deleted) for key, each in keys.items()]
@@ -181,7 +201,7 @@ class Tree:
         found: list[str] = []
         at = node
         while at not in {ROOT, TRASH}:
-            place = await self._part.get(rules.node_key(self.name, at))
+            place = await self._part.get(places.node_key(self.name, at))
             if place is None:
                 return []
             found.append(at)
@@ -196,11 +216,15 @@ class Tree:
         """
         if depth is not None and depth <= 0:
             return
-        for child in await self.children(node):
+        levels = [iter(await self.children(node))]
+        while levels:
+            child = next(levels[-1], None)
+            if child is None:
+                levels.pop()
+                continue
             yield child
-            below = None if depth is None else depth - 1
-            async for each in self.walk(child.node, depth=below):
-                yield each
+            if depth is None or len(levels) < depth:
+                levels.append(iter(await self.children(child.node)))
 
     async def count(self) -> int:
         """Count the nodes, deleted ones included."""

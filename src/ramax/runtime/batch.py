@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ramax.core.query import Query
-from ramax.core.state import KeysMissingError, Packed, ReadFailedError
+from ramax.core.state import End, KeysMissingError, Packed, ReadFailedError
 from ramax.core.sync.record import EventRecord
 from ramax.core.unit import Guard, SpaceUnit, SpaceWrite, as_commit
 from ramax.errors import MisuseError, SpaceNotFoundError
@@ -73,6 +73,9 @@ class _Collector:
         return found  # type: ignore[no-any-return]
 
     def load_range(self, _low: str, _high: str) -> Mapping[str, Packed]:
+        raise KeysMissingError([])
+
+    def load_nearest(self, _low: str, _high: str, _end: End) -> str | None:
         raise KeysMissingError([])
 
 

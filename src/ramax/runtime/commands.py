@@ -15,7 +15,7 @@ from ramax.core.expectation import (
 )
 from ramax.core.limits import check_name, check_optional_id, check_sequence
 from ramax.core.query import Query
-from ramax.core.state import Packed
+from ramax.core.state import End, Packed
 from ramax.core.sync.record import EventRecord
 from ramax.core.tags import checked_tags
 from ramax.core.unit import Causes, Guard, SpaceUnit, checked_events
@@ -188,6 +188,9 @@ class _Nothing:
 
     def load_range(self, _low: str, _high: str) -> dict[str, Packed]:
         return {}
+
+    def load_nearest(self, _low: str, _high: str, _end: End) -> None:
+        return None
 
 
 class _NoLog:

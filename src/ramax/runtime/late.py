@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ramax.core.datatypes import find_type
 from ramax.core.datatypes.replica import REPLICA
 from ramax.core.domain import OWN_TYPES, Domain
-from ramax.core.state import Packed, Source, SpaceState
+from ramax.core.state import End, Packed, Source, SpaceState
 from ramax.core.sync.record import DISCARDED
 from ramax.core.unit import Guard, SpaceWrite
 from ramax.runtime.arrived import folded_as
@@ -153,3 +153,8 @@ class _Without:
         """See `Source.load_range`."""
         found = self._source.load_range(low, high)
         return {key: value for key, value in found.items() if key not in self._keys}
+
+    def load_nearest(self, low: str, high: str, end: End) -> str | None:
+        """See `Source.load_nearest`."""
+        found = self.load_range(low, high)  # for commands; what is folded never asks
+        return (max if end == "highest" else min)(found, default=None)

@@ -5,7 +5,7 @@ from itertools import islice
 from typing import TypeVar
 
 from ramax.core.domain import Domain
-from ramax.core.state import Packed
+from ramax.core.state import End, Packed
 from ramax.core.unit import Guard, SpaceWrite
 from ramax.runtime.fold_order import FoldOrder
 from ramax.runtime.link_index import IndexBuild
@@ -191,6 +191,10 @@ class Folded:
     def load_range(self, low: str, high: str) -> Mapping[str, Packed]:
         """See `Source.load_range`."""
         return uncatchable(self._values.load_range, low, high)
+
+    def load_nearest(self, low: str, high: str, end: End) -> str | None:
+        """See `Source.load_nearest`."""
+        return uncatchable(self._values.load_nearest, low, high, end)
 
 
 class _Comparison:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from ramax.core.codec import FORMAT_MSGPACK, decode
 from ramax.core.fulltext.documents import searched
-from ramax.core.state import Packed, ReadFailedError, Tagged
+from ramax.core.state import End, Packed, ReadFailedError, Tagged
 from ramax.core.unit import Guard
 from ramax.errors import StorageError
 from ramax.storage.executors import Executor
@@ -81,6 +81,23 @@ def _values_in_range(t: Tables) -> sa.Select[Any]:
     return sa.select(s.key, s.value, s.format).where(
         s.space_id == p("space_id"), s.key >= p("low"), s.key < p("high")
     )
+
+
+@Statement
+def lowest_key(t: Tables) -> sa.Select[Any]:
+    """The first key of a range."""
+    return _keys_in_range(t).order_by(t.pstate.c.key).limit(1)
+
+
+@Statement
+def highest_key(t: Tables) -> sa.Select[Any]:
+    """The last key of a range."""
+    return _keys_in_range(t).order_by(t.pstate.c.key.desc()).limit(1)
+
+
+def _keys_in_range(t: Tables) -> sa.Select[Any]:
+    s = t.pstate.c
+    return sa.select(s.key).where(s.space_id == p("space_id"), s.key >= p("low"), s.key < p("high"))
 
 
 @Statement
@@ -249,6 +266,13 @@ def read_range(ex: Executor, space_id: int, low: str, high: str) -> dict[str, Pa
     return {key: packed(value, format_) for key, value, format_ in rows}
 
 
+def read_nearest(ex: Executor, space_id: int, low: str, high: str, end: End) -> str | None:
+    """Read the lowest key of a space with low <= key < high, or the highest; None without one."""
+    params = {"space_id": space_id, "low": low, "high": high}
+    rows = ex.rows(highest_key if end == "highest" else lowest_key, params)
+    return rows[0][0] if rows else None
+
+
 _NOT_FOR_THE_DOMAIN = (StorageError, asyncio.CancelledError)
 
 
@@ -270,6 +294,10 @@ class StoredSource:
     def load_range(self, low: str, high: str) -> Mapping[str, Packed]:
         """Read every value with low <= key < high."""
         return uncatchable(read_range, self._ex, self._space_id, low, high)
+
+    def load_nearest(self, low: str, high: str, end: End) -> str | None:
+        """Read the lowest key with low <= key < high, or the highest."""
+        return uncatchable(read_nearest, self._ex, self._space_id, low, high, end)
 
 
 def uncatchable(read: Callable[..., T], *arguments: Any) -> T:

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
+from ramax.core.state import End
 from ramax.storage.faults import translated
 
 T = TypeVar("T")
@@ -70,6 +71,10 @@ class Spill:
                 break
             found[key] = value
         return found
+
+    def load_nearest(self, low: str, high: str, end: End) -> str | None:
+        """Return the lowest key in low <= key < high, or the highest; reads all of them."""
+        return (max if end == "highest" else min)(self.load_range(low, high), default=None)
 
     def walk(self, after: str = "") -> Iterator[tuple[str, bytes]]:
         """Yield keys above ``after`` with their values, in order; nothing may change meanwhile."""

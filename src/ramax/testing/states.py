@@ -6,7 +6,7 @@ from typing import Any
 
 from ramax.core.domain import Domain
 from ramax.core.mapping import ReadState
-from ramax.core.state import Packed
+from ramax.core.state import End, Packed
 from ramax.core.unit import Causes, Guard, SpaceUnit
 from ramax.values import NewEvent, to_micros
 
@@ -41,3 +41,6 @@ class _Nothing:
 
     def load_range(self, _low: str, _high: str) -> Mapping[str, Packed]:
         return {}
+
+    def load_nearest(self, _low: str, _high: str, _end: End) -> None:
+        return None

@@ -6,21 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ramax.core.datatypes import tree as rules
-from ramax.core.datatypes.tree import ROOT, TRASH, TREE
-from ramax.values import applied_event
+from ramax.core.datatypes.tree_places import ROOT, TRASH, above, place_of
+from tests.core.datatypes._trees import Keyed, event
 
 NODES = ["a", "b", "c", "d", "e"]
-
-
-def event(number: int, event_type: str, payload: dict[str, Any]):
-    return applied_event(number, TREE.id_of("t"), event_type, payload, number, None, None, None)
-
-
-class Keyed(dict[str, Any]):
-    """A state of one data type, as applicators see it."""
-
-    def under(self, prefix: str) -> list[str]:
-        return sorted(key for key in self if key.startswith(prefix))
 
 
 def folded(moves: list[tuple[str, str, str]]) -> Keyed:
@@ -48,17 +37,9 @@ def folded(moves: list[tuple[str, str, str]]) -> Keyed:
 def test_whatever_moves_there_are_every_node_hangs_from_the_root_or_the_trash(moves):
     state = folded(moves)
     for node in NODES:
-        *_, top = rules.above(state, "t", node)
+        *_, top = above(state, "t", node)
         assert top in {ROOT, TRASH}
-        place = rules.place_of(state, "t", node)
+        place = place_of(state, "t", node)
         assert place is not None
         assert f"c/t/{place.parent}/{place.sort_key}/{node}" in state
     assert len(state.under("c/t/")) == len(NODES)
-
-
-def test_a_place_between_siblings_of_one_key_is_beside_both():
-    state = folded([])
-    (created,) = rules.create(state, ("t", "f", (ROOT, "after", "b"), {}))
-    assert created.payload["key"] > "V"
-    (moved,) = rules.move(state, ("t", "a", (ROOT, "first", None)))
-    assert moved.payload["key"] < "V"

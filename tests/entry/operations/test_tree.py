@@ -22,6 +22,8 @@ async def test_a_tree_is_made_read_and_changed_by_name(db):
     assert await ask("path", node="b") == {"path": ["root", "b"]}
     await ask("set", node="b", properties={"x": 1})
     await ask("unset", node="b", names=["x"])
+    await ask("rename", node="b", name="B")
+    assert (await ask("get", node="b"))["found"]["properties"] == {"name": "B"}
     assert await ask("delete", node=node) == {"deleted": True}
     assert await ask("restore", node=node) == {"restored": True}
     assert await ask("count") == {"count": 3}

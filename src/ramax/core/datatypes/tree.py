@@ -6,12 +6,25 @@ folded in the same order, all replicas leave out the same ones, and none ever ha
 Kleppmann and others, *A highly-available move operation for replicated trees* (2022).
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final, Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ramax.core.datatypes.datatype import DataType
+from ramax.core.datatypes.tree_order import Keyed, place_for
+from ramax.core.datatypes.tree_places import (
+    ROOT,
+    TRASH,
+    Place,
+    Target,
+    Where,
+    above,
+    is_live,
+    place_of,
+    properties_key,
+    put,
+)
 from ramax.core.domain import State
-from ramax.core.fractional import between, check_sort_key
+from ramax.core.fractional import check_sort_key
 from ramax.errors import DataError, NodeExistsError, NodeNotFoundError, TreeCycleError
 from ramax.values import Event, NewEvent
 
@@ -19,63 +32,6 @@ TREE = DataType("tree")
 CREATED = TREE.type("created")
 MOVED = TREE.type("moved")
 CHANGED = TREE.type("changed")
-
-ROOT: Final = "root"
-"""The node above all others; it is always there, and cannot be moved."""
-
-TRASH: Final = "trash"
-"""Where deleted nodes go, with what is under them; also always there."""
-
-Side = Literal["first", "last", "before", "after"]
-
-
-class Place(NamedTuple):
-    """Where a node is: ``former`` is the parent that it was deleted from."""
-
-    parent: str
-    sort_key: str
-    former: str | None = None
-
-
-class Where(NamedTuple):
-    """Where a node is to be: among the children of a parent, at an end or beside a sibling."""
-
-    parent: str
-    side: Side = "last"
-    sibling: str | None = None
-
-
-Target = tuple[str, Side, str | None]
-"""A `Where` as the plain tuple that an idempotency key can be compared by."""
-
-
-def node_key(tree: str, node: str) -> str:
-    """Return the key of a node's place."""
-    return f"n/{tree}/{node}"
-
-
-def properties_key(tree: str, node: str) -> str:
-    """Return the key of a node's properties."""
-    return f"p/{tree}/{node}"
-
-
-def children_prefix(tree: str, parent: str) -> str:
-    """Return what the keys of a node's children begin with: sort key and id follow, in order."""
-    return f"c/{tree}/{parent}/"
-
-
-def place_of(state: State, tree: str, node: str) -> Place | None:
-    """Return where a node is; None for one that never was."""
-    found = state.get(node_key(tree, node))
-    return None if found is None else Place(*found)
-
-
-def above(state: State, tree: str, node: str) -> Iterator[str]:
-    """Yield the nodes above one, its parent first; ends with `ROOT` or `TRASH`."""
-    place = place_of(state, tree, node)
-    while place is not None:
-        yield place.parent
-        place = place_of(state, tree, place.parent)
 
 
 def create(state: State, params: tuple[str, str, Target, Mapping[str, Any]]) -> list[NewEvent]:
@@ -85,8 +41,9 @@ def create(state: State, params: tuple[str, str, Target, Mapping[str, Any]]) -> 
     if place_of(state, tree, node) is not None:
         raise NodeExistsError(tree, node)
     _check_live(state, tree, where.parent)
-    payload = {**_payload(state, tree, node, where), "properties": dict(properties)}
-    return [NewEvent(CREATED, payload, entity_id=TREE.id_of(tree))]
+    key, others = place_for(state, tree, node, where)
+    payload = {"node": node, "parent": where.parent, "key": key, "properties": dict(properties)}
+    return [NewEvent(CREATED, payload, entity_id=TREE.id_of(tree)), *_moved(tree, others)]
 
 
 def move(state: State, params: tuple[str, str, Target]) -> list[NewEvent]:
@@ -98,8 +55,7 @@ def move(state: State, params: tuple[str, str, Target]) -> list[NewEvent]:
     _check_live(state, tree, where.parent)
     if where.parent == node or node in above(state, tree, where.parent):
         raise TreeCycleError(tree, node, where.parent)
-    payload = _payload(state, tree, node, where)
-    return [NewEvent(MOVED, payload, entity_id=TREE.id_of(tree))]
+    return _put_at(state, tree, node, where)
 
 
 def delete(state: State, params: tuple[str, str]) -> list[NewEvent]:
@@ -109,8 +65,7 @@ def delete(state: State, params: tuple[str, str]) -> list[NewEvent]:
         return []
     if node == ROOT:
         raise DataError("node", node, "cannot be deleted")
-    payload = _payload(state, tree, node, Where(TRASH))
-    return [NewEvent(MOVED, payload, entity_id=TREE.id_of(tree))]
+    return _put_at(state, tree, node, Where(TRASH))
 
 
 def restore(state: State, params: tuple[str, str]) -> list[NewEvent]:
@@ -141,14 +96,6 @@ def change(state: State, params: tuple[str, str, Mapping[str, Any], list[str]]) 
     return [NewEvent(CHANGED, payload, entity_id=TREE.id_of(tree))]
 
 
-def is_live(state: State, tree: str, node: str) -> bool:
-    """Whether a node is there and not in the trash."""
-    top = node
-    for top in above(state, tree, node):  # noqa: B007 - the last one is what counts
-        pass
-    return top == ROOT
-
-
 @TREE.applicator(CREATED)
 def was_created(state: State, event: Event) -> None:
     """There is a node; where two replicas gave one the same id, the later one moves it."""
@@ -162,7 +109,7 @@ def was_created(state: State, event: Event) -> None:
         return
     if properties:
         state[properties_key(tree, node)] = dict(properties)
-    _put(state, tree, node, Place(payload["parent"], payload["key"]))
+    put(state, tree, node, Place(payload["parent"], payload["key"]))
 
 
 @TREE.applicator(MOVED)
@@ -177,7 +124,7 @@ def was_moved(state: State, event: Event) -> None:
     former = None
     if parent == TRASH:
         former = before.former if before.parent == TRASH else before.parent
-    _put(state, tree, node, Place(parent, payload["key"], former))
+    put(state, tree, node, Place(parent, payload["key"], former))
 
 
 @TREE.applicator(CHANGED)
@@ -210,40 +157,16 @@ def _check_sound(payload: Mapping[str, Any]) -> None:
         raise ValueError(payload["key"]) from error
 
 
-def _put(state: State, tree: str, node: str, place: Place) -> None:
-    before = place_of(state, tree, node)
-    if before is not None:
-        del state[_child_key(tree, node, before)]
-    state[node_key(tree, node)] = list(place)
-    state[_child_key(tree, node, place)] = True
-
-
-def _child_key(tree: str, node: str, place: Place) -> str:
-    return f"{children_prefix(tree, place.parent)}{place.sort_key}/{node}"
-
-
 def _check_live(state: State, tree: str, parent: str) -> None:
     if parent == TRASH or not is_live(state, tree, parent):
         raise NodeNotFoundError(tree, parent)
 
 
-def _payload(state: State, tree: str, node: str, where: Where) -> dict[str, Any]:
-    return {"node": node, "parent": where.parent, "key": _sort_key(state, tree, node, where)}
+def _put_at(state: State, tree: str, node: str, where: Where) -> list[NewEvent]:
+    key, others = place_for(state, tree, node, where)
+    return _moved(tree, [Keyed(node, where.parent, key), *others])
 
 
-def _sort_key(state: State, tree: str, node: str, where: Where) -> str:
-    """Return a sort key for a place; siblings with the same one, by two replicas, stay together."""
-    keyed: Any = state
-    prefix = children_prefix(tree, where.parent)
-    found = [key[len(prefix) :].split("/") for key in keyed.under(prefix)]
-    siblings = [(sort_key, name) for sort_key, name in found if name != node]
-    if where.sibling is None:
-        at = 0 if where.side == "first" else len(siblings)
-    else:
-        names = [name for _, name in siblings]
-        if where.sibling not in names:
-            raise NodeNotFoundError(tree, where.sibling)
-        at = names.index(where.sibling) + (where.side == "after")
-    low = siblings[at - 1][0] if at else None
-    high = next((key for key, _ in siblings[at:] if low is None or key > low), None)
-    return between(low, high)
+def _moved(tree: str, nodes: Sequence[Keyed]) -> list[NewEvent]:
+    entity_id = TREE.id_of(tree)
+    return [NewEvent(MOVED, node._asdict(), entity_id=entity_id) for node in nodes]

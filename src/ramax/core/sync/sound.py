@@ -11,7 +11,7 @@ from ramax.core.codec import FORMAT_MSGPACK, decode
 from ramax.core.datatypes import TYPES
 from ramax.core.domain import OWN_TYPES
 from ramax.core.mapping import WriteState
-from ramax.core.state import Packed, SpaceState
+from ramax.core.state import End, Packed, SpaceState
 from ramax.core.sync.record import REFUSED, EventRecord, is_whole
 from ramax.core.tags import unpack_tags
 from ramax.errors import CodecError, DataError, RamaxError
@@ -103,3 +103,6 @@ class _Nothing:
 
     def load_range(self, _low: str, _high: str) -> Mapping[str, Packed]:
         return {}
+
+    def load_nearest(self, _low: str, _high: str, _end: End) -> None:
+        return None

@@ -48,6 +48,10 @@ async def _set(s: Any, tree: str, node: str, properties: Any, **options: Any) ->
     return wrote(await s.tree(tree).set(node, properties, **options))
 
 
+async def _rename(s: Any, tree: str, node: str, name: str, **options: Any) -> Document:
+    return wrote(await s.tree(tree).rename(node, name, **options))
+
+
 async def _unset(s: Any, tree: str, node: str, names: Any, **options: Any) -> Document:
     return wrote(await s.tree(tree).unset(node, names, **options))
 
@@ -107,6 +111,14 @@ TREE: Final = (
         "Set properties of a node; the others stay.",
         (_TREE, _NODE, Parameter("properties", "map", "Values by name.")),
         _set,
+        WROTE,
+        writes=True,
+    ),
+    Operation(
+        "tree_rename",
+        "Call a node something: sets its property name.",
+        (_TREE, _NODE, Parameter("name", "text", "What it is called from now on.")),
+        _rename,
         WROTE,
         writes=True,
     ),
