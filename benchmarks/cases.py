@@ -560,6 +560,24 @@ def _datatypes() -> Iterator[Case]:
             step=1,
             in_quick=False,
         )
+        size = {"vectors": vectors, "topics": 500}
+        yield Case(
+            f"datatypes-vector-search-approximate-{vectors // 1000}k",
+            f"Data types: the 10 nearest of {vectors:,} vectors of 128 numbers around 500 topics",
+            "sqlite",
+            "searches",
+            50,
+            10,
+            durability("FULL"),
+            "the matrix is in memory, and grouped from 20,000 vectors on",
+            tuple(
+                Entrant(index, "datatypes", "vector_search", full | size | {"index": index})
+                for index in ("exact", "approximate")
+            ),
+            rounds=5,
+            step=10,
+            in_quick=False,
+        )
 
 
 _ON_BRANCHES = {  # how: title, unit, units, step

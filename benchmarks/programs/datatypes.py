@@ -1,7 +1,9 @@
 """The data types of ramax, through its public interface only."""
 
-from collections.abc import AsyncIterator
+import random
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from itertools import islice
 from typing import Any, Literal
 
 import ramax
@@ -145,12 +147,22 @@ async def log_range(target: str, synchronous: str) -> AsyncIterator[Round]:
         yield one_round
 
 
+def _around(topics: int) -> Iterator[list[float]]:
+    """Make vectors that each lie around one of the topics, always the same; 0: around nothing."""
+    made, chance = vectors_made(), random.Random(7)
+    centres = list(islice(made, topics)) or [[0.0] * DIMENSION]
+    for each in made:
+        yield [a + b for a, b in zip(chance.choice(centres), each, strict=True)]
+
+
 @asynccontextmanager
-async def vector_search(target: str, synchronous: str, vectors: int) -> AsyncIterator[Round]:
+async def vector_search(
+    target: str, synchronous: str, vectors: int, topics: int = 0, index: str = "exact"
+) -> AsyncIterator[Round]:
     """Find the 10 nearest."""
-    made = vectors_made()
+    made = _around(topics)
     async with _store(target, synchronous) as store:
-        await store.vectors.create_collection("c", DIMENSION)
+        await store.vectors.create_collection("c", DIMENSION, index=index)
         for first in range(0, vectors, PAGE):
             rows = [(f"v{i}", next(made), None) for i in range(first, first + PAGE)]
             await store.vectors.upsert_many("c", rows)

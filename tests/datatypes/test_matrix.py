@@ -4,6 +4,7 @@ import math
 import struct
 import sys
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -100,3 +101,92 @@ def test_without_numpy_the_message_says_what_to_install(monkeypatch):
             Matrix(3, "cosine")
     finally:
         matrix.numpy.cache_clear()
+
+
+def clustered(metric, count=3000):
+    """Return a matrix whose vectors lie around topics, grouped, and an exact one of the same."""
+    chance = np.random.default_rng(5)
+    centres = 5 * chance.standard_normal((40, 8))
+    rows = (centres[np.arange(count) % 40] + chance.standard_normal((count, 8))).astype("f4")
+    data = [(f"k{at:05}", row.tobytes(), {"n": at}) for at, row in enumerate(rows)]
+    grouped, exact = Matrix(8, metric), Matrix(8, metric)
+    grouped.put(data)
+    exact.put(data)
+    grouped.group()
+    return grouped, exact, rows
+
+
+def keys(found):
+    return [key for key, _, _ in found]
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_with_groups_nine_of_ten_are_found_and_scored_the_same(metric):
+    grouped, exact, rows = clustered(metric)
+    missed = 0
+    for wanted in rows[::60]:
+        true = {key: score for key, score, _ in exact.search(wanted.tobytes(), 10, None)}
+        found = {key: score for key, score, _ in grouped.search(wanted.tobytes(), 10, None)}
+        missed += len(true.keys() - found.keys())
+        assert all(found[key] == pytest.approx(true[key]) for key in found.keys() & true.keys())
+    assert missed / 500 <= 0.1
+
+
+def test_groups_look_at_less():
+    grouped, _, rows = clustered("cosine")
+    grouped.put([("lonely", (-rows[0]).tobytes(), None)])
+    found = keys(grouped.search(rows[0].tobytes(), 60, None))
+    assert set(found) <= {f"k{at:05}" for at in range(3000)}
+    far = keys(grouped.search((-rows[0]).tobytes(), 1, None))
+    assert far == ["lonely"]
+
+
+def test_a_filter_never_hides_what_no_group_that_is_near_holds():
+    grouped, exact, rows = clustered("cosine")
+    wanted = rows[0].tobytes()
+    few = [at for at in range(3000) if at % 40 == 20][:5]  # of one topic that is elsewhere
+
+    def passes(metadata):
+        return metadata["n"] in few
+
+    assert keys(grouped.search(wanted, 10, passes)) == keys(exact.search(wanted, 10, passes))
+    assert len(grouped.search(wanted, 10, passes)) == 5
+    assert len(grouped.search(wanted, 3000, None)) == 3000
+
+
+def test_groups_follow_what_is_put_replaced_and_deleted():
+    grouped, exact, rows = clustered("cosine")
+    for each in (grouped, exact):
+        each.put([("k00000", rows[1].tobytes(), None), ("new", rows[2].tobytes(), None)])
+        for at in range(2, 3000, 3):
+            each.delete(f"k{at:05}")
+    assert keys(grouped.search(rows[1].tobytes(), 2, None)) == ["k00000", "k00001"]
+    assert keys(grouped.search(rows[2].tobytes(), 1, None)) == ["new"]
+    hits = 0
+    for wanted in rows[3:150:3]:
+        true = set(keys(exact.search(wanted.tobytes(), 10, None)))
+        hits += len(true & set(keys(grouped.search(wanted.tobytes(), 10, None))))
+    assert hits >= 0.9 * 490
+
+
+def test_vectors_that_32_bits_do_not_square_are_all_compared():
+    grouped, exact, rows = clustered("cosine")
+    huge = (rows[0] * 1e20).astype("f4").tobytes()
+    for each in (grouped, exact):
+        each.put([("huge", huge, None)])
+    assert keys(grouped.search(huge, 50, None)) == keys(exact.search(huge, 50, None))
+
+
+def test_vectors_are_grouped_when_there_are_many_and_again_when_there_are_twice_as_many(
+    monkeypatch,
+):
+    monkeypatch.setattr(matrix, "GROUPED_FROM", 100)
+    found = Matrix(3, "cosine")
+    found.put([(f"a{at}", packed([1.0, at, 0.0]), None) for at in range(99)])
+    assert not found.wants_groups
+    found.put([("b", packed([0.0, 1.0, 0.0]), None)])
+    assert found.wants_groups
+    found.group()
+    assert not found.wants_groups
+    found.put([(f"c{at}", packed([1.0, at, 1.0]), None) for at in range(100)])
+    assert found.wants_groups

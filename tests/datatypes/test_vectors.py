@@ -43,6 +43,22 @@ async def test_collections_are_made_listed_and_deleted(store):
     assert (await store.vectors.collection("b")).dimension == 2
 
 
+async def test_a_collection_is_exact_unless_it_may_miss_some(store):
+    for name, more in (("a", {}), ("b", {"index": "exact"}), ("c", {"index": "approximate"})):
+        await store.vectors.create_collection(name, 2, **more)
+        await store.vectors.upsert(name, "k", [1, 0])
+    assert [(c.name, c.index) for c in await store.vectors.list_collections()] == [
+        ("a", "exact"),
+        ("b", "exact"),
+        ("c", "approximate"),
+    ]
+    stored = {key: len(row) async for key, row in store.vectors._part.under("c/")}
+    assert stored == {"c/a": 6, "c/b": 6, "c/c": 7}  # as before there was a choice
+    await store.rebuild_pstate()
+    assert (await store.vectors.collection("c")).index == "approximate"
+    assert [m.key for m in await store.vectors.search("c", [1, 0])] == ["k"]
+
+
 async def test_a_vector_is_stored_with_its_metadata(words):
     assert await words.vectors.get("words", "one") == Vector(
         "one", [1.0, 0.0, 0.0], {"lang": "en", "n": 1}
@@ -161,6 +177,8 @@ async def test_what_cannot_be_is_refused(words):
         lambda: vectors.create_collection("x", 65_537),
         lambda: vectors.create_collection("x", True),
         lambda: vectors.create_collection("x", 3, "manhattan"),
+        lambda: vectors.create_collection("x", 3, index="hnsw"),
+        lambda: vectors.create_collection("x", 3, index=None),
         lambda: vectors.create_collection("X", 3),
         lambda: vectors.create_collection("", 3),
         lambda: vectors.create_collection("a" * 65, 3),

@@ -6,10 +6,18 @@ from importlib import import_module
 from typing import Any, Final
 
 from ramax.core.datatypes.vectors import FLOAT_BYTES
+from ramax.datatypes.clusters import Clusters
 from ramax.datatypes.filters import Test
 from ramax.errors import MisuseError
 
 Metadata = dict[str, Any] | None
+
+_Ranked = tuple[int, float]
+"""The place of a row, and how near it is."""
+
+GROUPED_FROM: Final = 20_000
+"""Vectors from which it is quicker to look at groups of them; they are grouped anew with twice as
+many."""
 
 _SMALLEST: Final = 64
 _BLOCK: Final = 4096
@@ -46,6 +54,8 @@ class Matrix:
         self._keys: list[str] = []
         self._metadata: list[Metadata] = []
         self._places: dict[str, int] = {}
+        self._clusters: Clusters | None = None
+        self._clustered = 0
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -77,6 +87,8 @@ class Matrix:
             norms = self._np.sqrt(self._np.einsum("ij,ij->i", exact, exact))
             self._norms[places[at : at + 1000]] = norms
             self._plain = self._plain and all(map(_is_plain, norms.tolist()))
+        if self._clusters is not None:
+            self._clusters.assign(self._rows, self._np.unique(places))
 
     def delete(self, key: str) -> None:
         """Take out a vector that is there."""
@@ -89,6 +101,8 @@ class Matrix:
             self._places[last] = place
             self._rows[place] = self._rows[len(self._keys)]
             self._norms[place] = self._norms[len(self._keys)]
+            if self._clusters is not None:
+                self._clusters.move(len(self._keys), place)
 
     def _grow(self, count: int) -> None:
         if count > len(self._rows):
@@ -96,20 +110,54 @@ class Matrix:
             self._rows = self._np.resize(self._rows, (size, self._rows.shape[1]))
             self._norms = self._np.resize(self._norms, size)
 
+    @property
+    def wants_groups(self) -> bool:
+        """Whether `group` would make searches quicker, or has to look again at what there is."""
+        return len(self) >= max(GROUPED_FROM, 2 * self._clustered)
+
+    def group(self) -> None:
+        """Look for groups of near vectors, with which searches miss few; it takes seconds.
+
+        Others may search meanwhile, but nothing may be put or deleted.
+        """
+        found = Clusters(self._np, self._metric, self._rows[: len(self)]) if self._plain else None
+        self._clusters = found if found is not None and found.is_worth_it else None
+        self._clustered = len(self)
+
     def search(self, vector: bytes, k: int, test: Test | None) -> list[tuple[str, float, Metadata]]:
-        """Return the ``k`` best (key, score, metadata), best first; equal ones by key."""
+        """Return the ``k`` best (key, score, metadata), best first; equal ones by key.
+
+        With groups the near ones are looked at, and all if too few of those pass the test.
+        """
         if not self._keys:
             return []
-        near = self._nearness(self._np.frombuffer(vector, dtype="<f4"))
-        ranked = self._best(near, k) if test is None else self._passing(near, k, test)
-        return [(self._keys[at], self._score(float(near[at])), self._metadata[at]) for at in ranked]
+        wanted = self._np.frombuffer(vector, dtype="<f4")
+        if self._clusters is not None and self._plain:
+            places = self._clusters.candidates(wanted, len(self._keys))
+            found = self._found(wanted, places, k, test)
+            if len(found) == k:
+                return found
+        return self._found(wanted, None, k, test)
+
+    def _found(
+        self, wanted: Any, places: Any, k: int, test: Test | None
+    ) -> list[tuple[str, float, Metadata]]:
+        """Compare with the rows at some places; with None, at all."""
+        chosen = slice(len(self._keys)) if places is None else places
+        near = self._nearness(wanted, self._rows[chosen], self._norms[chosen])
+        at = self._np.arange(len(near)) if places is None else places
+        ranked = self._best(near, at, k) if test is None else self._passing(near, at, k, test)
+        return [
+            (self._keys[place], self._score(float(value)), self._metadata[place])
+            for place, value in ranked
+        ]
 
     def _score(self, near: float) -> float:
         return 1 / (1 - near) if self._metric == "euclidean" else near
 
-    def _nearness(self, wanted: Any) -> Any:
+    def _nearness(self, wanted: Any, rows: Any, norms: Any) -> Any:
         """Return what the rows rank by; a score of distances may not tell short ones apart."""
-        np, rows = self._np, self._rows[: len(self._keys)]
+        np = self._np
         exact = wanted.astype("f8")
         length = float(np.sqrt(exact @ exact))
         if not (self._plain and _is_plain(length)):
@@ -119,7 +167,7 @@ class Matrix:
         dots = self._dots(rows, wanted)
         if self._metric == "dot_product":
             return dots
-        lengths = self._norms[: len(self._keys)] * length
+        lengths = norms * length
         return np.divide(dots, lengths, out=np.zeros_like(lengths), where=lengths > 0)
 
     def _dots(self, rows: Any, wanted: Any) -> Any:
@@ -138,30 +186,30 @@ class Matrix:
             found[at : at + _BLOCK] = np.sqrt(np.einsum("ij,ij->i", apart, apart))
         return found
 
-    def _best(self, scores: Any, k: int) -> list[int]:
+    def _best(self, near: Any, places: Any, k: int) -> list[_Ranked]:
         np = self._np
-        if k < len(scores):
-            bound = np.partition(scores, len(scores) - k)[len(scores) - k]
-            places = np.flatnonzero(scores >= bound)
-        else:
-            places = np.arange(len(scores))
-        return self._in_order(places.tolist(), scores)[:k]
+        if k < len(near):
+            bound = np.partition(near, len(near) - k)[len(near) - k]
+            chosen = np.flatnonzero(near >= bound)
+            near, places = near[chosen], places[chosen]
+        return self._in_order(zip(places.tolist(), near.tolist(), strict=True))[:k]
 
-    def _passing(self, scores: Any, k: int, test: Test) -> list[int]:
+    def _passing(self, near: Any, places: Any, k: int, test: Test) -> list[_Ranked]:
         """Test the best first: metadata is only looked at until ``k`` pass."""
-        found: list[int] = []
+        found: list[_Ranked] = []
         least: float | None = None
-        for place in self._np.argsort(-scores, kind="stable").tolist():
-            if least is not None and scores[place] < least:
+        order = self._np.argsort(-near, kind="stable")
+        for place, value in zip(places[order].tolist(), near[order].tolist(), strict=True):
+            if least is not None and value < least:
                 break
             if test(self._metadata[place] or {}):
-                found.append(place)
+                found.append((place, value))
                 if len(found) == k:
-                    least = scores[place]  # those with the same score go by key
-        return self._in_order(found, scores)[:k]
+                    least = value  # those with the same score go by key
+        return self._in_order(found)[:k]
 
-    def _in_order(self, places: Iterable[int], scores: Any) -> list[int]:
-        return sorted(places, key=lambda place: (-scores[place], self._keys[place]))
+    def _in_order(self, ranked: Iterable[_Ranked]) -> list[_Ranked]:
+        return sorted(ranked, key=lambda each: (-each[1], self._keys[each[0]]))
 
 
 def _is_plain(length: float) -> bool:

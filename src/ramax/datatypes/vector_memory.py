@@ -18,6 +18,7 @@ from ramax.core.query import Search
 from ramax.datatypes.matrix import Matrix
 from ramax.errors import CollectionNotFoundError
 from ramax.runtime.partition import PAGE, Partition
+from ramax.storage.cancellation import to_its_end
 
 _MOST_BYTES: Final = 1024 * 1024 * 1024
 """Of matrices in memory, for each open database; the least recently searched go first."""
@@ -65,11 +66,22 @@ async def current_matrix(part: Partition, name: str) -> Matrix:
     else:
         database, space_id = place
         memory = _memories.setdefault(database, LRUCache(_MOST_BYTES, lambda held: held.nbytes))
-        held = memory.get((space_id, name)) or _Held()
+        held = memory.get((space_id, name))
+        if held is None:  # those who come meanwhile wait for the same one
+            held = memory[space_id, name] = _Held()
         async with held.turn:
-            await _follow(part, name, held, await find_collection(part, name))
+            now = await find_collection(part, name)
+            await _follow(part, name, held, now)
+            if now.index_kind == "approximate" and _of(held).wants_groups:
+                # the turn keeps everybody from changing it; whoever holds it already may search
+                await to_its_end(asyncio.to_thread(_of(held).group))
+        memory.pop((space_id, name), None)
         if held.nbytes <= _MOST_BYTES:
-            memory[space_id, name] = held
+            memory[space_id, name] = held  # with the size that it has now
+    return _of(held)
+
+
+def _of(held: _Held) -> Matrix:
     assert held.matrix is not None
     return held.matrix
 

@@ -10,7 +10,13 @@ from typing import Any, Final, Unpack
 
 from ramax.core.datatypes import vectors as rules
 from ramax.core.datatypes.datatype import check_own_name
-from ramax.core.datatypes.vectors import COLLECTIONS, FLOAT_BYTES, METRICS, vectors_prefix
+from ramax.core.datatypes.vectors import (
+    COLLECTIONS,
+    FLOAT_BYTES,
+    INDEXES,
+    METRICS,
+    vectors_prefix,
+)
 from ramax.datatypes.arguments import bound, checked_prefix, names
 from ramax.datatypes.filters import Filter, compiled
 from ramax.datatypes.vector_memory import current_matrix, find_collection
@@ -29,12 +35,16 @@ Numbers = Sequence[float]
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A collection: the dimension of its vectors, the metric of its searches, how many it has."""
+    """A collection: the dimension of its vectors, the metric of its searches, how many it has.
+
+    ``index``: ``exact``, or ``approximate``; see `Vectors.create_collection`.
+    """
 
     name: str
     dimension: int
     metric: str
     count: int
+    index: str = "exact"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,7 @@ class Vectors:
         name: str,
         dimension: int,
         metric: str = "cosine",
+        index: str = "exact",
         **options: Unpack[WriteOptions],
     ) -> Commit:
         """Make a collection.
@@ -78,17 +89,24 @@ class Vectors:
         Args:
             dimension: Of each vector, 1 to 65,536.
             metric: ``cosine``, ``euclidean`` or ``dot_product``.
+            index: ``exact``: a search compares with each vector. ``approximate``: from 20,000
+                vectors on it looks where most of the nearest are, and may miss some.
 
         Raises:
             CollectionExistsError: There is one of that name.
-            VectorError: A name, dimension or metric that cannot be.
+            VectorError: A name, dimension, metric or index that cannot be.
         """
         _check_name(name)
         if type(dimension) is not int or not 1 <= dimension <= _MOST_DIMENSIONS:
             raise VectorError("dimension", dimension, f"is an int from 1 to {_MOST_DIMENSIONS}")
         if metric not in METRICS:
             raise VectorError("metric", metric, f"is one of {', '.join(METRICS)}")
-        return await self._part.execute(rules.create, (name, dimension, metric), **options)
+        if index not in INDEXES:
+            raise VectorError("index", index, f"is one of {', '.join(INDEXES)}")
+        params = (name, dimension, metric, index)
+        # what an idempotency key stood for before there were indexes, it stands for still
+        asked = params if index != "exact" else params[:3]
+        return await self._part.execute(rules.create, params, asked, **options)
 
     async def delete_collection(self, name: str, **options: Unpack[WriteOptions]) -> bool:
         """Delete a collection with its vectors; say whether it was there."""
@@ -186,7 +204,9 @@ class Vectors:
         k: int = 10,
         filter: Filter | None = None,  # noqa: A002 - what it is
     ) -> list[VectorMatch]:
-        """Return the ``k`` nearest vectors, best first, compared with each one: nothing is missed.
+        """Return the ``k`` nearest vectors, best first.
+
+        An ``exact`` collection misses none; see `create_collection`.
 
         Scores: ``cosine`` is the similarity, ``euclidean`` 1 / (1 + distance), ``dot_product`` as
         it is. Equal scores go by key.
@@ -264,7 +284,7 @@ def _check_name(name: str) -> str:
 
 def _collection(name: str, row: Any) -> Collection:
     found = rules.Collection(*row)
-    return Collection(name, found.dimension, found.metric, found.vectors)
+    return Collection(name, found.dimension, found.metric, found.vectors, found.index_kind)
 
 
 def _vector(key: str, row: Any) -> Vector:

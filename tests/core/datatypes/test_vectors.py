@@ -12,7 +12,7 @@ TWO = b"\0" * 8
 
 def made():
     rules = Rules(vectors.VECTORS)
-    rules.do(vectors.create, ("c", 2, "cosine"))
+    rules.do(vectors.create, ("c", 2, "cosine", "exact"))
     return rules
 
 
@@ -32,9 +32,20 @@ def test_a_collection_counts_its_vectors_and_its_changes():
     assert rules.refolded() == rules.state
 
 
+def test_a_collection_says_only_that_it_is_not_exact():
+    rules = made()
+    rules.do(vectors.create, ("near", 2, "cosine", "approximate"))
+    assert "index" not in rules.unit.rows[0].payload
+    assert len(rules.state["c/c"]) == 6
+    rules.do(vectors.upsert, ("near", {"a": Vector(TWO, None)}))
+    found = vectors.Collection(*rules.state["c/near"])
+    assert (found.index_kind, found.vectors, row(rules).index_kind) == ("approximate", 1, "exact")
+    assert rules.refolded() == rules.state
+
+
 def test_a_collection_goes_with_its_vectors_and_no_other():
     rules = made()
-    rules.do(vectors.create, ("c2", 2, "cosine"))
+    rules.do(vectors.create, ("c2", 2, "cosine", "exact"))
     for name in ("c", "c2"):
         rules.do(vectors.upsert, (name, {"a/b": Vector(TWO, None)}))
     rules.do(vectors.drop, "c")
@@ -46,7 +57,7 @@ def test_a_collection_goes_with_its_vectors_and_no_other():
 def test_what_does_not_fit_is_refused():
     rules = made()
     with pytest.raises(CollectionExistsError):
-        rules.do(vectors.create, ("c", 2, "cosine"))
+        rules.do(vectors.create, ("c", 2, "cosine", "exact"))
     with pytest.raises(CollectionNotFoundError):
         rules.do(vectors.upsert, ("none", {"a": Vector(TWO, None)}))
     with pytest.raises(CollectionNotFoundError):

@@ -14,8 +14,13 @@ async def test_vectors(db):
         vectors=[{"key": "b", "vector": [0, 1]}, {"key": "d", "vector": [1, 1], "metadata": {}}],
     )
     assert await call(db, "vectors_list_collections") == {
-        "collections": [{"name": "c", "dimension": 2, "metric": "euclidean", "count": 3}]
+        "collections": [
+            {"name": "c", "dimension": 2, "metric": "euclidean", "count": 3, "index": "exact"}
+        ]
     }
+    await call(db, "vectors_create_collection", collection="d", dimension=2, index="approximate")
+    [_, made] = (await call(db, "vectors_list_collections"))["collections"]
+    assert made["index"] == "approximate"
     assert await call(db, "vectors_get", collection="c", key="a") == {
         "found": True,
         "vector": [1.0, 0.0],

@@ -17,6 +17,7 @@ DELETED = VECTORS.type("deleted")
 
 COLLECTIONS: Final = "c/"
 METRICS: Final = ("cosine", "euclidean", "dot_product")
+INDEXES: Final = ("exact", "approximate")
 FLOAT_BYTES: Final = 4
 """A vector is stored as little-endian 32-bit floats."""
 
@@ -34,6 +35,11 @@ class Collection(NamedTuple):
 
     vectors: int = 0
     changes: int = 0
+    index_kind: str = "exact"
+
+    def stored(self) -> list[Any]:
+        """Return what is kept of it; what most collections are is not written down."""
+        return list(self) if self.index_kind != "exact" else list(self[:-1])
 
     @property
     def is_replicated(self) -> bool:
@@ -65,12 +71,14 @@ def find(state: State, name: str) -> Collection:
     return Collection(*found)
 
 
-def create(state: State, params: tuple[str, int, str]) -> list[NewEvent]:
+def create(state: State, params: tuple[str, int, str, str]) -> list[NewEvent]:
     """Make a collection whose name is free."""
-    name, dimension, metric = params
+    name, dimension, metric, index = params
     if COLLECTIONS + name in state:
         raise CollectionExistsError(name)
     payload = {"dimension": dimension, "metric": metric}
+    if index != "exact":
+        payload["index"] = index
     return [NewEvent(CREATED, payload, entity_id=VECTORS.id_of(name))]
 
 
@@ -116,11 +124,14 @@ def was_created(state: State, event: Event) -> None:
     """There is a collection, without vectors; of two replicas' the first one stays."""
     key, payload = COLLECTIONS + VECTORS.name_of(event), event.payload
     dimension, metric = payload["dimension"], payload["metric"]
+    index = payload.get("index", "exact")
     if type(dimension) is not int or dimension < 1 or metric not in METRICS:
         raise ValueError(dimension, metric)
+    if index not in INDEXES:
+        raise ValueError(index)
     if key not in state:
         born = event.space_sequence
-        state[key] = list(Collection(dimension, metric, born, born))
+        state[key] = Collection(dimension, metric, born, born, index_kind=index).stored()
 
 
 @VECTORS.applicator(DROPPED)
@@ -160,8 +171,7 @@ def was_deleted(state: State, event: Event) -> None:
 
 def _count(state: State, name: str, event: Event, step: int) -> None:
     found = find(state, name)
-    state[COLLECTIONS + name] = list(
-        found._replace(
-            last=event.space_sequence, vectors=found.vectors + step, changes=found.changes + 1
-        )
+    changed = found._replace(
+        last=event.space_sequence, vectors=found.vectors + step, changes=found.changes + 1
     )
+    state[COLLECTIONS + name] = changed.stored()

@@ -30,7 +30,9 @@ _KEY: Final = Parameter("key", "text", "The key of the vector, 1 to 900 bytes.")
 _VECTOR: Final = Parameter("vector", "numbers", "As many numbers as the collection's dimension.")
 _METADATA: Final = Parameter("metadata", "map", "What a filter can look at.", required=False)
 
-_COLLECTIONS: Final = listed(record({"name": TEXT, "dimension": INT, "metric": TEXT, "count": INT}))
+_COLLECTIONS: Final = listed(
+    record({"name": TEXT, "dimension": INT, "metric": TEXT, "count": INT, "index": TEXT})
+)
 _MATCHES: Final = listed(record({"key": TEXT, "score": NUMBER, "metadata": or_null(MAP)}))
 
 
@@ -45,7 +47,13 @@ async def _delete_collection(s: Any, collection: str, **options: Any) -> Documen
 async def _collections(s: Any) -> Document:
     return {
         "collections": [
-            {"name": c.name, "dimension": c.dimension, "metric": c.metric, "count": c.count}
+            {
+                "name": c.name,
+                "dimension": c.dimension,
+                "metric": c.metric,
+                "count": c.count,
+                "index": c.index,
+            }
             for c in await s.vectors.list_collections()
         ]
     }
@@ -105,6 +113,7 @@ VECTORS: Final = (
             Parameter(
                 "metric", "text", "cosine (the default), euclidean or dot_product.", required=False
             ),
+            Parameter("index", "text", "exact (the default) or approximate.", required=False),
         ),
         _create,
         WROTE,
