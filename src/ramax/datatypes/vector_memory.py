@@ -66,9 +66,8 @@ async def current_matrix(part: Partition, name: str) -> Matrix:
     else:
         database, space_id = place
         memory = _memories.setdefault(database, LRUCache(_MOST_BYTES, lambda held: held.nbytes))
-        held = memory.get((space_id, name))
-        if held is None:  # those who come meanwhile wait for the same one
-            held = memory[space_id, name] = _Held()
+        # those who come meanwhile wait for the same one
+        held = memory.setdefault((space_id, name), _Held())
         async with held.turn:
             now = await find_collection(part, name)
             await _follow(part, name, held, now)

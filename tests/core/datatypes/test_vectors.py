@@ -35,7 +35,7 @@ def test_a_collection_counts_its_vectors_and_its_changes():
 def test_a_collection_says_only_that_it_is_not_exact():
     rules = made()
     rules.do(vectors.create, ("near", 2, "cosine", "approximate"))
-    assert "index" not in rules.unit.rows[0].payload
+    assert b"index" not in rules.unit.rows[0].payload
     assert len(rules.state["c/c"]) == 6
     rules.do(vectors.upsert, ("near", {"a": Vector(TWO, None)}))
     found = vectors.Collection(*rules.state["c/near"])
