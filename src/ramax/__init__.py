@@ -7,7 +7,16 @@ from ramax.core.linking import create_linked
 from ramax.core.observer import BatchReport, Observer
 from ramax.core.query import Query
 from ramax.core.schema import Schema
-from ramax.entry import ContentStore, Database, SpaceManager, SqlLayer, Transaction, connect
+from ramax.entry import (
+    ContentStore,
+    Database,
+    Follower,
+    SpaceManager,
+    SqlAuthority,
+    SqlLayer,
+    Transaction,
+    connect,
+)
 from ramax.errors import (
     BranchNotFoundError,
     CircularRefError,
@@ -49,6 +58,7 @@ from ramax.errors import (
 from ramax.runtime.findings import SpaceReport
 from ramax.runtime.subscription import Subscription
 from ramax.runtime.text_search import ALL
+from ramax.sync.authority import Replace
 from ramax.values import (
     ChainHead,
     Commit,
@@ -82,6 +92,7 @@ __all__ = [
     "Event",
     "EventNotFoundError",
     "FoldError",
+    "Follower",
     "ForeignSchemaError",
     "IdempotencyConflictError",
     "KeyNotFoundError",
@@ -97,6 +108,7 @@ __all__ = [
     "RamaxError",
     "Ref",
     "Rejected",
+    "Replace",
     "Schema",
     "SchemaError",
     "SchemaOutOfDateError",
@@ -108,6 +120,7 @@ __all__ = [
     "SpaceNotFoundError",
     "SpaceReport",
     "SpaceStats",
+    "SqlAuthority",
     "SqlLayer",
     "StateReplacedError",
     "StorageBusyError",

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 
 DialectName = Literal["sqlite", "postgresql"]
 
-HEAD = "ramax_0018"
+HEAD = "ramax_0019"
 """The newest Alembic revision that this code works with."""
 
 VERSION_TABLE = "ramax_alembic_version"
@@ -51,6 +51,7 @@ class Tables:
     event_origins: sa.Table
     layer_cursors: sa.Table
     quarantine: sa.Table
+    pending_commands: sa.Table
 
     @property
     def owned_by_space(self) -> tuple[sa.Table, ...]:
@@ -418,6 +419,18 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("refused_at", big, nullable=False),
     )
+    pending_commands = sa.Table(
+        "pending_commands",
+        metadata,
+        keyed(),
+        sa.Column("number", big, primary_key=True, autoincrement=False),
+        sa.Column("uid", blob, nullable=False),  # 16 bytes: the authority tells repeats by it
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("params", blob, nullable=False),
+        sa.Column("created_at", big, nullable=False),
+        sa.Column("needs", blob),  # vector of the authority after it; NULL: not answered
+        sa.Column("error", sa.Text()),
+    )
     return Tables(
         metadata,
         dialect,
@@ -444,6 +457,7 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         event_origins,
         layer_cursors,
         quarantine,
+        pending_commands,
     )
 
 
