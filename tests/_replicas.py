@@ -2,9 +2,10 @@
 
 import ramax
 from ramax.core.sync.head import Place
-from ramax.storage import quarantine
+from ramax.storage import pending, quarantine
 from ramax.storage.layer_cursors import LayerCursor, put_cursor
 from ramax.storage.origins import write_places
+from ramax.storage.pending import PendingRow
 from ramax.testing.records import record
 
 
@@ -23,6 +24,12 @@ async def refused(db: ramax.Database, space: ramax.Space) -> None:
         "a test",
         lambda ex: quarantine.settle(ex, space.space_id, [(given, "sync.unsound", "no")], 1),
     )
+
+
+async def postponed(db: ramax.Database, space: ramax.Space) -> None:
+    """Let a command of a space wait for its authority."""
+    row = PendingRow(0, space.space_id.to_bytes(16), "command", b"", 1)
+    await db._core.locked("a test", lambda ex: pending.add(ex, space.space_id, row))
 
 
 async def heard_of(db: ramax.Database, space: ramax.Space) -> None:

@@ -55,7 +55,7 @@ from ramax.sync.memory_layer import MemoryPlace
 from tests._domains import documents
 from tests._merging import took_over
 from tests._reading import park
-from tests._replicas import came_from, heard_of, refused
+from tests._replicas import came_from, heard_of, postponed, refused
 from tests._tables import Dump, dump, of_space, without_space
 from tests.secrets._vaults import OneKey
 
@@ -161,6 +161,7 @@ async def two(durable_db: Database) -> Two:
         await came_from(db, store.space.space_id)
         await heard_of(db, store.space)
         await refused(db, store.space)
+        await postponed(db, store.space)
         await sealed(store).set("k0", name)
         stores.append(store)
     made = Two(db, stores[1], stores[0])

@@ -7,7 +7,7 @@ from ramax.storage.executors import CoreExecutor
 from tests._domains import documents, put
 from tests._merging import took_over
 from tests._reading import park
-from tests._replicas import came_from, heard_of, refused
+from tests._replicas import came_from, heard_of, postponed, refused
 from tests._tables import dump, of_space, without_space
 from tests.secrets._vaults import OneKey, secrets_of
 
@@ -62,6 +62,7 @@ async def test_deleting_a_space_takes_every_row_of_it_and_none_of_another(db):
         await came_from(db, store.space.space_id)
         await heard_of(db, store.space)
         await refused(db, store.space)
+        await postponed(db, store.space)
     gone = stores[0].space
     before = await dump(db)
     assert set(of_space(before, gone.space_id)) == set(before) - {"branches"}

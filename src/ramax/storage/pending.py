@@ -62,7 +62,9 @@ def _add(t: Tables) -> sa.Insert:
 
 @Statement
 def _answer(t: Tables) -> sa.Update:
-    return sa.update(t.pending_commands).where(_is_one(t)).values(needs=p("vector"), error=None)
+    return (
+        sa.update(t.pending_commands).where(_is_one(t)).values(needs=p("vector"), error=sa.null())
+    )
 
 
 @Statement
@@ -75,7 +77,7 @@ def _replace(t: Tables) -> sa.Update:
     return (
         sa.update(t.pending_commands)
         .where(_is_one(t))
-        .values(uid=p("new_uid"), name=p("new_name"), params=p("new_params"), error=None)
+        .values(uid=p("new_uid"), name=p("new_name"), params=p("new_params"), error=sa.null())
     )
 
 

@@ -1,5 +1,6 @@
 """Replicas of a space: its layers, and what is exchanged with them."""
 
+from ramax.sync.authority import Authority, Pending, Replace
 from ramax.sync.directory_layer import DirectoryLayer
 from ramax.sync.http_layer import HttpLayer
 from ramax.sync.layer import Incoming, Layer, LayerInfo, Refused, SpaceRef, TwoWayLayer, Written
@@ -10,6 +11,7 @@ from ramax.sync.status import LayerStatus, SyncEvent
 from ramax.sync.websocket_layer import WebSocketLayer
 
 __all__ = [
+    "Authority",
     "DirectoryLayer",
     "HttpLayer",
     "Incoming",
@@ -18,8 +20,10 @@ __all__ = [
     "LayerStatus",
     "MemoryLayer",
     "MemoryPlace",
+    "Pending",
     "Quarantined",
     "Refused",
+    "Replace",
     "Replica",
     "SpaceRef",
     "SyncEvent",

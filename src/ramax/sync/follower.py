@@ -341,9 +341,7 @@ def by_name(commands: Iterable[Command]) -> Mapping[str, Command]:
     for command in commands:
         name = name_of(command)
         if name in found or "<" in name:
-            raise MisuseError(
-                f"{name}: commands of an authority are functions of a module, each once"
-            )
+            raise MisuseError(f"{name}: give each command once, a function of a module")
         found[name] = command
     return found
 
