@@ -12,7 +12,6 @@ from ramax.entry import (
     Database,
     Follower,
     SpaceManager,
-    SqlAuthority,
     SqlLayer,
     Transaction,
     connect,
@@ -58,7 +57,6 @@ from ramax.errors import (
 from ramax.runtime.findings import SpaceReport
 from ramax.runtime.subscription import Subscription
 from ramax.runtime.text_search import ALL
-from ramax.sync.authority import Replace
 from ramax.values import (
     ChainHead,
     Commit,
@@ -108,7 +106,6 @@ __all__ = [
     "RamaxError",
     "Ref",
     "Rejected",
-    "Replace",
     "Schema",
     "SchemaError",
     "SchemaOutOfDateError",
@@ -120,7 +117,6 @@ __all__ = [
     "SpaceNotFoundError",
     "SpaceReport",
     "SpaceStats",
-    "SqlAuthority",
     "SqlLayer",
     "StateReplacedError",
     "StorageBusyError",

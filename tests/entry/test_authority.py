@@ -3,7 +3,8 @@
 import pytest
 
 import ramax
-from ramax import Follower, SqlAuthority
+from ramax import Follower
+from ramax.entry import SqlAuthority
 from ramax.errors import LayerError, LayerUnavailableError
 from tests.sync._booking import COMMANDS, applied, booking, count
 
@@ -31,11 +32,11 @@ async def test_two_devices_follow_a_database_by_its_url(durable_url, memory_url)
 
 async def test_an_authority_that_is_away_is_tried_again(tmp_path):
     path = tmp_path / "away" / "server.db"
-    authority = SqlAuthority(f"sqlite:///{path}", booking)
+    url = f"sqlite:///{path}"
     async with (
         ramax.connect() as db,
         Follower(
-            db, "plane", booking, authority, commands=COMMANDS, on_conflict=lambda *_: "drop"
+            db, "plane", booking, url, commands=COMMANDS, on_conflict=lambda *_: "drop"
         ) as plane,
     ):
         await plane.execute(count, (1, "a"))

@@ -1,6 +1,6 @@
 import pytest
 
-from ramax import SqlAuthority
+from ramax.entry import SqlAuthority
 from ramax.sync import Authority, Pending, Replace
 from tests.sync._booking import book, booking
 

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 import ramax
-from ramax import Follower, Replace, SqlAuthority
+from ramax import Follower
 from ramax.core.sync.backoff import Backoff
+from ramax.entry import SqlAuthority
 from ramax.errors import ClosedError, DataError, LayerUnavailableError, MisuseError
+from ramax.sync import Replace
 from tests.sync._booking import COMMANDS, Taken, applied, book, booking, count, release, rows
 
 

@@ -27,7 +27,7 @@ class Follower(follower.Follower):
         primary: Database,
         space: str,
         domain: Domain,
-        authority: Authority,
+        authority: Target | Database | Authority,
         *,
         commands: Iterable[Command],
         on_conflict: OnConflict,
@@ -36,6 +36,8 @@ class Follower(follower.Follower):
 
         Args:
             primary: An open database, where the space and what is pending are kept.
+            authority: Another database that this process can reach, as for `connect` or open,
+                where the space has the same name; or an `Authority`.
             commands: All that may be run: functions of modules, since their names are kept.
             on_conflict: Is told of a pending command that the authority refuses, and why. Says
                 ``"drop"``, ``"keep"`` or `Replace`; may be async. It may be told of one twice.
@@ -46,6 +48,8 @@ class Follower(follower.Follower):
         if not isinstance(primary, Database):
             raise DataError("primary", primary, "is an open Database")
         core = core_of(primary)
+        if not isinstance(authority, Authority):
+            authority = SqlAuthority(authority, domain)
         super().__init__(core, space, domain, authority, commands=commands, on_conflict=on_conflict)
 
 

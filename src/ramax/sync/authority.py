@@ -3,13 +3,14 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from ramax.core.domain import Command
 from ramax.core.sync.vector import Vector
 from ramax.sync.layer import Layer
 
 
+@runtime_checkable
 class Authority(Protocol):
     """Runs commands, and lets what it has decided be read.
 
