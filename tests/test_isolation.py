@@ -4,6 +4,7 @@ Two spaces hold the same entity ids and keys with values of their own; every pub
 for the one, and the other must be in no answer and stay as it is, byte by byte.
 """
 
+import asyncio
 import gc
 import importlib
 import inspect
@@ -50,10 +51,13 @@ from ramax.storage import forking
 from ramax.storage.spaces import delete_statements
 from ramax.storage.sql import Statement
 from ramax.storage.tables import HEAD, TOKENS_TABLE, build_tables
+from ramax.storage.text_waiting import read_waiting
 from ramax.sync import MemoryLayer
 from ramax.sync.memory_layer import MemoryPlace
 from tests._domains import documents
 from tests._merging import took_over
+from tests._reading import park, until
+from tests._replicas import came_from, heard_of
 from tests._reading import park
 from tests._replicas import came_from, heard_of, postponed, refused
 from tests._tables import Dump, dump, of_space, without_space
@@ -151,7 +155,8 @@ async def two(durable_db: Database) -> Two:
         assert await drain(store.pstate.referrers("k0")) == ["link:1"]
         await store.update_checkpoint(3, name="reader")
         await db.spaces.enable_hash_chain(name)
-        await db.spaces.enable_search(name, fields={"": ["of"]})
+        await db.spaces.enable_search(name, fields={"": ["of"]}, mode="async")
+        await store.pstate.put("direct", {"of": name})  # its text waits
         await store.snapshots.take(4)
         async with store.subscribe("subscription", start=2) as s:
             await s.ack(await anext(s))
@@ -364,6 +369,20 @@ def in_the_past(look: Callable[[Past], Any]) -> Verb:
 
 
 EITHER = f"{THEIRS} OR {MINE}"
+
+
+async def indexed(two: Two) -> None:
+    worker = asyncio.create_task(two.db.run_text_index(MINE))
+    await until(lambda: two.db._core.read(lambda ex: waits_no_more(ex, two.space.space_id)))
+    worker.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await worker
+
+
+def waits_no_more(ex: Any, space_id: int) -> bool:
+    return not read_waiting(ex, space_id, limit=1)
+
+
 A_PUT = NewEvent("doc.put", {"of": MINE}, entity_id="k0")
 MATCH_OF_THEIRS = Query(tags=[f"of:{THEIRS}"])
 
@@ -383,6 +402,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "delete": lambda t: t.db.spaces.delete(MINE, force=True),
         "enable_hash_chain": lambda t: chained_anew(t),
         "disable_hash_chain": lambda t: t.db.spaces.disable_hash_chain(t.space),
+        "index_texts": lambda t: t.db.spaces.index_texts(MINE),
         "enable_search": lambda t: t.db.spaces.enable_search(MINE),
         "disable_search": lambda t: t.db.spaces.disable_search(t.space),
         "hash_chain_head": lambda t: t.db.spaces.hash_chain_head(MINE),
@@ -630,6 +650,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
     },
     Database: {
         "in_space": lambda t: in_a_space(t, lambda s: s.kv.put("k0", 1)),
+        "run_text_index": indexed,
         "search": lambda t: found_text(t, t.db.search(EITHER, spaces=[MINE])),
         "content_store": lambda t: t.db.content_store(MINE, documents()),
         "transaction": lambda t: in_transaction(t, lambda tx: tx.execute(fill, MINE)),
@@ -848,6 +869,7 @@ WITHOUT_SPACE = {
     "notifications._notify": "a hint to other processes",
     "append_sqlite._newest_event_id": "the counter of event ids",
     "text_check._table": "whether there is a table of that name (SQLite)",
+    "text_waiting._spaces": "the registry: the spaces where texts wait to be indexed",
     "text_index._all_searched": "the registry: the spaces that are searched",
     "import_rows._new_space": "the registry: the space that gets its id by this",
 }

@@ -116,3 +116,20 @@ async def test_while_the_texts_that_are_there_are_indexed(durable_url, where, ro
         assert len(found) == len(everything) - 1  # each once
         assert [hit.key for hit in await store.search(f"changed{rounds - 1}")] == ["doc:0"]
         assert [hit.key for hit in await store.search("word1")] == ["doc:1"]
+
+
+@rounds
+async def test_while_texts_that_waited_are_indexed(durable_url, rounds):
+    async with ramax.connect(durable_url) as db:
+        store = await db.content_store("acme", documents())
+        await db.spaces.enable_search("acme", fields={"doc:": ["text"]}, mode="async")
+        for number in range(rounds):
+            await fill(store, *range(COUNT * number, COUNT * (number + 1)))
+            await kill(durable_url, "later", "within")  # a page is indexed, another was about to
+            assert (await store.verify()).ok
+            assert len(await store.search("all", limit=1000)) % 20 == 0
+        assert 0 < len(await store.search("all", limit=1000)) < COUNT * rounds
+        await db.spaces.index_texts("acme")
+        found = {hit.key for hit in await store.search("all", limit=1000)}
+        assert found == {f"doc:{n}" for n in range(COUNT * rounds)}
+        assert (await store.verify()).ok

@@ -622,7 +622,8 @@ async def fill(db, name):
     await store.events.append_many([NewEvent("noted", {}, entity_id="n", tags=["t"])])
     await store.catchup_pstate()
     await db.spaces.enable_hash_chain(name)
-    await db.spaces.enable_search(name, fields={"": ["about"]})
+    await db.spaces.enable_search(name, fields={"": ["about"]}, mode="async")
+    await store.pstate.put("note:1", {"about": Ref("note:2")})
     await store.snapshots.take()
     async with store.subscribe("subscription") as s:
         await s.ack(await anext(s))

@@ -1,42 +1,110 @@
 """The statement that searches a space goes along its index, and reads no other space's hits."""
 
+import pytest
 import sqlalchemy as sa
 
 from ramax.storage.tables import build_tables
-from ramax.storage.text_search import find_in_postgres, find_in_sqlite
+from ramax.storage.text_search import RANKED, find_in_postgres, find_in_sqlite
+
+COMMON = {"limit": 10, "offset": 0, "for_this_word": True}
 
 
-async def test_a_search_goes_along_the_index(db):
+@pytest.fixture
+async def two(db):
     for name in ("a", "b"):
         store = await db.content_store(name)
         await db.spaces.enable_search(name)
         await store.kv.put_many({f"k{n}": f"word number{n}" for n in range(3000)})
-    space_id = store.space.space_id
+    return store.space.space_id
+
+
+async def plan_of(connection, sql, params, space_id):
+    explain = "EXPLAIN QUERY PLAN" if "MATCH" in sql.text else "EXPLAIN (ANALYZE, TIMING OFF)"
+    arguments = tuple(sql.arguments(COMMON | {"space_id": space_id} | params))
+    rows = await connection.exec_driver_sql(f"{explain} {sql.text}", arguments)
+    return "\n".join(str(row[-1]) for row in rows)
+
+
+async def test_a_search_goes_along_the_index(db, two):
     tables = db._core.backend.tables
-    common = {"space_id": space_id, "limit": 10, "offset": 0}
     async with db.connection() as connection:
         if tables.dialect == "sqlite":
-            sql = find_in_sqlite(space_id).on(tables)
-            params = {"q": '("number7")', "types": '["kv"]', "of_space": space_id}
-            explain = f"EXPLAIN QUERY PLAN {sql.text}"
-            wanted = f"SCAN ramax_search_{space_id} VIRTUAL TABLE INDEX 0:M"
+            params = {"q": '("number7")', "types": '["kv"]', "of_space": two}
+            plan = await plan_of(connection, find_in_sqlite(two).on(tables), params, two)
+            assert f"SCAN ramax_search_{two} VIRTUAL TABLE INDEX " in plan, plan
+            assert ":M" in plan.partition("VIRTUAL TABLE")[2].partition("\n")[0]
         else:
             await connection.execute(sa.text("ANALYZE search_documents"))
             await connection.execute(sa.text("SET LOCAL enable_seqscan = off"))
-            sql = find_in_postgres.on(tables)
-            params = {"q": "'number7'", "mine": f"':{space_id}' & 'number7'", "types": ["kv"]}
-            explain = f"EXPLAIN (ANALYZE, TIMING OFF) {sql.text}"
-            wanted = "Bitmap Index Scan on ix_search_documents_tokens"
-        arguments = tuple(sql.arguments(common | params))
-        rows = await connection.exec_driver_sql(explain, arguments)
-        plan = "\n".join(str(row[-1]) for row in rows)
-    assert wanted in plan, plan
+            params = {"q": "'number7'", "mine": f"':{two}' & 'number7'", "types": ["kv"]}
+            plan = await plan_of(connection, find_in_postgres.on(tables), params, two)
+            # of 2 such texts in the index it looked at this space's
+            [line] = [line for line in plan.splitlines() if "Bitmap Index Scan" in line]
+            assert "on ix_search_documents_tokens" in line
+            actual = line.partition("actual")[2]
+            assert "rows=1.00" in actual or "rows=1 " in actual
+            assert "Aggregate" not in plan, plan  # it was planned for this word
     assert "SCAN search_documents" not in plan
-    if tables.dialect == "postgresql":  # of 2 such texts in the index it looked at this space's
-        [line] = [line for line in plan.splitlines() if "Bitmap Index Scan" in line]
-        assert (
-            "rows=1.00" in line.partition("actual")[2] or "rows=1 " in line.partition("actual")[2]
-        )
+
+
+async def test_on_sqlite_the_newest_hits_come_without_a_sort(db_on_sqlite):
+    store = await db_on_sqlite.content_store("a")
+    await db_on_sqlite.spaces.enable_search("a")
+    space_id = store.space.space_id
+    sql = find_in_sqlite(space_id).on(db_on_sqlite._core.backend.tables)
+    params = {"q": '("word")', "types": '["kv"]', "of_space": space_id}
+    async with db_on_sqlite.connection() as connection:
+        plan = await plan_of(connection, sql, params, space_id)
+    # by score and key, and of the ten in the end again; the hits themselves are in order
+    assert plan.count("USE TEMP B-TREE FOR ORDER BY") == 2, plan
+
+
+async def test_on_postgres_an_index_has_the_newest_first_and_each_word_its_plan(db_on_postgres):
+    db = db_on_postgres
+    store = await db.content_store("a")
+    await store.kv.put_many({f"k{n}": f"word number{n}" for n in range(3000)})
+    await db.spaces.enable_search("a")
+    space_id = store.space.space_id
+    sql = find_in_postgres.on(db._core.backend.tables)
+    params = {"q": "'word'", "mine": f"':{space_id}' & 'word'", "types": ["kv"]}
+    async with db.connection() as connection:
+        await connection.execute(sa.text("ANALYZE search_documents"))
+        arguments = tuple(sql.arguments(COMMON | {"space_id": space_id} | params))
+        for _ in range(12):
+            await connection.exec_driver_sql(sql.text, arguments)
+        known = "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement = "
+        found = await connection.execute(sa.text(f"{known} :text"), {"text": sql.text})
+        assert tuple(found.one()) == (0, 12)
+        for off in ("seqscan", "bitmapscan", "sort"):  # there are too few texts here to choose it
+            await connection.execute(sa.text(f"SET LOCAL enable_{off} = off"))
+        plan = await plan_of(connection, sql, params, space_id)
+    assert "Index Scan Backward using ix_search_documents_newest" in plan, plan
+
+
+async def test_of_more_hits_than_are_ranked_the_newest_are_and_rare_words_miss_nothing(db):
+    store = await db.content_store("s")
+    keys = [f"k{n:05}" for n in range(RANKED + 5)]
+    texts = dict.fromkeys(keys, "word")
+    texts["k00000"] = "word word word special"
+    texts["k00003"] = "word special"
+    await store.kv.put_many(texts)
+    await db.spaces.enable_search("s")  # in the order of keys
+    await store.kv.put("new", "word word word")
+
+    async def found(text, **options):
+        return [hit.key for hit in await store.search(text, **options)]
+
+    assert (await found("word"))[0] == "new"
+    assert set(await found("word", limit=1000)) <= {"new", *keys[6:]}
+    assert set(await found("word special")) == {"k00000", "k00003"}
+    assert set(await found('"word special"')) == {"k00000", "k00003"}
+    assert await found("word", types=["log"]) == []
+    await store.log.append("said", {"text": "word"})
+    await store.kv.delete_many([*keys[6:16], "k00003"])
+    assert await found("word", types=["log"]) == ["1"]
+    assert (await found("word", types=["kv"]))[:2] == ["new", "k00000"]  # all are ranked again
+    whole = await found("word", limit=30)
+    assert [*await found("word", limit=15), *await found("word", limit=15, offset=15)] == whole
 
 
 def test_the_statement_on_sqlite_names_the_space_and_binds_it():

@@ -15,7 +15,16 @@ from ramax.entry.operations import run_operation
 from ramax.entry.registry import SpaceRegistry
 from ramax.entry.searching import Searching
 from ramax.errors import DataError
-from ramax.runtime import content_store, database, past, scope, spaces, text_search, transaction
+from ramax.runtime import (
+    content_store,
+    database,
+    past,
+    scope,
+    spaces,
+    text_search,
+    text_worker,
+    transaction,
+)
 from ramax.runtime.core import SpaceLike
 from ramax.runtime.partition import Partition
 from ramax.runtime.past_access import PastAccess
@@ -234,6 +243,24 @@ class Database(database.Database):
             raise DataError("spaces", spaces, "give a list of spaces, or ramax.ALL")
         chosen = [await self._core.resolve(space) for space in spaces]
         return await text_search.search_spaces(self._core, chosen, wish)
+
+    async def run_text_index(self, *spaces: SpaceLike, poll_interval: float = 1.0) -> None:
+        """Index the texts of spaces that are searched with ``mode="async"``, until cancelled.
+
+        Any number of processes may do it. What was not indexed when one dies waits for the next.
+
+        Args:
+            spaces: Only these; of all that are searched so unless given.
+            poll_interval: Seconds after which changes are found that nobody told about.
+
+        Raises:
+            SpaceNotFoundError: There is no such space.
+            DataError: The interval is not above 0.
+        """
+        if not poll_interval > 0:
+            raise DataError("poll_interval", poll_interval, "must be above 0")
+        chosen = [await self._core.present(space) for space in spaces]
+        await text_worker.run(self._core, chosen, poll_interval)
 
     def transaction(self, *spaces: Any) -> Transaction:
         """Open a transaction over several spaces: ``async with db.transaction("a", "b") as tx``.

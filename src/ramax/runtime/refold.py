@@ -147,7 +147,7 @@ class Refold:
         if guard.searched is not None:
             text_index.begin(ex, self._space.space_id)
             for values in _batches(self._values.walk(), self._page):
-                text_index.keep_text(ex, self._space.space_id, guard.searched, dict(values))
+                text_index.index_now(ex, self._space.space_id, guard.searched, dict(values))
 
     def _suspect(self, keys: Iterable[str]) -> None:
         self._suspects.update(dict.fromkeys(keys, _MAYBE))

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from ramax.core.fulltext.documents import declared
 from ramax.core.limits import validate_space_name
 from ramax.errors import DataError, MisuseError, SpaceExistsError, SpaceNotFoundError
-from ramax.runtime import chain, text_search
+from ramax.runtime import chain, text_search, text_worker
 from ramax.runtime.core import Core, SpaceLike
 from ramax.storage import projections, spaces
 from ramax.storage.executors import Executor
@@ -198,6 +198,7 @@ class SpaceRegistry:
         *,
         types: Iterable[str] | None = None,
         fields: Mapping[str, Sequence[str]] | None = None,
+        mode: Literal["inline", "async"] = "inline",
         progress: Callable[[Progress], object] | None = None,
     ) -> None:
         """Index the texts of a space: those that are there, and from now on every change with it.
@@ -209,6 +210,8 @@ class SpaceRegistry:
             types: Some of ``kv``, ``json`` and ``log``; all of them unless given.
             fields: Of the application's own values: names of fields by the prefix of the key,
                 such as ``{"contact:": ["name", "notes"]}``; the longest prefix counts.
+            mode: ``inline`` changes the index in the commit of what it is about; with ``async`` a
+                commit only notes which keys wait, and `Database.run_text_index` indexes them.
             progress: Called after each page of keys that are there.
 
         Raises:
@@ -216,9 +219,19 @@ class SpaceRegistry:
             DataError: A type, a prefix or a list of fields is not one.
             ConflictError: Somebody else began the same meanwhile.
         """
-        what = declared(None if types is None else list(types), fields)
+        what = declared(None if types is None else list(types), fields, mode)
         found = await self._core.saved(space)
         await text_search.enable(self._core, found, what, progress)
+
+    async def index_texts(self, space: SpaceLike) -> int:
+        """Index the texts of a space that wait for it, now; return of how many keys.
+
+        Only where search was enabled with ``mode="async"``; elsewhere nothing ever waits.
+
+        Raises:
+            SpaceNotFoundError: There is no such space.
+        """
+        return await text_worker.index_waiting(self._core, await self._core.saved(space))
 
     async def disable_search(self, space: SpaceLike) -> None:
         """Drop the index of a space's texts; what it holds stays as it is.

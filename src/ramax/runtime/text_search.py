@@ -209,7 +209,7 @@ class _Filling:
             )
         rows = read_stored(ex, space_id, after=self._after, limit=self._page)
         values = {key: packed(value, form) for key, value, form, _direct in rows}
-        text_index.keep_text(ex, space_id, self._what, values)
+        text_index.index_now(ex, space_id, self._what, values)
         self.done += len(rows)
         if len(rows) == self._page:
             self._after = rows[-1][0]

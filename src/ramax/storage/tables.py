@@ -46,6 +46,7 @@ class Tables:
     secret_keys: sa.Table
     secrets: sa.Table
     search_documents: sa.Table
+    search_waiting: sa.Table
     merges: sa.Table
     merged_events: sa.Table
     event_origins: sa.Table
@@ -337,6 +338,8 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
                 postgresql_using="gin",
                 postgresql_with={"fastupdate": "off"},
             ),
+            # on SQLite the table of tokens is in that order
+            sa.Index("ix_search_documents_newest", "space_id", "document_id"),
         ]
         if postgres
         else [sa.UniqueConstraint("space_id", "key", name="uq_search_documents_space_key")]
@@ -351,6 +354,13 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("tokens", postgresql.TSVECTOR() if postgres else sa.Text(), nullable=False),
         *document_keys,
+    )
+    search_waiting = sa.Table(  # keys whose texts are indexed after the commit
+        "search_waiting",
+        metadata,
+        keyed(),
+        sa.Column("key", key_text, primary_key=True),
+        sqlite_with_rowid=False,
     )
     merges = sa.Table(
         "merges",
@@ -452,6 +462,7 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         secret_keys,
         secrets,
         search_documents,
+        search_waiting,
         merges,
         merged_events,
         event_origins,

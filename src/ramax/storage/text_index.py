@@ -56,6 +56,19 @@ def _clear(t: Tables) -> sa.Delete:
 
 
 @Statement
+def _note(t: Tables) -> sa.Insert:
+    insert = postgresql.insert if t.dialect == "postgresql" else sqlite.insert
+    new = insert(t.search_waiting).values(space_id=p("space_id"), key=p("key"))
+    return new.on_conflict_do_nothing()
+
+
+@Statement
+def _clear_waiting(t: Tables) -> sa.Delete:
+    w = t.search_waiting
+    return sa.delete(w).where(w.c.space_id == p("space_id"))
+
+
+@Statement
 def _set_searched(t: Tables) -> sa.Update:
     s = t.spaces
     return sa.update(s).where(s.c.space_id == p("space_id")).values(searched=p("searched"))
@@ -119,7 +132,33 @@ def keep_text(
             ex.run_many(extra.statement, extra.rows)
 
 
+def index_now(
+    ex: Executor,
+    space_id: int,
+    what: Searched,
+    puts: Mapping[str, Packed],
+    deletes: Iterable[str] = (),
+) -> None:
+    """As `keep_text`, whenever the texts of the space are indexed otherwise."""
+    for extra in _indexed(ex.tables.dialect, space_id, what, puts, deletes):
+        ex.run_many(extra.statement, extra.rows)
+
+
 def _changes(
+    dialect: DialectName,
+    space_id: int,
+    what: Searched,
+    puts: Mapping[str, Packed],
+    deletes: Iterable[str],
+) -> list[Extra]:
+    if not what.later:
+        return _indexed(dialect, space_id, what, puts, deletes)
+    changed = sorted({*puts, *deletes})
+    waiting = [_at(space_id, key) for key in changed if type_of(what, key) is not None]
+    return [Extra(_note, waiting)] if waiting else []
+
+
+def _indexed(
     dialect: DialectName,
     space_id: int,
     what: Searched,
@@ -173,6 +212,7 @@ def begin(ex: Executor, space_id: int) -> None:
 def end(ex: Executor, space_id: int) -> None:
     """Drop the index of a space; the caller holds the space's lock."""
     ex.run(_clear, {"space_id": space_id})
+    ex.run(_clear_waiting, {"space_id": space_id})
     if ex.tables.dialect == "sqlite":
         ex.run(drop_tokens(space_id), {})
 

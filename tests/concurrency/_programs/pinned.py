@@ -1,6 +1,7 @@
 """Does one long work, and freezes where something is written and not committed: URL WORK WHERE
 
-WORK is `inline` or `async` (projections), `chain` or `search` (both made for what is there). WHERE
+WORK is `inline` or `async` (projections), `chain` or `search` (both made for what is there), or
+`later` (texts that wait to be indexed). WHERE
 is `within` a transaction that has written, or, of the latter two, `between` two of them.
 """
 
@@ -13,6 +14,7 @@ from typing import Any
 
 import ramax
 from ramax.runtime import chain as chains
+from ramax.runtime import text_worker
 from ramax.storage import append_postgres, backend, chain, projections, text_index
 from tests._domains import documents
 from tests._orders import add, shop
@@ -22,7 +24,8 @@ PINNED: dict[str, list[tuple[Any, str]]] = {
     "inline": [(backend, "write_sqlite"), (append_postgres, "_write")],  # the latter commits
     "async": [(projections, "run")],
     "chain": [(chain, "hash_page")],
-    "search": [(text_index, "keep_text")],
+    "search": [(text_index, "index_now")],
+    "later": [(text_index, "index_now")],
 }
 
 
@@ -80,9 +83,12 @@ async def main(url: str, work: str, where: str) -> None:
     async with ramax.connect(url, lock_timeout=60) as db:
         if where == "within":
             for module, name in PINNED[work]:
-                pin(module, name, 2 if work in ("chain", "search") else 1)
+                pin(module, name, 2 if work in ("chain", "search", "later") else 1)
         say("ready")
-        if work in ("chain", "search"):
+        if work == "later":
+            text_worker.PAGE = PAGE
+            await db.run_text_index(poll_interval=0.02)
+        elif work in ("chain", "search"):
             await fill(db, work, where)
         else:
             await project(db, work)

@@ -21,6 +21,8 @@ TYPES: Final = ("kv", "json", "log")
 """The data types that have text; ``pstate`` is the application's own keys."""
 
 PSTATE: Final = "pstate"
+INLINE: Final = "inline"
+ASYNC: Final = "async"
 _LOG_ENTRIES: Final = LOG.prefix + log.ENTRIES
 _JSON_LIVE: Final = JSON.prefix + versioned.LIVE
 _LONGEST_DECLARATION: Final = 20_000
@@ -46,21 +48,27 @@ class Searched:
     filling: str | None = None
     """Who is about to index what was there before; None: it is done."""
 
+    later: bool = False
+    """Whether texts are indexed after the commit, by whoever looks after it."""
+
     def stored(self) -> str:
         """Write it as the row of the space holds it."""
         fields = {prefix: list(names) for prefix, names in sorted(self.fields.items())}
-        return json.dumps(
-            {"types": sorted(self.types), "fields": fields, "filling": self.filling}, sort_keys=True
-        )
+        said: dict[str, Any] = {"types": sorted(self.types), "fields": fields}
+        if self.later:
+            said["later"] = True
+        return json.dumps({**said, "filling": self.filling}, sort_keys=True)
 
 
-def declared(types: Any, fields: Any) -> Searched:
+def declared(types: Any, fields: Any, mode: Any = INLINE) -> Searched:
     """Check what is to be searched.
 
     Raises:
         DataError: A type is unknown, a prefix is not one of an application, or a list of fields
-            is empty or holds something else than names.
+            is empty or holds something else than names; or the mode is neither.
     """
+    if mode not in (INLINE, ASYNC):
+        raise DataError("mode", mode, f"is {INLINE!r} or {ASYNC!r}")
     chosen = TYPES if types is None else types
     if isinstance(chosen, str) or not all(each in TYPES for each in chosen):
         raise DataError("types", types, f"are some of {', '.join(TYPES)}")
@@ -72,9 +80,8 @@ def declared(types: Any, fields: Any) -> Searched:
             raise DataError("prefix", prefix, "must be a str that keys of the pstate begin with")
         if isinstance(names, str) or not names or not all(isinstance(n, str) for n in names):
             raise DataError("fields", names, "give a list of field names")
-    made = Searched(
-        tuple(sorted(set(chosen))), {prefix: list(names) for prefix, names in wanted.items()}
-    )
+    listed = {prefix: list(names) for prefix, names in wanted.items()}
+    made = Searched(tuple(sorted(set(chosen))), listed, later=mode == ASYNC)
     if len(made.stored()) > _LONGEST_DECLARATION:
         raise DataError("fields", fields, "are too many")
     return made
@@ -84,7 +91,9 @@ def declared(types: Any, fields: Any) -> Searched:
 def searched(stored: str) -> Searched:
     """Read what `Searched.stored` wrote."""
     found = json.loads(stored)
-    return Searched(tuple(found["types"]), found["fields"], found["filling"])
+    return Searched(
+        tuple(found["types"]), found["fields"], found["filling"], later=found.get("later", False)
+    )
 
 
 def type_of(what: Searched, key: str) -> tuple[str, str] | None:
