@@ -57,8 +57,6 @@ from ramax.sync.memory_layer import MemoryPlace
 from tests._domains import documents
 from tests._merging import took_over
 from tests._reading import park, until
-from tests._replicas import came_from, heard_of
-from tests._reading import park
 from tests._replicas import came_from, heard_of, postponed, refused
 from tests._tables import Dump, dump, of_space, without_space
 from tests.secrets._vaults import OneKey

@@ -98,3 +98,17 @@ def test_delete_needs_force_for_what_ever_held_something(demo_url):
     assert said == "deleted space 'empty'\n"
     succeed("spaces", "delete", "crm_acme", "--yes", "--force", "--url", demo_url)
     assert names(demo_url) == ["default", "crm_globex"]
+
+
+def test_texts_are_indexed_later_on_demand(demo_url):
+    enabled = succeed("spaces", "enable-search", "crm_acme", "--mode", "async", "--url", demo_url)
+    assert "searched now" in enabled
+    for space in ("crm_acme", "crm_globex"):
+        succeed("kv", "put", "k", '"word"', "--space", space, "--url", demo_url)
+    search = ("search", "text", "word", "--space", "crm_acme", "--url", demo_url)
+    assert json.loads(succeed(*search))["hits"] == []
+    index = ("spaces", "index-texts", "--url", demo_url)
+    assert succeed(*index) == "1 keys were indexed\n"
+    assert len(json.loads(succeed(*search))["hits"]) == 1
+    assert succeed(*index, "crm_acme", "crm_globex") == "0 keys were indexed\n"
+    assert "nope" in fail(*index, "nope")

@@ -1,7 +1,7 @@
 """`ramax spaces`: the registry."""
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -43,8 +43,16 @@ async def list_spaces(db: Database, prefix: str | None, as_json: bool) -> None: 
     metavar="PREFIX=FIELD",
     help="A field of the application's values whose keys begin so; may be given several times.",
 )
+@click.option(
+    "--mode",
+    type=click.Choice(["inline", "async"]),
+    default="inline",
+    help="With each commit, or later, by `ramax spaces index-texts`.",
+)
 @writing
-async def enable_search(db: Database, space: str, fields: tuple[str, ...]) -> None:
+async def enable_search(
+    db: Database, space: str, fields: tuple[str, ...], mode: Literal["inline", "async"]
+) -> None:
     """Index the texts of SPACE: those that are there, and from now on every change with it.
 
     Writers go on meanwhile. Does nothing where the same is indexed.
@@ -57,8 +65,24 @@ async def enable_search(db: Database, space: str, fields: tuple[str, ...]) -> No
         declared.setdefault(prefix, []).append(name)
     with progress_bar(f"indexing {space}") as show:
         chosen = await db.spaces.get(space)
-        await db.spaces.enable_search(chosen, fields=declared, progress=show)
+        await db.spaces.enable_search(chosen, fields=declared, mode=mode, progress=show)
     print(f"space {space!r} is searched now")
+
+
+@spaces.command("index-texts")
+@click.argument("spaces", nargs=-1, metavar="[SPACE]...")
+@click.option("--follow", is_flag=True, help="Go on with what will change, until interrupted.")
+@writing
+async def index_texts(db: Database, spaces: tuple[str, ...], follow: bool) -> None:  # noqa: FBT001
+    """Index texts that wait for it, where search is async: of each SPACE, or of all.
+
+    With --follow any number of processes may do it.
+    """
+    chosen = [await db.spaces.get(name) for name in spaces] or await db.spaces.list_all()
+    if follow:
+        await db.run_text_index(*(chosen if spaces else ()))
+    done = [await db.spaces.index_texts(space) for space in chosen]
+    print(f"{sum(done)} keys were indexed")
 
 
 @spaces.command("disable-search")

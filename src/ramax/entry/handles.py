@@ -22,7 +22,6 @@ from ramax.runtime import (
     scope,
     spaces,
     text_search,
-    text_worker,
     transaction,
 )
 from ramax.runtime.core import SpaceLike
@@ -243,24 +242,6 @@ class Database(database.Database):
             raise DataError("spaces", spaces, "give a list of spaces, or ramax.ALL")
         chosen = [await self._core.resolve(space) for space in spaces]
         return await text_search.search_spaces(self._core, chosen, wish)
-
-    async def run_text_index(self, *spaces: SpaceLike, poll_interval: float = 1.0) -> None:
-        """Index the texts of spaces that are searched with ``mode="async"``, until cancelled.
-
-        Any number of processes may do it. What was not indexed when one dies waits for the next.
-
-        Args:
-            spaces: Only these; of all that are searched so unless given.
-            poll_interval: Seconds after which changes are found that nobody told about.
-
-        Raises:
-            SpaceNotFoundError: There is no such space.
-            DataError: The interval is not above 0.
-        """
-        if not poll_interval > 0:
-            raise DataError("poll_interval", poll_interval, "must be above 0")
-        chosen = [await self._core.present(space) for space in spaces]
-        await text_worker.run(self._core, chosen, poll_interval)
 
     def transaction(self, *spaces: Any) -> Transaction:
         """Open a transaction over several spaces: ``async with db.transaction("a", "b") as tx``.

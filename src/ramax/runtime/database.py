@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from ramax.core.domain import Domain
 from ramax.core.observer import Observer
 from ramax.core.reactions import ReactionRule
-from ramax.errors import ClosedError, ConflictError, MisuseError, StorageBusyError
-from ramax.runtime import reactions, subscribing
+from ramax.errors import ClosedError, ConflictError, DataError, MisuseError, StorageBusyError
+from ramax.runtime import reactions, subscribing, text_worker
 from ramax.runtime.branch_core import BranchCore
 from ramax.runtime.checkpoints import CheckpointRepository
 from ramax.runtime.consumer import OnError
@@ -94,6 +94,24 @@ class Database:
         if create and isinstance(space, str):
             return await self._core.get_or_create(space, metadata)
         return await self._core.present(space)
+
+    async def run_text_index(self, *spaces: SpaceLike, poll_interval: float = 1.0) -> None:
+        """Index the texts of spaces that are searched with ``mode="async"``, until cancelled.
+
+        Any number of processes may do it. What was not indexed when one dies waits for the next.
+
+        Args:
+            spaces: Only these; of all that are searched so unless given.
+            poll_interval: Seconds after which changes are found that nobody told about.
+
+        Raises:
+            SpaceNotFoundError: There is no such space.
+            DataError: The interval is not above 0.
+        """
+        if not poll_interval > 0:
+            raise DataError("poll_interval", poll_interval, "must be above 0")
+        chosen = [await self._core.present(space) for space in spaces]
+        await text_worker.run(self._core, chosen, poll_interval)
 
     def subscribe_all(  # noqa: PLR0913 - every option has a default and a name
         self,

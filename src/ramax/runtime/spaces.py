@@ -231,7 +231,8 @@ class SpaceRegistry:
         Raises:
             SpaceNotFoundError: There is no such space.
         """
-        return await text_worker.index_waiting(self._core, await self._core.saved(space))
+        found = await self._core.resolve(space)
+        return await text_worker.index_waiting(self._core, found) if found.space_id else 0
 
     async def disable_search(self, space: SpaceLike) -> None:
         """Drop the index of a space's texts; what it holds stays as it is.

@@ -1,6 +1,6 @@
 """Searching the texts of one space, ranked by that space alone."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -17,42 +17,85 @@ from ramax.storage.text_index import own_lexeme
 RANKED: Final = 10_000
 """Hits that are ranked: of more, those whose texts came last into the index."""
 
+_LOOKED_AT: Final = 4 * RANKED
+"""Of the newest texts, where so many hits are expected that a quarter of all has them."""
+
 _DIVIDED_BY_LENGTH = 1  # of `ts_rank_cd`: by 1 + the logarithm of it
 
 
-@Statement
-def find_in_postgres(t: Tables) -> sa.Select[Any]:
-    """The best texts of a space; the index knows its lexeme, so others' hits are not looked at.
-
-    Which index has the newest hits soonest depends on how many there are, so the statement has to
-    be planned for each word. A plan for any word would have to count to a billion, as far as the
-    planner knows, so it is never the cheaper one; a plan for a word knows that it need not.
-    """
+def _matching(t: Tables) -> sa.Select[Any]:
+    """Texts of a space: the index knows its lexeme, so no other space's hit is looked at."""
     d = t.search_documents.c
-    query = postgresql.TSQUERY()
-    asked, mine = (sa.cast(p(name, type_=sa.Text()), query) for name in ("q", "mine"))
-    for_this_word = p("for_this_word", type_=sa.Boolean())
-    for_any = sa.text("(SELECT count(*) FROM generate_series(1, 1000000000)) < 0")
+    return sa.select(d.key, d.tokens).where(d.space_id == p("space_id"), _has("mine", d), _any(d))
+
+
+def _has(name: str, texts: Any) -> sa.ColumnElement[bool]:
+    found: sa.ColumnElement[bool] = texts.tokens.op("@@")(_query(name))
+    return found
+
+
+def _query(name: str) -> sa.ColumnElement[Any]:
+    return sa.cast(p(name, type_=sa.Text()), postgresql.TSQUERY())
+
+
+def _any(texts: Any) -> sa.ColumnElement[bool]:
+    types = sa.func.any(p("types", type_=postgresql.ARRAY(sa.Text())))
+    found: sa.ColumnElement[bool] = texts.type == types
+    return found
+
+
+def _best(t: Tables, candidates: sa.Select[Any]) -> sa.Select[Any]:
+    """Rank these, which have key and tokens; each of the best says how many there were."""
+    c, d = candidates.subquery("candidates").c, t.search_documents.c
+    score = sa.func.ts_rank_cd(c.tokens, _query("q"), sa.literal_column(str(_DIVIDED_BY_LENGTH)))
+    ranked = sa.select(c.key, score.label("score")).subquery("ranked")
+    hits = sa.func.count().over().label("hits")
+    best = (
+        sa.select(ranked.c.key, ranked.c.score, hits)
+        .order_by(ranked.c.score.desc(), ranked.c.key)
+        .limit(p("limit", type_=sa.BigInteger()))
+        .offset(p("offset", type_=sa.BigInteger()))
+        .subquery("best")
+    )
+    return (
+        sa.select(d.key, d.type, d.text, best.c.score, best.c.hits)
+        .join(best, d.key == best.c.key)
+        .where(d.space_id == p("of_space"))
+        .order_by(best.c.score.desc(), d.key)
+    )
+
+
+def _limit(number: int) -> sa.ColumnElement[Any]:
+    return sa.literal_column(str(number))
+
+
+@Statement
+def find_few(t: Tables) -> sa.Select[Any]:
+    """The best texts of all, where they are no more than can be ranked (PostgreSQL)."""
+    return _best(t, _matching(t).limit(_limit(RANKED + 1)))
+
+
+@Statement
+def find_in_newest(t: Tables) -> sa.Select[Any]:
+    """The best of the newest hits, among the newest texts of the space (PostgreSQL)."""
+    d = t.search_documents.c
     newest = (
-        sa.select(d.key, d.type, d.text, d.tokens)
-        .where(
-            d.space_id == p("space_id"),
-            d.tokens.op("@@")(mine),
-            d.type == sa.func.any(p("types", type_=postgresql.ARRAY(sa.Text()))),
-            sa.or_(for_this_word, for_any),
-        )
+        sa.select(d.document_id, d.key, d.type, d.tokens)
+        .where(d.space_id == p("space_id"))
         .order_by(d.document_id.desc())
-        .limit(sa.literal_column(str(RANKED)))
+        .limit(_limit(_LOOKED_AT))
         .subquery("newest")
     )
     n = newest.c
-    score = sa.func.ts_rank_cd(n.tokens, asked, sa.literal_column(str(_DIVIDED_BY_LENGTH)))
-    return (
-        sa.select(n.key, n.type, n.text, score.label("score"))
-        .order_by(sa.desc("score"), n.key)
-        .limit(p("limit", type_=sa.BigInteger()))
-        .offset(p("offset", type_=sa.BigInteger()))
-    )
+    found = sa.select(n.key, n.tokens).where(_has("q", n), _any(n))
+    return _best(t, found.order_by(n.document_id.desc()).limit(_limit(RANKED)))
+
+
+@Statement
+def find_newest(t: Tables) -> sa.Select[Any]:
+    """The best of the newest hits, wherever they are (PostgreSQL)."""
+    newest = t.search_documents.c.document_id.desc()
+    return _best(t, _matching(t).order_by(newest).limit(_limit(RANKED)))
 
 
 @lru_cache(maxsize=1024)
@@ -80,18 +123,24 @@ def find_texts(
     """Return rows of key, type, text and score, the best first; of the same score by key."""
     if not wanted.groups:
         return ()
-    common: dict[str, Any] = {"space_id": space_id, "limit": limit, "offset": offset}
+    common = {"space_id": space_id, "of_space": space_id, "limit": limit, "offset": offset}
     if ex.tables.dialect == "postgresql":
         asked = _rendered(wanted, _tsquery, "&", " & !")
         mine = f"{own_lexeme(space_id)} & ({asked})"
-        given = {"for_this_word": True, "q": asked, "mine": mine, "types": list(types)}
-        return ex.rows(find_in_postgres, common | given)
+        return _found_in_postgres(ex, common | {"q": asked, "mine": mine, "types": list(types)})
     asked = _rendered(wanted, _fts5, "AND", " NOT ")
     listed = "[" + ",".join(f'"{each}"' for each in types) + "]"
-    return ex.rows(
-        find_in_sqlite(space_id),
-        common | {"q": asked, "types": listed, "of_space": space_id},
-    )
+    return ex.rows(find_in_sqlite(space_id), common | {"q": asked, "types": listed})
+
+
+def _found_in_postgres(ex: Executor, given: Mapping[str, Any]) -> Sequence[Row]:
+    """Choose the statement by how many hits there are: a plan is made for any word."""
+    rows = ex.rows(find_few, given)
+    if rows and rows[0][4] > RANKED:
+        rows = ex.rows(find_in_newest, given)
+        if not rows or rows[0][4] < RANKED:
+            rows = ex.rows(find_newest, given)
+    return [row[:4] for row in rows]
 
 
 def _rendered(wanted: Wanted, render: Callable[[Phrase], str], both: str, but: str) -> str:

@@ -37,9 +37,13 @@ async def _stats(db: Any, space: str) -> Document:
     return {"event_count": found.event_count, "key_count": found.key_count, "bytes": found.bytes}
 
 
-async def _enable_search(db: Any, space: str, fields: Any = None) -> Document:
-    await db.spaces.enable_search(space, fields=fields)
+async def _enable_search(db: Any, space: str, fields: Any = None, mode: str = "inline") -> Document:
+    await db.spaces.enable_search(space, fields=fields, mode=mode)
     return {"searched": True}
+
+
+async def _index_texts(db: Any, space: str) -> Document:
+    return {"indexed": await db.spaces.index_texts(space)}
 
 
 async def _disable_search(db: Any, space: str) -> Document:
@@ -100,9 +104,23 @@ SPACES: Final = (
                 "Of an application's values: lists of field names by the prefix of the key.",
                 required=False,
             ),
+            Parameter(
+                "mode",
+                "text",
+                "inline: with each commit, or async: later, by spaces_index_texts.",
+                required=False,
+            ),
         ),
         _enable_search,
         {"searched": BOOL},
+        writes=True,
+    ),
+    Operation(
+        "spaces_index_texts",
+        "Index the texts of a space that wait for it, where search is async.",
+        (_SPACE,),
+        _index_texts,
+        {"indexed": INT},
         writes=True,
     ),
     Operation(
