@@ -49,8 +49,8 @@ async def test_deleting_a_space_takes_every_row_of_it_and_none_of_another(db):
     stores = [await db.content_store(name, domain) for name in ("gone", "kept")]
     for store in stores:
         await db.spaces.enable_hash_chain(store.space)
-        await db.spaces.enable_search(store.space, fields={"": ["about"]})
         await store.execute(put, ("k", {}), idempotency_key="once")
+        await db.spaces.enable_search(store.space, fields={"": ["about"]}, mode="async")
         await store.execute(put, ("note:1", {"about": Ref("note:2")}))
         assert [key async for key in store.pstate.referrers("note:2")] == ["note:1"]
         await store.snapshots.take()
