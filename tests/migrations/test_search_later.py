@@ -1,4 +1,4 @@
-"""ramax_0019 on a filled database: down gives up the indexes that are behind, and keeps the others."""
+"""ramax_0020 on a filled database: down gives up the indexes that are behind, and keeps the others."""
 
 import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -17,7 +17,7 @@ async def test_down_and_up_on_a_filled_database(durable_url):
         await db.spaces.index_texts("even")
     engine = create_async_engine(durable_url)
     assert await migrate.check(engine) == []
-    await migrate.downgrade(engine, "ramax_0018")
+    await migrate.downgrade(engine, "ramax_0019")
     await migrate.upgrade(engine)
     assert await migrate.check(engine) == []
     await engine.dispose()

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "ramax_0019"
-down_revision = "ramax_0018"
+revision = "ramax_0020"
+down_revision = "ramax_0019"
 branch_labels = None
 depends_on = None
 
