@@ -73,6 +73,7 @@ def all_cases() -> list[Case]:
         *_datatypes(),
         *_branches(),
         *_replicas(),
+        *_trees(),
     ]
 
 
@@ -697,6 +698,39 @@ def _replicas() -> Iterator[Case]:
             safe,
             "not used",
             (Entrant("ramax", "replicating", "first_sync", options | {"events": 20_000}),),
+            rounds=3,
+            in_quick=False,
+        )
+
+
+def _trees() -> Iterator[Case]:
+    """1,000 moves that two replicas made at once, in a tree of 10,000 nodes."""
+    yield Case(
+        "tree-merge",
+        "A tree of 10,000 nodes: merging 1,000 moves of another replica, in memory",
+        "none",
+        "moves",
+        0,
+        0,
+        "none",
+        "not used",
+        (Entrant("ramax", "merging", "merge"),),
+        rounds=7,
+        in_quick=False,
+    )
+    for database in ("sqlite", "postgres"):
+        kind: Any = database
+        options = {"synchronous": "NORMAL"} if database == "sqlite" else {}
+        yield Case(
+            f"{database}-tree-merge",
+            f"{_name(database)}: the records of these moves are checked, stored and merged",
+            kind,
+            "moves",
+            0,
+            0,
+            durability("NORMAL") if database == "sqlite" else DURABLE,
+            "not used",
+            (Entrant("ramax", "merging", "ingest", options),),
             rounds=3,
             in_quick=False,
         )

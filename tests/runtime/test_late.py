@@ -1,8 +1,13 @@
 """Events that came late are folded where they belong; only what they are about is folded anew."""
 
+import random
+
+import pytest
+
 from ramax import Domain, NewEvent
 from ramax.core.codec import encode
 from ramax.runtime import late
+from ramax.storage.reads import read_range
 from ramax.testing.records import record
 
 ONE = b"device-of-origin"
@@ -146,3 +151,106 @@ async def test_a_late_event_that_nobody_folds_makes_nothing_anew(db, monkeypatch
     monkeypatch.setattr(late, "Refold", None)
     await store.replica.ingest([record(ONE, 1, "unknown", stamp=1 << 16)])
     assert await store.get_checkpoint() == 2
+
+
+def tree_event(origin: bytes, seq: int, stamp: int, what: str, **said: object) -> object:
+    return record(
+        origin,
+        seq,
+        event_type=f"ramax.tree.{what}",
+        entity_id="ramax.tree:t",
+        payload=encode(said, "payload"),
+        stamp=stamp,
+    )
+
+
+def histories(rng: random.Random, origins: str, each: int) -> dict[str, list[object]]:
+    """What replicas of a tree record apart, with clocks that run side by side."""
+    nodes, found = "abcde", {}
+    for origin in origins:
+        stamp, mine = 0, []
+        for seq in range(1, each + 1):
+            stamp += rng.randrange(1, 4) << 16
+            node, parent = rng.choice(nodes), rng.choice([*nodes, "root", "trash"])
+            said = {"node": node, "parent": parent, "key": rng.choice("UVW")}
+            what = rng.choice(["created", "moved", "moved", "changed"])
+            if what == "created":
+                said |= {"properties": {"by": origin}}
+            elif what == "changed":
+                said = {
+                    "node": node,
+                    "set": {origin: seq, "by": origin},
+                    "unset": ["by"] * (seq % 2),
+                }
+            mine.append(tree_event(origin.encode() * 16, seq, stamp, what, **said))
+        found[origin] = mine
+    return found
+
+
+async def rows_of(store):
+    """Read the pstate as it is stored."""
+    found = await store._core.read(lambda ex: read_range(ex, store.space.space_id, "", "~"))
+    return sorted(found.items())
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_late_moves_of_a_tree_come_to_the_sorted_fold(db, monkeypatch, seed):
+    """B7, B8: whatever batches they come in, without folding anything else anew."""
+    rng = random.Random(seed)
+    monkeypatch.setattr(late, "Refold", None)
+    store = await db.content_store("notes")
+    await store.replica.enable()
+    await store.kv.put("a", 1)
+    await store.tree("other").create(node="a")
+    waiting = histories(rng, "xyz", 12)
+    while any(waiting.values()):
+        origin = rng.choice([each for each, records in waiting.items() if records])
+        size = rng.randint(1, 5)
+        batch, waiting[origin] = waiting[origin][:size], waiting[origin][size:]
+        await store.replica.ingest(batch)
+    merged = await rows_of(store)
+    assert (await store.verify()).ok
+    await store.rebuild_pstate()
+    assert await rows_of(store) == merged
+
+
+async def test_a_tree_of_too_many_events_is_merged_with_all_of_its_space(db, monkeypatch):
+    store = await db.content_store("notes")
+    await store.replica.enable()
+    for node in "abc":
+        await store.tree("t").create(node=node)
+    monkeypatch.setattr(late, "_IN_MEMORY", 3)
+    old = [
+        tree_event(ONE, 1, 1 << 16, "created", node="z", parent="root", key="V", properties={}),
+        tree_event(ONE, 2, 2 << 16, "moved", node="a", parent="z", key="V"),
+    ]
+    await store.replica.ingest(old)
+    assert [each.node for each in await store.tree("t").children()][:1] == ["z"]
+    assert (await store.verify()).ok
+
+
+async def test_what_others_record_about_a_tree_or_a_key_is_folded_once(db):
+    """An entity of that name may be anybody's: their events are not those of the data type."""
+    counts = Domain("counts")
+
+    @counts.applicator("note.written")
+    def was_written(state, event):
+        state["count"] = state.get("count", 0) + 1
+
+    def write(_state, entity):
+        return [NewEvent("note.written", {}, entity_id=entity)]
+
+    store = await db.content_store("notes", domain=counts)
+    await store.replica.enable()
+    for entity in ("ramax.tree:t", "ramax.kv:k"):
+        await store.execute(write, entity)
+    await store.tree("t").create(node="a")
+    await store.kv.put("k", "newer")
+    created = {"node": "z", "parent": "root", "key": "V", "properties": {}}
+    await store.replica.ingest(
+        [tree_event(ONE, 1, 1 << 16, "created", **created), put(2, "k", "older", 2 << 16)]
+    )
+    assert await store.pstate.get("count") == 2
+    assert await store.kv.get("k") == "newer"
+    assert await store.tree("t").count() == 2
+    assert (await store.verify()).ok

@@ -7,6 +7,7 @@ keys of a few digits. Source: the idea is *fractional indexing*, as described by
 (2020).
 """
 
+import re
 from typing import Final
 
 from ramax.errors import DataError
@@ -18,6 +19,9 @@ _MIDDLE: Final = _BASE // 2
 _WIDEST: Final = 8  # digits of a number that is counted; nobody comes to the end of them
 MAX_KEY_LENGTH: Final = 500
 """Beyond it siblings have to be spread again; five insertions at the same place add one digit."""
+
+
+_IS_KEY: Final = re.compile("[0-9A-Za-z]*[1-9A-Za-z]").fullmatch
 
 
 def between(low: str | None, high: str | None) -> str:
@@ -56,7 +60,7 @@ def check_sort_key(key: str) -> None:
     """A sort key: base 62 digits, the last one not the lowest, at most 500; else `DataError`."""
     if not isinstance(key, str) or not 0 < len(key) <= MAX_KEY_LENGTH:
         raise DataError("sort key", key, f"must be 1 to {MAX_KEY_LENGTH} characters")
-    if key[-1] == DIGITS[0] or any(digit not in _VALUE for digit in key):
+    if not _IS_KEY(key):
         raise DataError("sort key", key, "must be base 62 digits that do not end with 0")
 
 

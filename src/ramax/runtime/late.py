@@ -2,15 +2,18 @@
 
 Whatever order events come in, every replica folds them in the order of their stamps. What a late
 event is about is folded anew, from its beginning: the key or the cell alone where the data type
-says that nothing else depends on it, else the space as a whole.
+says that nothing else depends on it, else the space as a whole. An entity that stands alone, as a
+tree does, is rewound in memory, and only what differs is written.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ramax.core.datatypes import find_type
+from ramax.core.datatypes.datatype import DataType
 from ramax.core.datatypes.replica import REPLICA
 from ramax.core.domain import OWN_TYPES, Domain
+from ramax.core.rewind import Known, rewound
 from ramax.core.state import End, Packed, Source, SpaceState
 from ramax.core.sync.record import DISCARDED
 from ramax.core.unit import Guard, SpaceWrite
@@ -18,6 +21,7 @@ from ramax.runtime.arrived import folded_as
 from ramax.runtime.page_fold import fold_rows
 from ramax.runtime.refold import Refold
 from ramax.storage.backend import write_plan
+from ramax.storage.events import applied_events
 from ramax.storage.executors import Executor, Row
 from ramax.storage.links import index_rows
 from ramax.storage.origins import read_entity_in_order, read_ids_of, read_late, read_stamps
@@ -33,7 +37,15 @@ _MEMORY = 64 << 20
 _MANY = 1000
 """From so many entities on, folding all of the space costs less."""
 
+_IN_MEMORY = 100_000
+"""Events that are read again to merge late ones; beyond that all of the space is folded, by pages.
+"""
+
 _SEQUENCE, _ENTITY, _TYPE = 2, 3, 4
+
+
+Histories = Mapping[str, Sequence[Row]]
+"""All events of some entities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +93,52 @@ class Gap:
         about = _entities([row for row in rows if row[_SEQUENCE] in late])
         if not self.guard.checkpoint:  # what is stored was folded before that was set back
             about = None
-        if about is None:
+        histories = None if about is None else self._histories(about, rows[-1][_SEQUENCE])
+        if about is None or histories is None:
             return self._fold_all(len(rows))
-        ex, space_id = self.ex, self.space.space_id
-        again = [row for row in self.as_folded(rows) if row[_ENTITY] not in about]
-        for entity in sorted(about):
-            again += read_entity_in_order(ex, space_id, entity, upto=rows[-1][_SEQUENCE])
-        keys = {key for found in about.values() for key in found}
-        source = _Without(StoredSource(ex, space_id), keys)
+        again = [row for row in self.as_folded(rows) if not _is_own(row, about)]
+        changes: dict[str, bytes | None] = {}
+        keys: set[str] = set()
+        for entity, datatype in about.items():
+            if datatype.alone:
+                changes |= self._rewound(datatype, histories[entity])
+            else:
+                again += map(_by_stamp, histories[entity])
+                keys.update(datatype.keys_of(entity) or ())
+        source = _Without(StoredSource(self.ex, self.space.space_id), keys)
         state = fold_rows(self.domain, source, again, self.space, self.guard.indexed)
         for key in keys:  # they may be stored, whatever the fold was told
             state.known.pop(key, None)
             state.written.setdefault(key, None)
+        state.written.update(changes)
         self.write(state, rows[-1], self.guard.domains)
         return len(rows)
+
+    def _histories(
+        self, about: Mapping[str, DataType], upto: int
+    ) -> Mapping[str, Sequence[Row]] | None:
+        """Read all events of some entities; None where these are too many to be in memory."""
+        found: dict[str, Sequence[Row]] = {}
+        left = _IN_MEMORY
+        for entity in sorted(about):
+            read, space_id = read_entity_in_order, self.space.space_id
+            rows = read(self.ex, space_id, entity, upto=upto, limit=left + 1)
+            left -= len(rows)
+            if left < 0:
+                return None
+            found[entity] = [row for row in rows if _is_own(row, about)]
+        return found
+
+    def _rewound(self, datatype: DataType, history: Sequence[Row]) -> dict[str, bytes | None]:
+        """Return what changes by the events that are not folded yet, with all that follow them."""
+        space_name, folded_up_to = self.space.space_name, self.guard.checkpoint
+        rows = [_by_stamp(row) for row in history]
+        events = applied_events(rows, self.domain, space_name)
+        known = [
+            Known(event, row[_SEQUENCE] <= folded_up_to)
+            for row, event in zip(history, events, strict=True)
+        ]
+        return rewound(datatype, known, space_name)
 
     def _fold_all(self, page: int) -> int:
         new = Refold(self.domain, self.space, page, _MEMORY)
@@ -127,16 +171,29 @@ class Gap:
         write_plan(self.ex, WritePlan([write], b"", self.now, extras))
 
 
-def _entities(late: Sequence[Row]) -> Mapping[str, Sequence[str]] | None:
-    """Return the entities of late events with their keys; None if others may depend on them."""
-    found: dict[str, Sequence[str]] = {}
+def _entities(late: Sequence[Row]) -> Mapping[str, DataType] | None:
+    """Return the entities of late events with their types; None if others may depend on them."""
+    found: dict[str, DataType] = {}
     for row in late:
         event_type, entity = row[_TYPE], row[_ENTITY]
-        keys = find_type(event_type).keys_of(entity) if event_type.startswith(OWN_TYPES) else None
-        if keys is None or len(found) > _MANY:
+        if not event_type.startswith(OWN_TYPES) or len(found) > _MANY:
             return None
-        found[entity] = keys
+        datatype = find_type(event_type)
+        if not datatype.alone and datatype.keys_of(entity) is None:
+            return None
+        found[entity] = datatype
     return found
+
+
+def _is_own(row: Row, about: Mapping[str, DataType]) -> bool:
+    """Say whether an event is of the type of one of these: others may be about them as well."""
+    datatype = about.get(row[_ENTITY])
+    return datatype is not None and row[_TYPE].startswith(datatype.type(""))
+
+
+def _by_stamp(row: Row) -> Row:
+    """Number an event of `read_entity_in_order` as its applicator sees it."""
+    return (*row[:_SEQUENCE], row[-1], *row[_ENTITY:-1])
 
 
 class _Without:

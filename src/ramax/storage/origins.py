@@ -234,15 +234,14 @@ def canonical_page(t: Tables) -> sa.Select[Any]:
 
 @Statement
 def entity_in_order(t: Tables) -> sa.Select[Any]:
-    """The events of an entity up to a sequence of the space, in the canonical order.
-
-    Where an event has its sequence, these have their stamp.
-    """
+    """Events of an entity up to a sequence of the space, in the canonical order, with stamps."""
     e, o = t.events, t.event_origins
     return (
-        sa.select(*_to_fold(t))
+        sa.select(*_to_fold(t), o.c.stamp)
         .select_from(
-            e.join(o, (o.c.space_id == e.c.space_id) & (o.c.space_sequence == e.c.space_sequence))
+            e.outerjoin(  # each has one; so it is the entity that is searched for, not the space
+                o, (o.c.space_id == e.c.space_id) & (o.c.space_sequence == e.c.space_sequence)
+            )
         )
         .where(
             e.c.space_id == p("space_id"),
@@ -250,6 +249,7 @@ def entity_in_order(t: Tables) -> sa.Select[Any]:
             e.c.space_sequence <= p("upto"),
         )
         .order_by(o.c.stamp, o.c.origin, o.c.origin_seq)
+        .limit(p("limit", type_=sa.BigInteger()))
     )
 
 
@@ -487,10 +487,14 @@ def read_canonical_page(
 
 
 def read_entity_in_order(
-    ex: Executor, space_id: int, entity_id: str, *, upto: int
+    ex: Executor, space_id: int, entity_id: str, *, upto: int, limit: int
 ) -> Sequence[Row]:
-    """Read rows of all events of an entity with sequence <= upto, in the canonical order."""
-    return ex.rows(entity_in_order, {"space_id": space_id, "entity_id": entity_id, "upto": upto})
+    """Read the first events of an entity with sequence <= upto in the canonical order.
+
+    The stamp of each follows the columns of its row.
+    """
+    params = {"space_id": space_id, "entity_id": entity_id, "upto": upto, "limit": limit}
+    return ex.rows(entity_in_order, params)
 
 
 def read_late(ex: Executor, space_id: int, *, after: int, upto: int) -> list[int]:

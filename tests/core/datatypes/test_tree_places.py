@@ -18,7 +18,7 @@ def test_a_node_is_at_one_place_and_among_the_children_of_one_parent():
     put(state, "t", "a", Place(ROOT, "V"))
     put(state, "t", "b", Place("a", "V"))
     assert list(above(state, "t", "b")) == ["a", ROOT]
-    put(state, "t", "b", Place(TRASH, "W", "a"))
+    put(state, "t", "b", Place(TRASH, "W", "a"), Place("a", "V"))
     assert place_of(state, "t", "b") == Place(TRASH, "W", "a")
     assert [is_live(state, "t", node) for node in ("a", "b", ROOT, "never")] == [
         True,

@@ -17,14 +17,20 @@ class DataType(Domain):
     """The events ``ramax.<name>.…``, and the keys under a prefix of their own that they fold into.
 
     A space does not remember it among its domains: it folds in every space, always.
+
+    Args:
+        name: Of the type.
+        replaces: Applicators put new values and never change in place what is there.
+        alone: What the events of an entity come to depends on nothing else, nobody else touches it,
+            and ``replaces``. Late events of it are merged in memory, by taking back what came after
+            the first of them (`ramax.core.rewind`).
     """
 
     own: ClassVar[bool] = True
 
-    def __init__(self, name: str, *, replaces: bool = False) -> None:
-        """``replaces``: applicators put new values and never change in place what is there."""
+    def __init__(self, name: str, *, replaces: bool = False, alone: bool = False) -> None:
         super().__init__(f"{OWN_TYPES}{name}")
-        self.replaces = replaces
+        self.replaces, self.alone = replaces or alone, alone
         self.prefix = f"{OWN}{name}:"
         self._entities = f"{self.name}:"
 
@@ -47,7 +53,8 @@ class DataType(Domain):
     def keys_of(self, _entity_id: str) -> Sequence[str] | None:
         """Return every key that events of an entity touch, and no others do.
 
-        None: it is not that simple; what folds one of its events anew folds all of the space.
+        None: it is not that simple; unless entities stand `alone`, what folds one of its events
+        anew folds all of the space.
         """
         return None
 

@@ -17,8 +17,9 @@ from ramax.core.datatypes.tree_places import (
     Place,
     Target,
     Where,
-    above,
     is_live,
+    is_within,
+    node_key,
     place_of,
     properties_key,
     put,
@@ -28,7 +29,7 @@ from ramax.core.fractional import check_sort_key
 from ramax.errors import DataError, NodeExistsError, NodeNotFoundError, TreeCycleError
 from ramax.values import Event, NewEvent
 
-TREE = DataType("tree")
+TREE = DataType("tree", alone=True)
 CREATED = TREE.type("created")
 MOVED = TREE.type("moved")
 CHANGED = TREE.type("changed")
@@ -53,7 +54,7 @@ def move(state: State, params: tuple[str, str, Target]) -> list[NewEvent]:
     if place_of(state, tree, node) is None:
         raise NodeNotFoundError(tree, node)
     _check_live(state, tree, where.parent)
-    if where.parent == node or node in above(state, tree, where.parent):
+    if is_within(state, tree, where.parent, node):
         raise TreeCycleError(tree, node, where.parent)
     return _put_at(state, tree, node, where)
 
@@ -102,10 +103,10 @@ def was_created(state: State, event: Event) -> None:
     tree, payload = TREE.name_of(event), event.payload
     _check_sound(payload)
     node, parent, properties = payload["node"], payload["parent"], payload["properties"]
-    if place_of(state, tree, node) is not None:
+    if node_key(tree, node) in state:
         was_moved(state, event)
         return
-    if parent == node or node in above(state, tree, parent):
+    if is_within(state, tree, parent, node):
         return
     if properties:
         state[properties_key(tree, node)] = dict(properties)
@@ -119,12 +120,12 @@ def was_moved(state: State, event: Event) -> None:
     _check_sound(payload)
     node, parent = payload["node"], payload["parent"]
     before = place_of(state, tree, node)
-    if before is None or parent == node or node in above(state, tree, parent):
+    if before is None or is_within(state, tree, parent, node):
         return
     former = None
     if parent == TRASH:
         former = before.former if before.parent == TRASH else before.parent
-    put(state, tree, node, Place(parent, payload["key"], former))
+    put(state, tree, node, Place(parent, payload["key"], former), before)
 
 
 @TREE.applicator(CHANGED)
@@ -146,11 +147,11 @@ def was_changed(state: State, event: Event) -> None:
 
 def _check_sound(payload: Mapping[str, Any]) -> None:
     """Refuse a place that cannot be one: other replicas may say anything; see `check_sound`."""
-    for each in (payload["node"], payload["parent"]):
-        if type(each) is not str or not each or "/" in each:
-            raise ValueError(each)
-    if payload["node"] in {ROOT, TRASH}:
-        raise ValueError(payload["node"])
+    node, parent = payload["node"], payload["parent"]
+    if type(node) is not str or not node or "/" in node or node in {ROOT, TRASH}:
+        raise ValueError(node)
+    if type(parent) is not str or not parent or "/" in parent:
+        raise ValueError(parent)
     try:
         check_sort_key(payload["key"])
     except DataError as error:

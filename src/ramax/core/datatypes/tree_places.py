@@ -57,10 +57,20 @@ def place_of(state: State, tree: str, node: str) -> Place | None:
 
 def above(state: State, tree: str, node: str) -> Iterator[str]:
     """Yield the nodes above one, its parent first; ends with `ROOT` or `TRASH`."""
-    place = place_of(state, tree, node)
-    while place is not None:
-        yield place.parent
-        place = place_of(state, tree, place.parent)
+    get, prefix = state.get, node_key(tree, "")
+    while (found := get(prefix + node)) is not None:
+        node = found[0]
+        yield node
+
+
+def is_within(state: State, tree: str, node: str, other: str) -> bool:
+    """Whether a node is another one, or anywhere under it."""
+    get, prefix = state.get, node_key(tree, "")
+    while node != other:
+        if node == ROOT or (found := get(prefix + node)) is None:
+            return False
+        node = found[0]
+    return True
 
 
 def is_live(state: State, tree: str, node: str) -> bool:
@@ -71,9 +81,8 @@ def is_live(state: State, tree: str, node: str) -> bool:
     return top == ROOT
 
 
-def put(state: State, tree: str, node: str, place: Place) -> None:
-    """Set where a node is."""
-    before = place_of(state, tree, node)
+def put(state: State, tree: str, node: str, place: Place, before: Place | None = None) -> None:
+    """Set where a node is, and was before."""
     if before is not None:
         del state[child_key(tree, node, before)]
     state[node_key(tree, node)] = list(place)
