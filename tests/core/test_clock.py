@@ -9,6 +9,7 @@ from ramax.core.clock import (
     MAX_AHEAD_MS,
     as_micros,
     check_stamp,
+    last_stamp,
     next_stamp,
     wall_stamp,
 )
@@ -47,3 +48,8 @@ def test_a_stamp_from_too_far_in_the_future_is_refused():
     with pytest.raises(ClockSkewError) as caught:
         check_stamp(wall_stamp(limit + 1000), NOW)
     assert caught.value.ahead == MAX_AHEAD_MS + 1
+
+
+def test_every_stamp_of_a_millisecond_lies_between_its_lowest_and_its_highest():
+    assert last_stamp(NOW) + 1 == wall_stamp(NOW + 1000)
+    assert as_micros(last_stamp(NOW)) == as_micros(wall_stamp(NOW))

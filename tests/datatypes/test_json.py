@@ -8,6 +8,7 @@ from ramax import Commit, DataError, VersionConflictError
 from ramax.datatypes import JsonDocument
 from ramax.errors import JsonPatchError, JsonPathError, PatchTestError
 from tests._each import each
+from tests._elsewhere import wrote
 
 DOCUMENT = {"user": {"name": "Ann", "tags": ["a", "b"]}, "n": 1}
 
@@ -223,3 +224,16 @@ async def test_a_bad_path_is_refused_whether_or_not_there_is_a_document(store, p
         with pytest.raises(JsonPathError):
             await attempt()
     assert await store.events.get_space_latest_sequence() == 0
+
+
+async def test_among_replicas_the_history_of_a_document_is_that_of_its_fold(store):
+    await store.replica.enable()
+    await store.json.set("d", {"a": 1})
+    await store.json.set("d", {"a": 2}, "$.b")
+    late = wrote(1, "json.changed", "d", {"changes": [["set", ["a"], 9]]}, 7)
+    earlier = wrote(2, "json.set", "d", {"value": {"z": 0}}, 8)
+    await store.replica.ingest([late, earlier])
+    entry = await store.json.entry("d")
+    documents = [each.value for each in await store.json.history("d")]
+    assert documents[0] == entry.value == {"a": 1, "b": {"a": 2}}
+    assert documents[1:] == [{"a": 1}, {"z": 0}]

@@ -7,6 +7,7 @@ import pytest
 from ramax import Commit, DataError, MisuseError
 from ramax.datatypes import KeyVersion
 from tests._each import each
+from tests._elsewhere import wrote
 from tests._values import EVERY_TYPE
 
 
@@ -154,3 +155,18 @@ async def test_a_value_that_is_too_large_is_refused(store):
         await store.kv.put("a", b"x" * (16 * 1024 * 1024))
     assert caught.value.code == "data.codec"
     assert await store.kv.count() == 0
+
+
+async def test_among_replicas_the_newest_value_is_what_folds_last_also_in_history(store):
+    await store.replica.enable()
+    await store.kv.put("k", "here")
+    await store.replica.ingest([wrote(1, "kv.put", "k", {"value": "late"}, 7)])
+    assert await store.kv.get("k") == "here"
+    assert [each.value for each in await store.kv.history("k")] == ["here", "late"]
+    assert [each.value for each in await store.kv.history("k", limit=1)] == ["here"]
+    assert [each.space_sequence for each in await store.kv.history("k")] == [1, 2]
+    assert await store.kv.get("k", as_of=1) == await store.kv.get("k", as_of=2) == "here"
+    assert await store.as_of(2).kv.get("k") == "here"
+    assert [each.value for each in await store.as_of(1).kv.history("k")] == ["here"]
+    async with store.transaction() as tx:
+        assert [each.value for each in await tx.kv.history("k")] == ["here", "late"]

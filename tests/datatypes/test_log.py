@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from ramax import Commit, DataError
 from ramax.core.codec import encode
 from tests._each import each
+from tests._elsewhere import wrote
 
 
 async def fill(store, count=6):
@@ -171,3 +172,30 @@ async def test_bounds_are_checked_at_once(store):
             store.log.range(1, wrong)
         with pytest.raises(DataError):
             store.log.range(limit=wrong)
+
+
+async def test_a_range_of_time_is_whole_where_the_times_of_replicas_fall(store):
+    """What a phone wrote on a slow clock stands behind what was written before, and is found."""
+    await store.replica.enable()
+    await store.log.append("call", {"n": 1})
+    ahead = 1 << 45  # ms; not for the phone, whose stamps follow those that it has seen
+    stamp = (await store.replica.info()).stamp >> 16
+    phone = [
+        wrote(1, "log.call", "entries", {"n": 2}, stamp + 1, timestamp=5_000_000),
+        wrote(2, "log.call", "entries", {"n": 3}, stamp + 2, timestamp=ahead * 1000),
+        wrote(3, "log.call", "entries", {"n": 4}, 7, timestamp=6_000_000),
+    ]
+    await store.replica.ingest(phone)
+    await store.log.append("call", {"n": 5})
+
+    async def numbers(*bounds, **options):
+        return [e.payload["n"] for e in await store.log.range_by_time(*bounds, **options)]
+
+    first, last = (datetime.fromtimestamp(at, UTC) for at in (5, 7))
+    assert [e.payload["n"] for e in await store.log.range()] == [4, 1, 2, 3, 5]
+    assert await numbers(first, last) == [4, 2]
+    assert await numbers(first, last, reverse=True, limit=1) == [2]
+    assert await numbers(first, last, limit=1) == [4]
+    assert await numbers(first, last, limit=0) == []
+    assert await numbers(last) == [1, 3, 5]
+    assert await numbers(first, last, event_type="odd") == []

@@ -22,6 +22,7 @@ from ramax.errors import (
     SpaceNotFoundError,
 )
 from tests._domains import add, counter, delete, documents, put
+from tests._elsewhere import wrote
 from tests.runtime._damage import damage
 
 
@@ -316,3 +317,27 @@ async def _same_as_dict(script: list[tuple[str, str]]) -> None:
             states.append(dict(model))
         for sequence, state in enumerate(states):
             assert await whole(store.as_of(sequence).pstate) == state
+
+
+async def test_a_moment_is_found_where_another_replica_wrote_on_a_wrong_clock(db):
+    """A time that lies far ahead hides nothing that was written after it."""
+    store = await db.content_store("s", counter())
+    await store.replica.enable()
+    (first,) = (await store.execute(add)).events
+    stamp = (await store.replica.info()).stamp >> 16
+    ahead = {"timestamp": 4 * 10**15}  # in 2096
+    behind = {"timestamp": 1}
+    await store.replica.ingest(
+        [
+            wrote(1, "kv.put", "k", {"value": 1}, stamp + 1, **ahead),
+            wrote(2, "kv.put", "k", {"value": 2}, stamp + 2, **behind),
+        ]
+    )
+    (last,) = (await store.execute(add)).events
+    assert (await store.as_of(last.timestamp)).sequence == 4
+    assert await store.as_of(last.timestamp).kv.get("k") == 2
+    assert await store.kv.get("k", as_of=last.timestamp) == 2
+    assert (await store.as_of(first.timestamp - timedelta(milliseconds=1))).sequence == 0
+    await db.branches.fork("main", "dev", at=last.timestamp)
+    forked = await db.at_branch("dev").content_store("s", counter())
+    assert (await forked.as_of(last.timestamp)).sequence == 4

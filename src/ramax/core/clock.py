@@ -31,6 +31,11 @@ def wall_stamp(now_micros: int) -> int:
     return (now_micros // 1000) << COUNTER_BITS
 
 
+def last_stamp(now_micros: int) -> int:
+    """Return the highest stamp of this moment, given in UTC microseconds."""
+    return wall_stamp(now_micros + 1000) - 1
+
+
 def as_micros(stamp: int) -> int:
     """Return the moment of a stamp in UTC microseconds, exact to the millisecond."""
     return (stamp >> COUNTER_BITS) * 1000

@@ -202,10 +202,14 @@ class JsonDocuments:
         events = await self._part.history(check_own_name(key, _KEY))
         found: list[JsonVersion] = []
         document: Any = None
+        deleted = True
         for event in reversed(events):
+            changes = event.payload["changes"] if event.event_type == rules.CHANGED else None
+            if changes is not None and deleted and not rules.makes_one(changes):
+                continue  # another replica deleted it before
             deleted = event.event_type == rules.DELETED
-            if event.event_type == rules.CHANGED:
-                document = changed(_copied(document), event.payload["changes"])
+            if changes is not None:
+                document = changed(_copied(document), changes)
             else:
                 document = event.payload.get("value")
             version = version_of(event)

@@ -137,7 +137,9 @@ class Log:
         reverse: bool = False,
         event_type: str | None = None,
     ) -> "LogRange":
-        """Return the entries with start <= timestamp < end; see `range`.
+        """Return the entries with start <= timestamp < end, by sequence; see `range`.
+
+        Where others write the log as well, on clocks of their own, all of it is looked through.
 
         Raises:
             DataError: A time has no time zone.
@@ -197,6 +199,15 @@ class Log:
         *,
         reverse: bool,
     ) -> AsyncGenerator[LogEntry]:
+        if await self._part.access.is_replicated():
+            left, found = limit, self._entries(1, None, None, event_type, reverse=reverse)
+            async for entry in found:
+                if left == 0:
+                    return
+                if start <= entry.timestamp and (end is None or entry.timestamp < end):
+                    left = None if left is None else left - 1
+                    yield entry
+            return
         first = await self._first_since(to_micros(start))
         last = None if end is None else await self._first_since(to_micros(end))
         async for entry in self._entries(first, last, limit, event_type, reverse=reverse):

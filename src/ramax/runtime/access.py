@@ -19,6 +19,8 @@ from ramax.runtime.state_reads import StateReads
 from ramax.storage import pstate
 from ramax.storage.events import FOREVER
 from ramax.storage.executors import Executor, Row
+from ramax.storage.lineage import lineage_of
+from ramax.storage.origins import read_entity_in_order
 from ramax.storage.reads import read_facts
 from ramax.storage.search import read_matches
 from ramax.values import Commit, Space
@@ -84,6 +86,11 @@ class StoreAccess:
         """Read a page with one statement."""
         return await self._query(lambda ex, space_id: read_window(ex, space_id, search, wanted), ())
 
+    async def in_order(self, entity_id: str, upto: int) -> Sequence[Row] | None:
+        """Read them with one statement, and another before it."""
+        space = await self.core.resolve(self.space)
+        return await self.core.read(lambda ex: read_in_order(ex, space.space_id, entity_id, upto))
+
     async def _query(self, work: Callable[[Executor, int], T], nothing: T) -> T:
         space = await self.core.resolve(self.space)
         if not space.space_id:
@@ -101,9 +108,20 @@ class StoreAccess:
 
 
 def is_replicated(ex: Executor, space_id: int) -> bool:
-    """Say whether a space is one of several replicas."""
+    """Say whether a space is one of several replicas, or was forked from one."""
+    spaces = {space_id, *(part.space_id for part in lineage_of(ex, space_id))}
+    found = read_facts(ex, dict.fromkeys(spaces, ()))
+    return any(facts.guard.replica is not None for facts in found.values())
+
+
+def read_in_order(
+    ex: Executor, space_id: int, entity_id: str, upto: int = FOREVER
+) -> Sequence[Row] | None:
+    """Read the events of an entity of a replicated space; see `ramax.runtime.partition.Access`."""
     found = read_facts(ex, {space_id: ()}).get(space_id)
-    return found is not None and found.guard.replica is not None
+    if found is None or found.guard.replica is None:
+        return None
+    return [row[:-1] for row in read_entity_in_order(ex, space_id, entity_id, upto=upto)]
 
 
 def read_range(ex: Executor, space_id: int, wanted: Range) -> Sequence[tuple[str, Packed]]:

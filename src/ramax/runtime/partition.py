@@ -77,7 +77,14 @@ class Access(Protocol):
         ...
 
     async def is_replicated(self) -> bool:
-        """Say whether events fold in the order of their stamps, not in that of the log."""
+        """Say whether times may fall along the log: it is a replica's, or a fork's of one."""
+        ...
+
+    async def in_order(self, entity_id: str, upto: int) -> Sequence[Row] | None:
+        """Read the events of an entity with sequence <= upto in the order in which they fold.
+
+        None where that is the order of the log.
+        """
         ...
 
     async def execute(self, datatype: DataType, write: Write, options: WriteOptions) -> Commit:
@@ -188,11 +195,16 @@ class Partition:
     ) -> list[Event]:
         """Return the events about something of this type, the newest first.
 
+        In a replicated space the newest is the one that is folded last, not the one that came last.
+
         Args:
             before: Only events with a sequence below it.
         """
         search, own = Search(entity_id=self.datatype.id_of(name)), self.datatype.type("")
         left, upto = FOREVER if limit is None else limit, before - 1
+        placed = await self.access.in_order(self.datatype.id_of(name), upto)
+        if placed is not None:
+            return [e for e in stored_events(placed[::-1]) if e.event_type.startswith(own)][:left]
         found: list[Event] = []
         while len(found) < left:
             window = Window(upto=upto, limit=min(left, PAGE), down=True)

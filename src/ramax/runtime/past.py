@@ -304,10 +304,11 @@ def locate(
         DataError: It lies beyond the newest event, or in the future.
         SpaceNotFoundError: The space was deleted.
     """
-    head, latest = 0, 0
+    head, latest, replicated = 0, 0, False
     if space.space_id:
         guard = facts_of(ex, space).guard
         head, latest = guard.last_sequence, guard.last_timestamp
+        replicated = guard.replica is not None
     if isinstance(at, int):
         if at > head:
             raise DataError(_WHAT, at, f"lies beyond the newest event, which is {head}")
@@ -316,6 +317,7 @@ def locate(
     if moment > max(now, latest):
         raise DataError(_WHAT, at, "lies in the future: events may still come before it")
     known = whose and read_newest(ex, space.space_id, whose, moment=moment)
-    later = read_first_later(ex, space.space_id, moment, after=known.sequence if known else 0)
+    after = known.sequence if known else 0
+    later = read_first_later(ex, space.space_id, moment, after=after, replicated=replicated)
     sequence = head if later is None else min(head, later - 1)
     return Point(sequence, read_time(ex, space.space_id, sequence))

@@ -10,7 +10,7 @@ from ramax.core.datatypes.datatype import DataType
 from ramax.core.query import Search
 from ramax.core.state import Packed
 from ramax.errors import MisuseError
-from ramax.runtime.access import is_replicated, read_window
+from ramax.runtime.access import is_replicated, read_in_order, read_window
 from ramax.runtime.partition import Range, Window, Write, WriteOptions
 from ramax.runtime.past import Past
 from ramax.storage.executors import Row
@@ -61,6 +61,12 @@ class PastAccess:
         """Count keys of the fold up to the point."""
         fold = await self.past.folded()
         return sum(1 for _ in fold.scan(prefix, ""))
+
+    async def in_order(self, entity_id: str, upto: int) -> Sequence[Row] | None:
+        """Read those up to the point."""
+        core, last = self.past.core, min(upto, (await self.past.point()).sequence)
+        space = await core.resolve(self.past.space)
+        return await core.read(lambda ex: read_in_order(ex, space.space_id, entity_id, last))
 
     async def matches(self, search: Search, wanted: Window) -> Sequence[Row]:
         """Read a page of the events up to the point."""

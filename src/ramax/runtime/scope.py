@@ -21,7 +21,7 @@ from ramax.core.query import Query, Search
 from ramax.core.state import Packed
 from ramax.core.unit import checked_events
 from ramax.errors import MisuseError
-from ramax.runtime.access import is_replicated, read_range, read_window
+from ramax.runtime.access import is_replicated, read_in_order, read_range, read_window
 from ramax.runtime.commands import NO_DOMAIN, causes
 from ramax.runtime.core import SpaceLike
 from ramax.runtime.jobs import Append, Execute
@@ -252,6 +252,10 @@ class _ScopeAccess:
     async def is_replicated(self) -> bool:
         """Read it with one statement."""
         return await self._query(is_replicated, False)  # noqa: FBT003
+
+    async def in_order(self, entity_id: str, upto: int) -> Sequence[Row] | None:
+        """Read them, the transaction's own included."""
+        return await self._query(lambda ex, id_: read_in_order(ex, id_, entity_id, upto), None)
 
     async def page(self, wanted: Range) -> Sequence[tuple[str, Packed]]:
         """Read a page of keys, the transaction's own included."""

@@ -1,6 +1,6 @@
 """JSON documents with versions and indexes: the rules."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from ramax.core.datatypes import json_index, versioned
@@ -79,13 +79,18 @@ def was_set(state: State, event: Event) -> None:
     _replace(state, JSON.name_of(event), event.payload["value"])
 
 
+def makes_one(changes: Iterable[Sequence[Any]]) -> bool:
+    """Say whether changes make a document where there is none."""
+    return any(kind == "set" and not way for kind, way, *_ in changes)
+
+
 @JSON.applicator(CHANGED)
 def was_changed(state: State, event: Event) -> None:
     """The document has these changes now."""
     key = JSON.name_of(event)
     found = versioned.find(state, key)
     changes = event.payload["changes"]
-    if found is None and not any(kind == "set" and not way for kind, way, *_ in changes):
+    if found is None and not makes_one(changes):
         return  # another replica deleted it before
     before = None if found is None else found.value
     old = _indexed(state, before)
