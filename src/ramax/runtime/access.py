@@ -86,7 +86,7 @@ class StoreAccess:
         """Read a page with one statement."""
         return await self._query(lambda ex, space_id: read_window(ex, space_id, search, wanted), ())
 
-    async def in_order(self, entity_id: str, upto: int) -> Sequence[Row] | None:
+    async def in_order(self, entity_id: str, upto: int) -> Sequence[int] | None:
         """Read them with one statement, and another before it."""
         space = await self.core.resolve(self.space)
         return await self.core.read(lambda ex: read_in_order(ex, space.space_id, entity_id, upto))
@@ -114,14 +114,12 @@ def is_replicated(ex: Executor, space_id: int) -> bool:
     return any(facts.guard.replica is not None for facts in found.values())
 
 
-def read_in_order(
-    ex: Executor, space_id: int, entity_id: str, upto: int = FOREVER
-) -> Sequence[Row] | None:
-    """Read the events of an entity of a replicated space; see `ramax.runtime.partition.Access`."""
+def read_in_order(ex: Executor, space_id: int, entity_id: str, upto: int) -> Sequence[int] | None:
+    """Read the order of the events of an entity; see `ramax.runtime.partition.Access`."""
     found = read_facts(ex, {space_id: ()}).get(space_id)
     if found is None or found.guard.replica is None:
         return None
-    return [row[:-1] for row in read_entity_in_order(ex, space_id, entity_id, upto=upto)]
+    return [row[0] for row in read_entity_in_order(ex, space_id, entity_id, upto=upto)]
 
 
 def read_range(ex: Executor, space_id: int, wanted: Range) -> Sequence[tuple[str, Packed]]:

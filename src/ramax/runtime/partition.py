@@ -80,8 +80,8 @@ class Access(Protocol):
         """Say whether times may fall along the log: it is a replica's, or a fork's of one."""
         ...
 
-    async def in_order(self, entity_id: str, upto: int) -> Sequence[Row] | None:
-        """Read the events of an entity with sequence <= upto in the order in which they fold.
+    async def in_order(self, entity_id: str, upto: int) -> Sequence[int] | None:
+        """Read the ids of the events of an entity with sequence <= upto, in the order of the fold.
 
         None where that is the order of the log.
         """
@@ -203,17 +203,21 @@ class Partition:
         search, own = Search(entity_id=self.datatype.id_of(name)), self.datatype.type("")
         left, upto = FOREVER if limit is None else limit, before - 1
         placed = await self.access.in_order(self.datatype.id_of(name), upto)
-        if placed is not None:
-            return [e for e in stored_events(placed[::-1]) if e.event_type.startswith(own)][:left]
+        most = left if placed is None else FOREVER
         found: list[Event] = []
-        while len(found) < left:
-            window = Window(upto=upto, limit=min(left, PAGE), down=True)
+        while len(found) < most:
+            window = Window(upto=upto, limit=min(most, PAGE), down=True)
             page = await self.access.matches(search, window)
             # anybody may write events of another type about an entity of this name
             found += [e for e in stored_events(page) if e.event_type.startswith(own)]
             if len(page) < window.limit:
                 break
             upto = page[-1][2] - 1
+        if placed is not None:
+            rank = {event_id: n for n, event_id in enumerate(placed)}
+            found = sorted(
+                (e for e in found if e.event_id in rank), key=lambda e: -rank[e.event_id]
+            )
         return found[:left]
 
     async def events(self, search: Search, after: int = 0) -> AsyncGenerator[Event]:

@@ -62,7 +62,7 @@ class PastAccess:
         fold = await self.past.folded()
         return sum(1 for _ in fold.scan(prefix, ""))
 
-    async def in_order(self, entity_id: str, upto: int) -> Sequence[Row] | None:
+    async def in_order(self, entity_id: str, upto: int) -> Sequence[int] | None:
         """Read those up to the point."""
         core, last = self.past.core, min(upto, (await self.past.point()).sequence)
         space = await core.resolve(self.past.space)

@@ -253,7 +253,7 @@ class _ScopeAccess:
         """Read it with one statement."""
         return await self._query(is_replicated, False)  # noqa: FBT003
 
-    async def in_order(self, entity_id: str, upto: int) -> Sequence[Row] | None:
+    async def in_order(self, entity_id: str, upto: int) -> Sequence[int] | None:
         """Read them, the transaction's own included."""
         return await self._query(lambda ex, id_: read_in_order(ex, id_, entity_id, upto), None)
 

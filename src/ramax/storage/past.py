@@ -8,11 +8,14 @@ from sqlalchemy import bindparam as p
 from ramax.core.clock import last_stamp
 from ramax.storage.executors import Executor
 from ramax.storage.lineage import FOREVER, Segment, clipped, lineage_of
+from ramax.storage.origins import read_stamps
 from ramax.storage.sql import Statement
 from ramax.storage.tables import Tables
 
 
-def _first_later(t: Tables) -> sa.Select[Any]:
+@Statement
+def first_later(t: Tables) -> sa.Select[Any]:
+    """The first events after a sequence that are later than a moment."""
     e = t.events.c
     return (
         sa.select(e.space_sequence)
@@ -23,29 +26,8 @@ def _first_later(t: Tables) -> sa.Select[Any]:
             e.timestamp > p("moment"),
         )
         .order_by(e.space_sequence)
-        .limit(1)
+        .limit(p("limit", type_=sa.BigInteger()))
     )
-
-
-@Statement
-def first_later(t: Tables) -> sa.Select[Any]:
-    """The first event after a sequence that is later than a moment."""
-    return _first_later(t)
-
-
-@Statement
-def first_later_of_replicas(t: Tables) -> sa.Select[Any]:
-    """As `first_later`, where others write as well: the first one that its stamp says so of, too.
-
-    A time is what the clock of another replica said; a stamp that is far ahead is not believed.
-    """
-    o = t.event_origins.c
-    stamp = (
-        sa.select(o.stamp)
-        .where(o.space_id == t.events.c.space_id, o.space_sequence == t.events.c.space_sequence)
-        .scalar_subquery()
-    )
-    return _first_later(t).where(sa.func.coalesce(stamp > p("stamp"), sa.true()))
 
 
 @Statement
@@ -62,17 +44,37 @@ def read_first_later(
 ) -> int | None:
     """Read the sequence of the first event, above ``after``, later than a time in UTC µs.
 
-    Times may fall in a log that came from elsewhere, so the first one counts, not a search.
+    Times may fall in a log that came from elsewhere, so the first one counts, not a search. Among
+    replicas a time is what the clock of another one said: there the stamp must say so as well, for
+    one that is far ahead is not believed.
     """
     parts = clipped(lineage_of(ex, space_id), after, FOREVER)
-    of_replicas = replicated or bool(parts)
-    asked = {"moment": moment} | ({"stamp": last_stamp(moment)} if of_replicas else {})
     for part in parts or (Segment(space_id, after, FOREVER),):
-        statement = first_later_of_replicas if of_replicas else first_later
-        rows = ex.rows(statement, part._asdict() | asked)
-        if rows:
-            return rows[0][0]  # type: ignore[no-any-return]
+        found = _first_in(ex, part, moment, replicated=replicated or bool(parts))
+        if found is not None:
+            return found
     return None
+
+
+_SEVERAL = 500
+
+
+def _first_in(ex: Executor, part: Segment, moment: int, *, replicated: bool) -> int | None:
+    after, highest = part.after, last_stamp(moment)
+    limit = _SEVERAL if replicated else 1
+    while True:
+        asked = {"space_id": part.space_id, "after": after, "upto": part.upto}
+        rows = ex.rows(first_later, asked | {"moment": moment, "limit": limit})
+        if not replicated or not rows:
+            return rows[0][0] if rows else None
+        first, last = rows[0][0], rows[-1][0]
+        stamps = read_stamps(ex, part.space_id, after=first - 1, upto=last)
+        for (sequence,) in rows:
+            if stamps.get(sequence, FOREVER) > highest:
+                return int(sequence)
+        if len(rows) < limit:
+            return None
+        after = last
 
 
 def read_time(ex: Executor, space_id: int, sequence: int) -> int | None:
