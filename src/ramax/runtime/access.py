@@ -10,6 +10,7 @@ from ramax.core.domain import Domain
 from ramax.core.query import Search
 from ramax.core.selection import BEFORE_ALL
 from ramax.core.state import Packed
+from ramax.core.sync.record import REFUSED
 from ramax.runtime import commands
 from ramax.runtime.core import Core
 from ramax.runtime.page_fold import facts_of
@@ -119,7 +120,8 @@ def read_in_order(ex: Executor, space_id: int, entity_id: str, upto: int) -> Seq
     found = read_facts(ex, {space_id: ()}).get(space_id)
     if found is None or found.guard.replica is None:
         return None
-    return [row[0] for row in read_entity_in_order(ex, space_id, entity_id, upto=upto)]
+    rows = read_entity_in_order(ex, space_id, entity_id, upto=upto)
+    return [row[0] for row in rows if row[4] != REFUSED]
 
 
 def read_range(ex: Executor, space_id: int, wanted: Range) -> Sequence[tuple[str, Packed]]:

@@ -74,7 +74,7 @@ def came_late(
     ex: Executor, space: Space, domain: Domain, projection: Projection, *, after: int, upto: int
 ) -> bool:
     """Say whether a projection has to know one of these events before others that it knows."""
-    if projection.order == "any":
-        return False
     late = read_late_types(ex, space.space_id, after=after, upto=upto)
+    if projection.order == "any":
+        return DISCARDED in late  # what was discarded may be in the rows
     return not late.isdisjoint({DISCARDED, *projection.event_types, *domain.upcast_types})

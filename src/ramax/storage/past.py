@@ -70,7 +70,8 @@ def _first_in(ex: Executor, part: Segment, moment: int, *, replicated: bool) -> 
         first, last = rows[0][0], rows[-1][0]
         stamps = read_stamps(ex, part.space_id, after=first - 1, upto=last)
         for (sequence,) in rows:
-            if stamps.get(sequence, FOREVER) > highest:
+            stamp, _ = stamps.get(sequence, (FOREVER, False))
+            if stamp > highest:
                 return int(sequence)
         if len(rows) < limit:
             return None
