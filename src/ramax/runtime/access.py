@@ -120,7 +120,7 @@ def read_in_order(ex: Executor, space_id: int, entity_id: str, upto: int) -> Seq
     found = read_facts(ex, {space_id: ()}).get(space_id)
     if found is None or found.guard.replica is None:
         return None
-    rows = read_entity_in_order(ex, space_id, entity_id, upto=upto)
+    rows = read_entity_in_order(ex, space_id, entity_id, upto=upto, limit=FOREVER)
     return [row[0] for row in rows if row[4] != REFUSED]
 
 
