@@ -34,7 +34,7 @@ class Case:
     start: str
     """What is in the pstate, and in memory, when a round begins."""
     entrants: tuple[Entrant, ...]
-    rounds: int = 9
+    rounds: int = 7
     quick_rounds: int = 3
     step: int = 50
     """Units of a round are a multiple of it; 0 units: the work has a size of its own."""
@@ -270,7 +270,7 @@ def _histories() -> Iterator[Case]:
             (
                 Entrant("limit", LIMIT[database], "replay", setting | size),
                 Entrant("ramax", "library", "replay", setting | size),
-                *_rivals(database, "replay", size | {"events": 20_000}),
+                *_rivals(database, "replay", size | {"events": 10_000}),
             ),
             rounds=5,
             quick_options={"events": 15_000},
@@ -310,7 +310,7 @@ def _growth() -> Iterator[Case]:
             10,
             10,
             durability("NORMAL") if database == "sqlite" else DURABLE,
-            "equal pstate; the other spaces have as many events, 100 keys each",
+            "equal pstate; the other spaces have 300 events and 100 keys each",
             (
                 Entrant("among 10", "library", "growth", setting | {"spaces": 10}),
                 Entrant("among 1,000", "library", "growth", setting | {"spaces": 1000}),
@@ -325,7 +325,7 @@ def _following() -> Iterator[Case]:
         kind: Any = database
         setting = {"synchronous": "NORMAL"} if database == "sqlite" else {}
         safe = durability("NORMAL") if database == "sqlite" else DURABLE
-        long, short = setting | {"events": 100_000}, setting | {"events": 1000}
+        long, short = setting | {"events": 30_000}, setting | {"events": 1000}
         yield Case(
             f"{database}-subscribe",
             f"{_name(database)}: a subscription reads one space from its beginning",
@@ -341,7 +341,7 @@ def _following() -> Iterator[Case]:
                     short | {"every": 1, "how": "run"}, "1,000 events, given to a handler",
                 ),
             ),
-            rounds=5,
+            rounds=3,
             in_quick=False,
         )  # fmt: skip
         many = setting | {"spaces": 10_000, "per_space": 5, "every": 1000}
@@ -350,7 +350,7 @@ def _following() -> Iterator[Case]:
             f"{_name(database)}: one subscription reads 10,000 spaces, 5 events each",
             kind, "events", 0, 0, safe, "not used",
             (Entrant("ack every 1,000", "following", "subscribe_all", many),),
-            rounds=5,
+            rounds=3,
             in_quick=False,
         )  # fmt: skip
 
@@ -616,7 +616,8 @@ def _comparisons(database: Any, durable: str, options: dict[str, Any]) -> Iterat
                 durable,
                 "both read models up to date",
                 (Entrant("ramax", "branching", "compare", {**options, **size, "how": how}),),
-                step=5,
+                rounds=5,
+                step=1,
                 in_quick=False,
                 quick_options={"keys": 1000, "changed": 10} if spaces == 1 else {"spaces": 100},
             )
@@ -657,7 +658,8 @@ def _branches() -> Iterator[Case]:
                 durable,
                 "read model up to date",
                 (Entrant("ramax", "branching", "fork", {**options, **size}),),
-                step=5,
+                rounds=5,
+                step=5 if spaces == 1 else 1,
                 in_quick=False,
                 quick_options={"events": 1000, "keys": 1000} if spaces == 1 else {"spaces": 100},
             )
@@ -685,7 +687,6 @@ def _replicas() -> Iterator[Case]:
                     Entrant(label, "replicating", "append", options | size | {"replicated": on})
                     for label, on in (("no replica", False), ("replica", True))
                 ),
-                rounds=11,
                 in_quick=False,
             )
         yield Case(

@@ -21,7 +21,7 @@ from benchmarks.programs.process import Program, ProgramError
 from benchmarks.work import Sample
 from tests._postgres import NoPostgresError, Server
 
-SECONDS, QUICK_SECONDS = 0.5, 0.2
+SECONDS, QUICK_SECONDS = 0.4, 0.2
 """How long a round of the slowest entrant may take, where its size can be chosen."""
 FEWEST = 3
 """Rounds that a median needs, however long they take."""
@@ -172,10 +172,8 @@ class Bench:
         units = case.quick_units if self._quick else case.units
         rounds = case.quick_rounds if self._quick else case.rounds
         longest = QUICK_SECONDS if self._quick else SECONDS
-        if rounds > 1:  # the first round warms up, and shows how much fits into a round
-            first = [sample.seconds for each in ready if (sample := self._round(each, units))]
-            share = min(1.0, longest / max(first, default=longest))
-            units = max(case.step, int(units * share) // case.step * case.step)
+        if rounds > 1:
+            units = self._warm_up(case, ready, units, longest)
         started = time.monotonic()
         for number in range(rounds):
             if number >= FEWEST and time.monotonic() - started > longest * case.rounds * 2:
@@ -184,6 +182,23 @@ class Bench:
             for each in [*ready[turn:], *ready[:turn]]:
                 if sample := self._round(each, units):
                     each.measured.samples.append(sample)
+
+    def _warm_up(self, case: Case, ready: Sequence["_Ready"], units: int, longest: float) -> int:
+        """Let everybody work, and return how many units fit into a round of the slowest.
+
+        A few units first: as many as a round of a fast machine has may take a slow entrant a
+        minute.
+        """
+        few = min(units, case.step)
+        fitting = self._fitting(ready, few, longest)
+        more = min(units, 4 * fitting)
+        if more > few:
+            fitting = self._fitting(ready, more, longest)
+        return max(few, min(units, fitting) // case.step * case.step)
+
+    def _fitting(self, ready: Sequence["_Ready"], units: int, longest: float) -> int:
+        seconds = [sample.seconds for each in ready if (sample := self._round(each, units))]
+        return int(units * longest / max(seconds, default=longest))
 
     def _round(self, each: "_Ready", units: int) -> Sample | None:
         """Do one round; an entrant that fails is out, and the others go on."""

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import ramax
+from benchmarks.programs.filling import lengthen
 from benchmarks.programs.library import change, contacts, fill
 from benchmarks.work import (
     KNOWN_KEYS,
@@ -68,7 +69,12 @@ async def fork(
     """Fork so many spaces with so many events each; a branch per unit."""
     async with ramax.connect(target, **options) as db:
         for number in range(spaces):
-            await fill(await db.content_store(f"{SPACE}-{number}", contacts), events, keys)
+            await fill(await db.content_store(f"{SPACE}-{number}", contacts), keys, keys)
+    if events > keys:
+        await lengthen(target, keys, events // keys)
+    async with ramax.connect(target, **options) as db:
+        for space in await db.spaces.list_all(SPACE):
+            assert await db.events.get_space_latest_sequence(space) == events
         numbers = Numbers()
 
         async def one_round(units: int) -> Sample:

@@ -138,6 +138,34 @@ async def make_spaces(target: str, count: int) -> None:
     file.close()
 
 
+async def lengthen(target: str, length: int, times: int) -> None:
+    """Let the only space's log of ``length`` events repeat itself; its read model stays right."""
+    columns = EVENTS.replace(" ", ", ")
+    repeated = columns.replace("space_sequence", "space_sequence + {}")
+    steps = [
+        f"INSERT INTO events ({columns}) SELECT {repeated.format(n * length)} FROM events"
+        f" WHERE space_sequence <= {length} ORDER BY space_sequence"
+        for n in range(1, times)
+    ]
+    steps.append(f"UPDATE space_sequences SET last_sequence = {length * times}")
+    steps.append(
+        f"UPDATE projection_checkpoints SET last_space_sequence = {length * times},"
+        " last_event_id = (SELECT max(event_id) FROM events)"
+    )
+    if "://" in target:
+        connection = await asyncpg.connect(plain_url(target))
+        async with connection.transaction():
+            for step in steps:
+                await connection.execute(step)
+        await connection.execute("ANALYZE")
+        await connection.close()
+        return
+    with sqlite3.connect(target) as file:
+        for step in steps:
+            file.execute(step)
+    file.close()
+
+
 def plain_url(target: str) -> str:
     """Return a URL as asyncpg itself reads it."""
     return target.replace("postgresql+asyncpg:", "postgresql:").replace("ssl=", "sslmode=")

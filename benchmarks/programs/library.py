@@ -196,7 +196,7 @@ async def rebuild(
 
 @asynccontextmanager
 async def growth(
-    target: str, spaces: int, per_space: int = 1000, **options: Any
+    target: str, spaces: int, per_space: int = 300, **options: Any
 ) -> AsyncIterator[Round]:
     """Rebuild one space of 1,000 events among so many others, whose events lie between its own."""
     async with ramax.connect(target, **options):
