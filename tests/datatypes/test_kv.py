@@ -66,7 +66,7 @@ async def test_keys_are_listed_by_prefix_in_byte_order_page_by_page(store):
     await store.kv.put_many(dict.fromkeys(keys, 0))
     assert await store.kv.list() == sorted(keys)
     assert await store.kv.list("a:") == ["a:1", "a:2"]
-    assert await store.kv.list("a", limit=2) == ["a", "a1"] or True
+    assert await store.kv.list("a", limit=2) == ["a", "a1"]
     pages, after = [], None
     while page := await store.kv.list("a", limit=2, after=after):
         pages += page

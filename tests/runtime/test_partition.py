@@ -2,11 +2,12 @@
 
 import pytest
 
-from ramax import MisuseError
+from ramax import CodecError, MisuseError
 from ramax.core.datatypes.kv import KV, put
 from ramax.core.datatypes.log import LOG
 from ramax.core.keys import prefix_end
 from ramax.core.query import Search
+from ramax.storage.pstate import put as write
 from tests._domains import documents
 from tests._domains import put as put_document
 
@@ -34,6 +35,24 @@ async def test_a_walk_stays_in_the_part_in_both_directions(store):
     assert await pairs(store.part(LOG).under("")) == []
     assert await part.count("") == 5
     assert await part.count("a") == 1
+
+
+async def test_keys_are_listed_without_what_all_of_a_kind_begin_with_and_no_value_is_decoded(store):
+    part = store.part(KV)
+    await part.execute(put, dict.fromkeys(("n/1", "n/2", "n/20", "n/3", "o"), 0))
+    assert await part.keys("") == [*"abcde", "n/1", "n/2", "n/20", "n/3", "o"]
+    assert await part.keys("", within="n/") == ["1", "2", "20", "3"]
+    assert await part.keys("2", within="n/") == ["2", "20"]
+    assert await part.keys("", within="n/", after="2", limit=1) == ["20"]
+    assert await part.keys("", limit=0) == []
+    assert await store.part(LOG).keys("") == []
+    damaged = [("\x01kv:c", b"\xc1")]
+    await store._core.locked(
+        "a test", lambda ex: write(ex, store.space.space_id, damaged, now=1, direct=False)
+    )
+    assert await part.keys("", limit=4) == list("abcd")
+    with pytest.raises(CodecError):
+        await pairs(part.under(""))
 
 
 async def test_the_application_sees_none_of_it(store):

@@ -151,6 +151,7 @@ class Cells:
             after: Only names above this one.
         """
         bound(limit, "limit")
-        above = None if after is None else LIVE + checked_prefix(after, _NAME)
-        found = self._part.under(LIVE + checked_prefix(prefix, _PREFIX), limit=limit, after=above)
-        return [key[len(LIVE) :] async for key, _ in found]
+        if after is not None:
+            checked_prefix(after, _NAME)
+        below = checked_prefix(prefix, _PREFIX)
+        return await self._part.keys(below, within=LIVE, limit=limit, after=after)

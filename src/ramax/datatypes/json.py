@@ -256,7 +256,11 @@ class JsonDocuments:
         self, prefix: str = "", limit: int | None = None, after: str | None = None
     ) -> list[str]:
         """Return the keys that begin with a prefix, in order; see `KeyValues.list`."""
-        return [key async for key, _ in self.iter(prefix, limit=limit, after=after)]
+        bound(limit, "limit")
+        if after is not None:
+            checked_prefix(after, _KEY)
+        below = checked_prefix(prefix, _PREFIX)
+        return await self._part.keys(below, within=LIVE, limit=limit, after=after)
 
 
 def _field(path: str) -> Tokens:

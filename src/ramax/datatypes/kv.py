@@ -116,7 +116,10 @@ class KeyValues:
             limit: At most so many; no limit by default.
             after: Only keys above this one: the last of the page before.
         """
-        return [key async for key, _ in self.iter(prefix, limit=limit, after=after)]
+        bound(limit, "limit")
+        if after is not None:
+            checked_prefix(after, _KEY)
+        return await self._part.keys(checked_prefix(prefix, _PREFIX), limit=limit, after=after)
 
 
 def _version(event: Event) -> KeyVersion:

@@ -237,14 +237,14 @@ class Vectors:
     ) -> list[str]:
         """Return the keys of vectors that begin with a prefix, in order; see `KeyValues.list`."""
         await find_collection(self._part, _check_name(collection))
-        start = vectors_prefix(collection)
-        above = None if after is None else start + checked_prefix(after, _KEY)
-        found = self._part.under(
-            start + checked_prefix(prefix, "prefix of vector keys"),
+        if after is not None:
+            checked_prefix(after, _KEY)
+        return await self._part.keys(
+            checked_prefix(prefix, "prefix of vector keys"),
+            within=vectors_prefix(collection),
             limit=bound(limit, "limit"),
-            after=above,
+            after=after,
         )
-        return [key[len(start) :] async for key, _ in found]
 
 
 def packed(vector: Numbers, what: str) -> bytes:

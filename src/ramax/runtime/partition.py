@@ -1,6 +1,7 @@
 """The part of a space that one data type keeps: running its commands, reading its keys."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypedDict, Unpack
@@ -172,12 +173,36 @@ class Partition:
         self, low: str, high: str, above: str, limit: int | None, *, down: bool
     ) -> AsyncIterator[tuple[str, Any]]:
         cut = len(self.datatype.prefix)
+        async with aclosing(self._pages(low, high, above, limit, down=down)) as pages:
+            async for page in pages:
+                for key, packed in page:
+                    yield key[cut:], unpack(packed)
+
+    async def keys(
+        self, prefix: str, *, within: str = "", limit: int | None = None, after: str | None = None
+    ) -> list[str]:
+        """Return the keys that begin with a prefix, in order; decodes no value.
+
+        Args:
+            within: What all keys of the kind begin with, and the answer and ``after`` lack.
+        """
+        kind = self.datatype.prefix + within
+        low, high = key_range(kind + prefix)
+        above = "" if after is None else kind + after
+        cut = len(kind)
+        found: list[str] = []
+        async for page in self._pages(low, high, above, limit, down=False):
+            found += [key[cut:] for key, _ in page]
+        return found
+
+    async def _pages(
+        self, low: str, high: str, above: str, limit: int | None, *, down: bool
+    ) -> AsyncGenerator[Sequence[tuple[str, Packed]]]:
         left = FOREVER if limit is None else limit
         while left > 0:
             size = min(left, PAGE)
             page = await self.access.page(Range(low, high, above, size, down))
-            for key, packed in page:
-                yield key[cut:], unpack(packed)
+            yield page
             if len(page) < size:
                 return
             left -= size

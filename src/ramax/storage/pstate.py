@@ -162,7 +162,10 @@ def read_in_range(
     """
     params = {"space_id": space_id, "low": low, "high": high, "limit": limit}
     rows = ex.rows(_scan_down, params) if down else ex.rows(_scan, params | {"after": after})
-    return [(key, packed(value, format_)) for key, value, format_ in rows]
+    return [
+        (key, value if format_ == FORMAT_MSGPACK else packed(value, format_))
+        for key, value, format_ in rows
+    ]
 
 
 def read_count(ex: Executor, space_id: int, prefix: str) -> int | None:
