@@ -25,6 +25,7 @@ from tests._reading import park
 from tests._replicas import came_from, heard_of, postponed, refused
 from tests._tables import dump, of_space, without_space
 from tests._values import EVERY_TYPE, payloads, same
+from tests._vectors import copied
 from tests.secrets._vaults import OneKey, secrets_of
 
 BAD_NAMES = ["", " ", "A", "1a", "-a", "_a", "a b", "a.b", "a/b", "ä", "a" * 65, "a\x00", "a\n"]
@@ -631,6 +632,7 @@ async def fill(db, name):
     await took_over(db, store.space.space_id)
     await came_from(db, store.space.space_id)
     await heard_of(db, store.space)
+    await copied(db, store.space.space_id)
     await refused(db, store.space)
     await postponed(db, store.space)
     await (await secrets_of(db, name, OneKey())).set("secret", name)

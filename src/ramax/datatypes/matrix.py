@@ -86,7 +86,7 @@ class Matrix:
             exact = block.astype("f8")
             norms = self._np.sqrt(self._np.einsum("ij,ij->i", exact, exact))
             self._norms[places[at : at + 1000]] = norms
-            self._plain = self._plain and all(map(_is_plain, norms.tolist()))
+            self._plain = self._plain and all(map(is_plain, norms.tolist()))
         if self._clusters is not None:
             self._clusters.assign(self._rows, self._np.unique(places))
 
@@ -160,7 +160,7 @@ class Matrix:
         np = self._np
         exact = wanted.astype("f8")
         length = float(np.sqrt(exact @ exact))
-        if not (self._plain and _is_plain(length)):
+        if not (self._plain and is_plain(length)):
             wanted = exact  # numpy goes on in 64 bits
         if self._metric == "euclidean":
             return -self._distances(rows, wanted)
@@ -212,7 +212,7 @@ class Matrix:
         return sorted(ranked, key=lambda each: (-each[1], self._keys[each[0]]))
 
 
-def _is_plain(length: float) -> bool:
+def is_plain(length: float) -> bool:
     """Say whether squares and products of such lengths fit 32-bit floats."""
     return length == 0 or _SHORTEST <= length <= _LONGEST
 

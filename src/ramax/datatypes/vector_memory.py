@@ -86,7 +86,11 @@ def _of(held: _Held) -> Matrix:
 
 
 async def _follow(part: Partition, name: str, held: _Held, now: Collection) -> None:
-    if held.matrix is None or held.born != now.born or held.last > now.last or _far(held, now):
+    if (
+        held.matrix is None
+        or held.born != now.born
+        or is_beyond_following(held.last, held.changes, now)
+    ):
         matrix = Matrix(now.dimension, now.metric)
         cut = len(vectors_prefix(name))
         page: list[tuple[str, bytes, Any]] = []
@@ -105,11 +109,17 @@ async def _follow(part: Partition, name: str, held: _Held, now: Collection) -> N
         await _replay(part, name, held, now)
 
 
-def _far(held: _Held, now: Collection) -> bool:
-    behind = now.changes - held.changes
+def is_beyond_following(last: int, changes: int, now: Collection) -> bool:
+    """Say whether what is known of a collection has to be read anew.
+
+    Args:
+        last: The sequence of the newest change that is known.
+        changes: How many are.
+    """
+    behind = now.changes - changes
     if behind and now.is_replicated:  # which event it is, a stamp does not tell
         return True
-    return behind < 0 or behind > max(_FEW, now.vectors // 4)
+    return last > now.last or behind < 0 or behind > max(_FEW, now.vectors // 4)
 
 
 async def _replay(part: Partition, name: str, held: _Held, now: Collection) -> None:

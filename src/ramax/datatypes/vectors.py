@@ -20,6 +20,7 @@ from ramax.core.datatypes.vectors import (
 from ramax.datatypes.arguments import bound, checked_prefix, names
 from ramax.datatypes.filters import Filter, compiled
 from ramax.datatypes.vector_memory import current_matrix, find_collection
+from ramax.datatypes.vector_server import ServerSide
 from ramax.errors import VectorError
 from ramax.runtime.partition import Partition, WriteOptions
 from ramax.values import Commit
@@ -111,6 +112,9 @@ class Vectors:
     async def delete_collection(self, name: str, **options: Unpack[WriteOptions]) -> bool:
         """Delete a collection with its vectors; say whether it was there."""
         commit = await self._part.execute(rules.drop, _check_name(name), **options)
+        server = await ServerSide.of(self._part, name)
+        if server is not None:
+            await server.forget()
         return bool(commit.events)
 
     async def collection(self, name: str) -> Collection | None:
@@ -219,16 +223,22 @@ class Vectors:
         Raises:
             CollectionNotFoundError: There is no such collection.
             VectorError: The dimension is another one, a number is not finite, or no filter.
-            MisuseError: numpy is not installed: ``pip install 'ramax[vectors]'``.
+            MisuseError: numpy is not installed: ``pip install 'ramax[vectors]'``; or the database
+                was opened with ``pgvector=True`` and does not have that extension.
         """
         _check_name(collection)
         if type(k) is not int or not 1 <= k <= _MOST_FOUND:
             raise VectorError("k", k, f"is an int from 1 to {_MOST_FOUND:,}")
         wanted, test = packed(vector, "vector"), compiled(filter)
-        dimension = (await find_collection(self._part, collection)).dimension
-        if len(wanted) != dimension * FLOAT_BYTES:
+        found = await find_collection(self._part, collection)
+        if len(wanted) != found.dimension * FLOAT_BYTES:
             given = len(wanted) // FLOAT_BYTES
-            raise VectorError("vector", given, f"must have {dimension} numbers")
+            raise VectorError("vector", given, f"must have {found.dimension} numbers")
+        if found.index_kind == "exact":
+            server = await ServerSide.of(self._part, collection)
+            near = server and await server.search(self._part, wanted, k, test)
+            if near is not None:
+                return [VectorMatch(*match) for match in near]
         matrix = await current_matrix(self._part, collection)
         return [VectorMatch(*match) for match in matrix.search(wanted, k, test)]
 

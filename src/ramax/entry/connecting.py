@@ -24,7 +24,7 @@ from ramax.storage.backend_sqlite import SqliteBackend
 from ramax.storage.create import create as create_schema
 from ramax.storage.engine import Synchronous, dialect_of, is_memory, make_engine
 from ramax.storage.schema import read_schema
-from ramax.storage.tables import HEAD, build_tables
+from ramax.storage.tables import HEAD, DialectName, build_tables
 
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _LONGEST_WAIT = 86_400
@@ -67,6 +67,7 @@ def connect(  # noqa: PLR0913 - every option has a default and a name
     max_queue: int = 10_000,
     write_back_interval: float | None = 1.0,
     write_back_batch: int = 200,
+    pgvector: bool = False,
     observer: Observer | None = None,
     keys: KeyProvider | None = None,
     projections: Iterable[Domain] = (),
@@ -93,6 +94,8 @@ def connect(  # noqa: PLR0913 - every option has a default and a name
         write_back_interval: Seconds after which values that were read in an older shape than
             their schema's are written back in the new one; None leaves them as they are stored.
         write_back_batch: Keys of one such write; when so many wait it begins at once.
+        pgvector: PostgreSQL with that extension compares the vectors of ``exact`` collections,
+            instead of a matrix in the memory of this process.
         projections: Domains whose projections a space that is deleted leaves, too, even if nobody
             opens a space with them here.
         observer: Is told what the database does; see `Observer` and `ramax.telemetry`.
@@ -131,6 +134,7 @@ def connect(  # noqa: PLR0913 - every option has a default and a name
         limits=limits,
         write_back=WriteBackLimits(write_back_batch, write_back_interval),
         read_only=read_only,
+        pgvector=pgvector,
     )
     return Connecting(
         target,
@@ -161,6 +165,11 @@ def _check_options(
     seconds = lock_timeout if isinstance(lock_timeout, (int, float)) else 0
     if isinstance(lock_timeout, bool) or not 0 < seconds <= _LONGEST_WAIT:
         raise DataError("lock_timeout", lock_timeout, f"is seconds, above 0, up to {_LONGEST_WAIT}")
+
+
+def _check_pgvector(dialect: DialectName, options: Options) -> None:
+    if options.pgvector and dialect == "sqlite":
+        raise MisuseError("pgvector=True is for PostgreSQL; on SQLite leave it out")
 
 
 def _check_interval(interval: object) -> None:
@@ -203,6 +212,7 @@ async def _open(  # noqa: PLR0913 - every option has a name
     try:
         dialect = dialect_of(engine)
         memory = dialect == "sqlite" and is_memory(engine.url)
+        _check_pgvector(dialect, options)
         await _prepare(engine, schema, create=create and not read_only, upgrade=upgrade)
         tables = build_tables(dialect, schema)
         backend: SqliteBackend | PostgresBackend

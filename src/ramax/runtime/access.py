@@ -37,7 +37,7 @@ class StoreAccess:
     space: Space
     domain: Domain | None
 
-    async def memory(self) -> tuple[object, int] | None:
+    async def memory(self) -> tuple[Core, int] | None:
         """Return the open database and the id of the space."""
         space = await self.core.resolve(self.space)
         return (self.core.root, space.space_id) if space.space_id else None

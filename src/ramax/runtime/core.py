@@ -59,6 +59,7 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     write_back: WriteBackLimits = field(default_factory=WriteBackLimits)
     read_only: bool = False
+    pgvector: bool = False
 
 
 class OpenTransaction(NamedTuple):

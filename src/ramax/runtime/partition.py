@@ -11,6 +11,7 @@ from ramax.core.domain import Command
 from ramax.core.keys import key_range
 from ramax.core.query import Search
 from ramax.core.state import Packed, unpack
+from ramax.runtime.core import Core
 from ramax.storage.events import FOREVER, stored_events
 from ramax.storage.executors import Row
 from ramax.values import Commit, Event
@@ -66,7 +67,7 @@ class Access(Protocol):
     Keys are stored ones, with the data type's prefix. A space that does not exist yet is empty.
     """
 
-    async def memory(self) -> tuple[object, int] | None:
+    async def memory(self) -> tuple[Core, int] | None:
         """Return the open database and the id of the space: what is read may be remembered.
 
         None where it may not, as in a transaction that may be rolled back.

@@ -241,9 +241,8 @@ class _ScopeAccess:
         """Read stored values; None for a key that is not there."""
         return await self._scope.read(keys)
 
-    async def memory(self) -> tuple[object, int] | None:
+    async def memory(self) -> None:
         """None: what the transaction wrote may yet be rolled back."""
-        return None
 
     async def locate(self, at: int | datetime) -> int:
         """Refuse: a transaction is about now."""

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 
 DialectName = Literal["sqlite", "postgresql"]
 
-HEAD = "ramax_0020"
+HEAD = "ramax_0021"
 """The newest Alembic revision that this code works with."""
 
 VERSION_TABLE = "ramax_alembic_version"
@@ -53,6 +53,8 @@ class Tables:
     layer_cursors: sa.Table
     quarantine: sa.Table
     pending_commands: sa.Table
+    vector_copies: sa.Table
+    vector_rows: sa.Table
 
     @property
     def owned_by_space(self) -> tuple[sa.Table, ...]:
@@ -441,6 +443,22 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         sa.Column("needs", blob),  # vector of the authority after it; NULL: not answered
         sa.Column("error", sa.Text()),
     )
+    vector_copies = sa.Table(  # how far the rows are; nobody writes them on SQLite
+        "vector_copies",
+        metadata,
+        keyed(),
+        sa.Column("collection", key_text, primary_key=True),
+        *(sa.Column(name, big, nullable=False) for name in ("born", "last", "changes")),
+        sa.Column("plain", sa.SmallInteger(), nullable=False),
+    )
+    vector_rows = sa.Table(
+        "vector_rows",
+        metadata,
+        keyed(),
+        sa.Column("collection", key_text, primary_key=True),
+        sa.Column("key", key_text, primary_key=True),
+        sa.Column("numbers", postgresql.ARRAY(sa.REAL()) if postgres else blob, nullable=False),
+    )
     return Tables(
         metadata,
         dialect,
@@ -469,6 +487,8 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         layer_cursors,
         quarantine,
         pending_commands,
+        vector_copies,
+        vector_rows,
     )
 
 
