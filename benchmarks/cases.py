@@ -579,6 +579,23 @@ def _datatypes() -> Iterator[Case]:
             step=10,
             in_quick=False,
         )
+        yield Case(
+            f"datatypes-vector-search-pgvector-{vectors // 1000}k",
+            f"Data types: the 10 nearest of {vectors:,} vectors of 128 numbers around 500 topics",
+            "postgres",
+            "searches",
+            20,
+            5,
+            DURABLE,
+            "the matrix is in memory, or copies are in the database",
+            tuple(
+                Entrant(name, "datatypes", "vector_search", full | size | {"pgvector": pgvector})
+                for name, pgvector in (("memory", False), ("pgvector", True))
+            ),
+            rounds=5,
+            step=5,
+            in_quick=False,
+        )
 
 
 _ON_BRANCHES = {  # how: title, unit, units, step

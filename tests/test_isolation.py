@@ -868,6 +868,7 @@ WITHOUT_SPACE = {
     "append_sqlite._newest_event_id": "the counter of event ids",
     "text_check._table": "whether there is a table of that name (SQLite)",
     "text_waiting._spaces": "the registry: the spaces where texts wait to be indexed",
+    "vector_rows._available": "whether the database has an extension (PostgreSQL)",
     "text_index._all_searched": "the registry: the spaces that are searched",
     "import_rows._new_space": "the registry: the space that gets its id by this",
 }

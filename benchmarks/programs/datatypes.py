@@ -25,9 +25,12 @@ PAGE = 1000
 
 @asynccontextmanager
 async def _store(
-    target: str, synchronous: str, cache: Literal["shared", "exclusive"] = "shared"
+    target: str,
+    synchronous: str,
+    cache: Literal["shared", "exclusive"] = "shared",
+    **options: Any,
 ) -> AsyncIterator[ramax.ContentStore]:
-    async with ramax.connect(target, synchronous=synchronous, cache=cache) as db:
+    async with ramax.connect(target, synchronous=synchronous, cache=cache, **options) as db:
         yield await db.content_store("bench")
 
 
@@ -147,6 +150,11 @@ async def log_range(target: str, synchronous: str) -> AsyncIterator[Round]:
         yield one_round
 
 
+async def _extend(target: str) -> None:
+    async with ramax.connect(target) as db, db.engine.begin() as connection:
+        await connection.exec_driver_sql("CREATE EXTENSION IF NOT EXISTS vector")
+
+
 def _around(topics: int) -> Iterator[list[float]]:
     """Make vectors that each lie around one of the topics, always the same; 0: around nothing."""
     made, chance = vectors_made(), random.Random(7)
@@ -157,11 +165,19 @@ def _around(topics: int) -> Iterator[list[float]]:
 
 @asynccontextmanager
 async def vector_search(
-    target: str, synchronous: str, vectors: int, topics: int = 0, index: str = "exact"
+    target: str,
+    synchronous: str,
+    vectors: int,
+    topics: int = 0,
+    index: str = "exact",
+    *,
+    pgvector: bool = False,
 ) -> AsyncIterator[Round]:
     """Find the 10 nearest."""
+    if pgvector:
+        await _extend(target)
     made = _around(topics)
-    async with _store(target, synchronous) as store:
+    async with _store(target, synchronous, pgvector=pgvector) as store:
         await store.vectors.create_collection("c", DIMENSION, index=index)
         for first in range(0, vectors, PAGE):
             rows = [(f"v{i}", next(made), None) for i in range(first, first + PAGE)]

@@ -19,6 +19,7 @@ from ramax.storage import (
     reads,
     search,
     subscriptions,
+    vector_rows,
     write_back,
 )
 from ramax.storage.tables import build_tables
@@ -176,6 +177,11 @@ HOT: dict[str, tuple[Any, Any, dict[str, str]]] = {
         quarantine._list,
         {"space_id": 1},
         {"sqlite": "sqlite_autoindex_quarantine_1", "postgresql": "quarantine_pkey"},
+    ),
+    "how far copies of vectors are": (
+        vector_rows._place,
+        {"space_id": 1, "collection": "c"},
+        {"sqlite": "sqlite_autoindex_vector_copies_1", "postgresql": "vector_copies_pkey"},
     ),
     "whether a record was discarded": (
         quarantine._discarded,

@@ -83,3 +83,23 @@ async def test_those_as_near_as_the_last_are_all_there(db_on_postgres, run):
         )
         # none is stored in the pstate
         assert sorted(rows) == [(f"k{n}", None, None) for n in expected]
+
+
+@pytest.mark.postgres
+async def test_a_search_reads_the_rows_of_its_collection_only(db_on_postgres):
+    await with_pgvector(db_on_postgres.engine.url.render_as_string(hide_password=False))
+    statement = vector_rows._nearest("<#>").on(db_on_postgres._core.backend.tables)
+    values = {"space_id": 2, "collection": "c", "prefix": "p", "limit": 5, "wanted": [1.0]}
+    async with db_on_postgres.engine.connect() as connection:
+        for space_id in range(1, 41):
+            await connection.exec_driver_sql(
+                f"INSERT INTO vector_rows SELECT {space_id}, 'c', 'k' || n, ARRAY[n] "
+                "FROM generate_series(1, 500) n"
+            )
+        await connection.exec_driver_sql("ANALYZE vector_rows")
+        driver = (await connection.get_raw_connection()).driver_connection
+        arguments = statement.arguments(values)
+        plan = await driver.fetch(f"EXPLAIN {statement.text}", *arguments)
+    text = "\n".join(row[0] for row in plan)
+    assert "vector_rows_pkey" in text
+    assert "Seq Scan on vector_rows" not in text
