@@ -1,5 +1,6 @@
 """The tables, as one metadata per dialect with the same column names (ADR-0003)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
@@ -443,22 +444,7 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         sa.Column("needs", blob),  # vector of the authority after it; NULL: not answered
         sa.Column("error", sa.Text()),
     )
-    vector_copies = sa.Table(  # how far the rows are; nobody writes them on SQLite
-        "vector_copies",
-        metadata,
-        keyed(),
-        sa.Column("collection", key_text, primary_key=True),
-        *(sa.Column(name, big, nullable=False) for name in ("born", "last", "changes")),
-        sa.Column("plain", sa.SmallInteger(), nullable=False),
-    )
-    vector_rows = sa.Table(
-        "vector_rows",
-        metadata,
-        keyed(),
-        sa.Column("collection", key_text, primary_key=True),
-        sa.Column("key", key_text, primary_key=True),
-        sa.Column("numbers", postgresql.ARRAY(sa.REAL()) if postgres else blob, nullable=False),
-    )
+    vector_copies, vector_rows = _vector_tables(metadata, keyed, key_text, big)
     return Tables(
         metadata,
         dialect,
@@ -490,6 +476,30 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         vector_copies,
         vector_rows,
     )
+
+
+def _vector_tables(
+    metadata: sa.MetaData, keyed: Callable[[], sa.Column[int]], key: sa.Text, big: sa.Integer
+) -> tuple[sa.Table, sa.Table]:
+    """Make what pgvector compares; nobody writes it on SQLite."""
+    numbers = postgresql.ARRAY(sa.REAL()) if isinstance(big, sa.BigInteger) else sa.LargeBinary()
+    copies = sa.Table(
+        "vector_copies",  # how far the rows are
+        metadata,
+        keyed(),
+        sa.Column("collection", key, primary_key=True),
+        *(sa.Column(name, big, nullable=False) for name in ("born", "last", "changes")),
+        sa.Column("plain", sa.SmallInteger(), nullable=False),
+    )
+    rows = sa.Table(
+        "vector_rows",
+        metadata,
+        keyed(),
+        sa.Column("collection", key, primary_key=True),
+        sa.Column("key", key, primary_key=True),
+        sa.Column("numbers", numbers, nullable=False),
+    )
+    return copies, rows
 
 
 def _index_of_given(name: str, column: str) -> sa.Index:
