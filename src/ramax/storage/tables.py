@@ -482,7 +482,9 @@ def _vector_tables(
     metadata: sa.MetaData, keyed: Callable[[], sa.Column[int]], key: sa.Text, big: sa.Integer
 ) -> tuple[sa.Table, sa.Table]:
     """Make what pgvector compares; nobody writes it on SQLite."""
-    numbers = postgresql.ARRAY(sa.REAL()) if isinstance(big, sa.BigInteger) else sa.LargeBinary()
+    numbers: sa.types.TypeEngine[Any] = sa.LargeBinary()
+    if isinstance(big, sa.BigInteger):
+        numbers = postgresql.ARRAY(sa.REAL())
     copies = sa.Table(
         "vector_copies",  # how far the rows are
         metadata,
