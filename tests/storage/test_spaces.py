@@ -9,6 +9,7 @@ from tests._merging import took_over
 from tests._reading import park
 from tests._replicas import came_from, heard_of, postponed, refused
 from tests._tables import dump, of_space, without_space
+from tests._vectors import copied
 from tests.secrets._vaults import OneKey, secrets_of
 
 
@@ -63,6 +64,7 @@ async def test_deleting_a_space_takes_every_row_of_it_and_none_of_another(db):
         await heard_of(db, store.space)
         await refused(db, store.space)
         await postponed(db, store.space)
+        await copied(db, store.space.space_id)
     gone = stores[0].space
     before = await dump(db)
     assert set(of_space(before, gone.space_id)) == set(before) - {"branches"}
