@@ -213,3 +213,14 @@ async def test_sqlite_has_none(target):
     with pytest.raises(MisuseError, match="PostgreSQL"):
         async with ramax.connect(target, pgvector=True):
             pass
+
+
+async def test_copies_whose_place_is_deleted_are_made_anew(db, store):
+    await store.vectors.create_collection("c", 2)
+    await store.vectors.upsert("c", "a", [1, 0])
+    assert await keys(store, [1, 0]) == ["a"]
+    async with db.engine.begin() as connection:
+        await connection.exec_driver_sql("UPDATE vector_rows SET key = 'lost'")
+        await connection.exec_driver_sql("DELETE FROM vector_copies")
+    assert await keys(store, [1, 0]) == ["a"]
+    assert await copies(db) == {store.space.space_id: 1}
