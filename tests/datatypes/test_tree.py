@@ -10,6 +10,7 @@ from ramax.errors import (
     NodeNotFoundError,
     TreeCycleError,
 )
+from ramax.sync.directory import Directory
 from ramax.testing.records import record
 from tests._counting import counted
 
@@ -264,3 +265,58 @@ async def test_two_replicas_move_two_nodes_under_each_other(db):
     paths = [[await store.tree("t").path(node) for node in "ab"] for store in (here, there)]
     assert paths[0] == paths[1]
     assert sorted(map(len, paths[0])) == [2, 3]
+
+
+async def drawn(tree):
+    """The whole tree: ids with parents and properties, in order; the trash as well."""
+    below = [each async for each in tree.walk()]
+    return below + [each async for each in tree.walk("trash")]
+
+
+async def grown(tree):
+    for node, parent in (("a", "root"), ("b", "root"), ("a1", "a"), ("a2", "a"), ("gone", "a")):
+        await tree.create(parent, {"name": node.upper()}, node=node)
+    await tree.move("a1", "a", after="a2")
+    await tree.delete("gone")
+
+
+async def test_what_a_fork_did_to_a_tree_is_compared_and_merged(db):
+    here = (await db.content_store("notes")).tree("t")
+    await grown(here)
+    before = await drawn(here)
+    await db.branches.fork(name="trial")
+    there = db.at_branch("trial")
+    other = (await there.content_store("notes")).tree("t")
+    await other.move("b", "a", before="a2")
+    await other.restore("gone")
+    await other.create("b", node="new", first=True)
+    assert await drawn(here) == before
+    found = await db.branches.diff("main", "trial")
+    (space,) = [each for each in found.spaces if each.space == "notes"]
+    assert {(each.type, each.key) for each in space.keys} == {
+        ("tree", "t/b"), ("tree", "t/gone"), ("tree", "t/new"),
+    }  # fmt: skip
+    await db.branches.merge("trial")
+    assert await drawn(here) == await drawn(other)
+    await db.spaces.clone("notes", "copy")
+    assert await drawn((await db.content_store("copy")).tree("t")) == await drawn(other)
+
+
+async def test_a_tree_comes_back_from_a_folder_of_records(db, tmp_path):
+    """Issue 9: a folder is a layer, and the backup of what a space holds."""
+    store = await db.content_store("notes")
+    await store.replica.enable()
+    await grown(store.tree("t"))
+    folder = Directory(tmp_path / "backup", 1 << 20)
+    folder.refresh("notes")
+    async for page in store.replica.read({}):
+        folder.add("notes", page)
+    back = await db.content_store("back")
+    await back.replica.enable((await store.replica.info()).space_uid)
+    for origin, last in folder.vector.items():
+        await back.replica.ingest(folder.page(origin, 0, last, 10_000))
+    folder.close()
+    assert await drawn(back.tree("t")) == await drawn(store.tree("t"))
+    assert len(await drawn(back.tree("t"))) == 5
+    await back.tree("t").move("b", "a", before="a2")
+    assert (await back.verify()).ok
