@@ -65,6 +65,7 @@ EXAMPLES = [
     errors.SchemaError("card", "level", "card:1", "x", "must be int"),
     errors.SearchDisabledError("acme", "is still being indexed"),
     errors.ClockSkewError(7, 400_000),
+    errors.CommandRefusedError("app.book", "rejected", "taken"),
     errors.RecordNotFoundError("notes", "75" * 16),
     errors.ForkError("notes", b"o" * 16, 4),
     errors.GapError("notes", {}),

@@ -2,6 +2,7 @@
 
 RamaxError                          code, retryable; fields first, the message is built from them
 ├── Rejected                        a command's "no"; applications subclass it; not a fault
+│   └── CommandRefusedError         command, refusal, reason: of the authority of a space
 ├── ConflictError                   retryable: somebody was first
 │   ├── ConcurrencyError            space, expected, actual, entity_id, query
 │   │   └── SubscriptionLostError   subscription; another reader moved its checkpoint
@@ -100,6 +101,16 @@ class Rejected(RamaxError):  # noqa: N818 - a business "no" is an answer, not a 
     """A command said no; nothing was written. Applications subclass it."""
 
     code = "rejected"
+
+
+class CommandRefusedError(Rejected):
+    """The authority of a space refused a command; ``refusal`` is the code of its own error."""
+
+    code = "rejected.by_authority"
+
+    def __init__(self, command: str, refusal: str, reason: str) -> None:
+        self.command, self.refusal, self.reason = command, refusal, reason
+        super().__init__(f"the authority refused {command} ({refusal}): {reason}")
 
 
 class ConflictError(RamaxError):

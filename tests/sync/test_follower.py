@@ -2,7 +2,9 @@
 
 import asyncio
 import random
+import sys
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,13 @@ import ramax
 from ramax import Follower
 from ramax.core.sync.backoff import Backoff
 from ramax.entry import SqlAuthority
-from ramax.errors import ClosedError, DataError, LayerUnavailableError, MisuseError
+from ramax.errors import (
+    ClosedError,
+    DataError,
+    LayerResetError,
+    LayerUnavailableError,
+    MisuseError,
+)
 from ramax.sync import Replace
 from tests.sync._booking import COMMANDS, Taken, applied, book, booking, count, release, rows
 
@@ -35,6 +43,9 @@ class Cut(SqlAuthority):
         if self.after:
             raise LayerUnavailableError("authority", "cut after it")
         return vector
+
+
+PROGRAMS = Path(__file__).parent / "_programs"
 
 
 class DeathError(Exception):
@@ -399,3 +410,44 @@ async def test_clients_come_to_what_the_authority_decided(db, server, seed, tmp_
     assert len(done) == len({*done})
     assert sorted([*done, *conflicts]) == sorted(sent)
     assert conflicts
+
+
+async def test_an_authority_that_lost_what_it_decided_is_found_out(server, authority, monkeypatch):
+    await server.execute(count, (1, "a"))
+    async with following(authority) as (plane, _):
+        await plane.sync()
+
+        async def nothing(_layer):
+            return {}
+
+        monkeypatch.setattr(ramax.SqlLayer, "vector", nothing)
+        with pytest.raises(LayerResetError):
+            await plane.sync()
+
+
+async def test_a_follower_that_is_killed_goes_on_where_it_was(tmp_path, durable_url):
+    """What it had said was there is there, once: here at once, and after all at the authority."""
+    device, program = f"sqlite:///{tmp_path / 'device.db'}", PROGRAMS / "follow.py"
+    async with ramax.connect(durable_url) as db:
+        server = await db.content_store("plane", booking)
+        told = 0
+        for _ in range(3):
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, str(program), device, durable_url),
+                stdout=asyncio.subprocess.PIPE,
+            )
+            assert process.stdout is not None
+            async with asyncio.timeout(60):
+                upto = told + 12
+                while told < upto:
+                    told = int(await process.stdout.readline())
+            process.kill()
+            told = max([told, *map(int, (await process.stdout.read()).split())])
+            await process.wait()
+        async with following(SqlAuthority(db, booking), device) as (plane, _):
+            assert told <= await plane.pstate.get("sum") <= told + 1
+            sum_ = await plane.pstate.get("sum")
+            await plane.sync()
+            assert await plane.pstate.get("sum") == await server.pstate.get("sum") == sum_
+            done = await applied(server)
+            assert done == [str(n) for n in range(sum_)]

@@ -3,6 +3,7 @@ import pytest
 import ramax
 from ramax.core.sync.record import is_whole
 from ramax.errors import MisuseError
+from tests.sync._booking import booking, count
 
 
 async def everything(replica, since=None):
@@ -48,3 +49,13 @@ async def test_records_of_one_replica_make_another_the_same(db, memory_url):
         await other.kv.put("a", 2)
         await store.replica.ingest(await everything(other.replica, one.vector))
         assert await store.kv.get("a") == 2
+
+
+async def test_a_handle_without_the_domain_may_enable_a_space_again(db):
+    """As `ramax spaces push` does, each time."""
+    store = await db.content_store("plane", booking)
+    await store.execute(count, (1, "a"))
+    await store.replica.enable()
+    await store.catchup_pstate()
+    other = await db.content_store("plane")
+    assert (await other.replica.enable()).vector == (await store.replica.info()).vector

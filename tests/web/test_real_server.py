@@ -5,17 +5,19 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 import ramax
-from ramax import SpaceManager
+from ramax import Follower, SpaceManager
+from ramax.core.sync.backoff import Backoff
 from ramax.sync.http_layer import HttpLayer
 from ramax.sync.websocket_layer import WebSocketLayer
+from tests.sync._booking import COMMANDS, Taken, applied, book, booking, rows
 
-PROGRAM = Path(__file__).parent / "_programs" / "serve.py"
+PROGRAMS = Path(__file__).parent / "_programs"
 PATIENCE = 60
 
 
@@ -24,9 +26,11 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-async def start(url: str, port: int) -> asyncio.subprocess.Process:
+async def start(url: str, port: int, program: str = "serve.py") -> asyncio.subprocess.Process:
     """Start the server, and return when it takes connections."""
-    process = await asyncio.create_subprocess_exec(sys.executable, str(PROGRAM), url, str(port))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(PROGRAMS / program), url, str(port)
+    )
     async with asyncio.timeout(PATIENCE):
         while True:
             try:
@@ -104,3 +108,55 @@ async def test_devices_and_a_server_that_is_killed_come_to_the_same(way, tmp_pat
         held = await db.content_store("notes")
         assert await held.kv.get("offline") is True
         assert await held.log.len() == 60
+
+
+async def test_a_server_that_decides_is_killed_and_decides_everything_once(tmp_path, durable_url):
+    """Two devices run commands while it is away; each is applied once, or told as a conflict."""
+    port = free_port()
+    conflicts: list[str] = []
+
+    def dropped(command, _error):
+        conflicts.append(command.params[-1])
+        return "drop"
+
+    @asynccontextmanager
+    async def following(token: str) -> AsyncIterator[Follower]:
+        layer = WebSocketLayer(f"ws://127.0.0.1:{port}/socket", token=token)
+        async with (
+            ramax.connect(tmp_path / f"{token}.db") as db,
+            Follower(db, "plane", booking, layer, commands=COMMANDS, on_conflict=dropped) as plane,
+        ):
+            yield plane
+
+    server = await start(durable_url, port, "decide.py")
+    try:
+        async with following("ann") as ann, following("bob") as bob:
+            working = [
+                asyncio.create_task(each.run(interval=0.02, backoff=Backoff(0.02, 0.1)))
+                for each in (ann, bob)
+            ]
+            sent = []
+            for n in range(40):
+                if n == 10:
+                    await kill(server)
+                if n == 30:
+                    server = await start(durable_url, port, "decide.py")
+                for who, plane in (("ann", ann), ("bob", bob)):
+                    with suppress(Taken):
+                        await plane.execute(book, (str(n // 2), who, f"{who}{n}"))
+                        sent.append(f"{who}{n}")
+            async with asyncio.timeout(PATIENCE):
+                while await ann.pending() or await bob.pending():
+                    assert not any(task.done() for task in working)
+                    await asyncio.sleep(0.02)
+            for plane in (ann, bob):
+                await plane.sync()
+            assert await rows(ann.pstate) == await rows(bob.pstate)
+            assert len(await rows(ann.pstate)) == 20
+        await asyncio.gather(*working)
+    finally:
+        await kill(server)
+    async with ramax.connect(durable_url) as db:
+        done = await applied(await db.content_store("plane", booking))
+    assert sorted([*done, *conflicts]) == sorted(sent)
+    assert conflicts

@@ -12,7 +12,9 @@ from ramax.entry.sync import SqlLayer, core_of
 from ramax.errors import DataError, LayerError, LayerUnavailableError, StorageError
 from ramax.sync import follower
 from ramax.sync.authority import Authority, OnConflict
+from ramax.sync.deciding import RemoteAuthority
 from ramax.sync.layer import Layer
+from ramax.sync.remote import RemoteLayer
 
 
 class Follower(follower.Follower):
@@ -27,7 +29,7 @@ class Follower(follower.Follower):
         primary: Database,
         space: str,
         domain: Domain,
-        authority: Target | Database | Authority,
+        authority: Target | Database | RemoteLayer | Authority,
         *,
         commands: Iterable[Command],
         on_conflict: OnConflict,
@@ -37,7 +39,8 @@ class Follower(follower.Follower):
         Args:
             primary: An open database, where the space and what is pending are kept.
             authority: Another database that this process can reach, as for `connect` or open,
-                where the space has the same name; or an `Authority`.
+                where the space has the same name; a `WebSocketLayer` or `HttpLayer` to a server
+                that runs commands; or an `Authority`.
             commands: All that may be run: functions of modules, since their names are kept.
             on_conflict: Is told of a pending command that the authority refuses, and why. Says
                 ``"drop"``, ``"keep"`` or `Replace`; may be async. It may be told of one twice.
@@ -48,7 +51,9 @@ class Follower(follower.Follower):
         if not isinstance(primary, Database):
             raise DataError("primary", primary, "is an open Database")
         core = core_of(primary)
-        if not isinstance(authority, Authority):
+        if isinstance(authority, RemoteLayer):
+            authority = RemoteAuthority(authority)
+        elif not isinstance(authority, Authority):
             authority = SqlAuthority(authority, domain)
         super().__init__(core, space, domain, authority, commands=commands, on_conflict=on_conflict)
 

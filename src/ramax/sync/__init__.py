@@ -1,6 +1,7 @@
 """Replicas of a space: its layers, and what is exchanged with them."""
 
 from ramax.sync.authority import Authority, Pending, Replace
+from ramax.sync.deciding import Decider
 from ramax.sync.directory_layer import DirectoryLayer
 from ramax.sync.http_layer import HttpLayer
 from ramax.sync.layer import Incoming, Layer, LayerInfo, Refused, SpaceRef, TwoWayLayer, Written
@@ -12,6 +13,7 @@ from ramax.sync.websocket_layer import WebSocketLayer
 
 __all__ = [
     "Authority",
+    "Decider",
     "DirectoryLayer",
     "HttpLayer",
     "Incoming",

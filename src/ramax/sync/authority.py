@@ -1,12 +1,21 @@
 """What an authority is: the one place that decides the commands of a space, in its own order."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Final, Literal, NamedTuple, Protocol, runtime_checkable
 
 from ramax.core.domain import Command
 from ramax.core.sync.vector import Vector
+from ramax.errors import (
+    FoldError,
+    MisuseError,
+    ProjectionError,
+    SpaceNotFoundError,
+    StorageError,
+    SyncError,
+)
+from ramax.runtime.commands import name_of
 from ramax.sync.layer import Layer
 
 
@@ -53,6 +62,29 @@ class Pending:
 
     error: str | None
     """Why the authority did not take it; it is tried again."""
+
+
+NOT_THE_COMMANDS: Final = (
+    *(StorageError, SyncError, MisuseError, FoldError, ProjectionError, SpaceNotFoundError),
+    OSError,
+)
+"""What is raised where a command could not be run at all, and is not the command's own."""
+
+
+def by_name(commands: Iterable[Command]) -> Mapping[str, Command]:
+    """Return commands by what they are called where they are sent.
+
+    Raises:
+        MisuseError: Two have one name, or one has none that stays: a lambda, or a function within
+            a function.
+    """
+    found: dict[str, Command] = {}
+    for command in commands:
+        name = name_of(command)
+        if name in found or "<" in name:
+            raise MisuseError(f"{name}: give each command once, a function of a module")
+        found[name] = command
+    return found
 
 
 class Replace(NamedTuple):

@@ -8,7 +8,7 @@ import asyncio
 import inspect
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Self, TypeVar
 
@@ -16,17 +16,14 @@ from ramax.core.codec import decode, encode
 from ramax.core.domain import Command, Domain
 from ramax.core.sealed import ID_BYTES
 from ramax.core.sync.backoff import Backoff
-from ramax.core.sync.vector import Vector
+from ramax.core.sync.vector import Vector, covers
 from ramax.errors import (
     ClosedError,
     DataError,
-    FoldError,
     LayerError,
+    LayerResetError,
     MisuseError,
-    ProjectionError,
-    SpaceNotFoundError,
     StorageError,
-    SyncError,
 )
 from ramax.runtime.catchup import catch_up_all
 from ramax.runtime.commands import name_of
@@ -37,7 +34,15 @@ from ramax.storage.events import read_head
 from ramax.storage.executors import Executor
 from ramax.storage.pending import PendingRow
 from ramax.storage.spaces import take_lock
-from ramax.sync.authority import Answer, Authority, OnConflict, Pending, Replace
+from ramax.sync.authority import (
+    NOT_THE_COMMANDS,
+    Answer,
+    Authority,
+    OnConflict,
+    Pending,
+    Replace,
+    by_name,
+)
 from ramax.sync.layer import Layer, SpaceRef
 from ramax.sync.overlay import Overlay, OverlayState, open_rows
 from ramax.sync.replica import Replica
@@ -47,12 +52,6 @@ from ramax.values import Space, from_micros
 T = TypeVar("T")
 
 logger = logging.getLogger("ramax.sync")
-
-_NOT_THE_COMMANDS = (
-    *(StorageError, SyncError, MisuseError, FoldError, ProjectionError, SpaceNotFoundError),
-    OSError,
-)
-"""What an authority raises when it could not run a command at all."""
 
 
 class Follower:
@@ -173,6 +172,8 @@ class Follower:
 
         Raises:
             LayerError: The authority cannot be reached, or failed; nothing is lost, do it again.
+            LayerResetError: It has lost what it had decided, as after a restored backup: nothing
+                heals that but taking the space anew.
             Exception: Whatever ``on_conflict`` raised; the command stays.
         """
         space = self._space
@@ -182,6 +183,7 @@ class Follower:
                 layer = await self._reach(replica)
                 await self._send()
                 await pull(layer, replica, Position({}), lambda _count, _refused: None)
+                await _check_whole(layer, replica)
             except BaseException:
                 with suppress(LayerError, StorageError, OSError):
                     await self._leave()
@@ -286,7 +288,7 @@ class Follower:
             return None, await self._authority.execute(
                 row.name, command, decode(row.params), row.uid.hex()
             )
-        except _NOT_THE_COMMANDS:
+        except NOT_THE_COMMANDS:
             raise
         except Exception as error:  # whatever a command raises
             return error, {}
@@ -330,20 +332,9 @@ class Follower:
         return await self._core.locked(f"pending commands of space {self.name!r}", locked)
 
 
-def by_name(commands: Iterable[Command]) -> Mapping[str, Command]:
-    """Return commands by what they are called where they are sent.
-
-    Raises:
-        MisuseError: Two have one name, or one has none that stays: a lambda, or a function within
-            a function.
-    """
-    found: dict[str, Command] = {}
-    for command in commands:
-        name = name_of(command)
-        if name in found or "<" in name:
-            raise MisuseError(f"{name}: give each command once, a function of a module")
-        found[name] = command
-    return found
+async def _check_whole(layer: Layer, replica: Replica) -> None:
+    if not covers(await layer.vector(), (await replica.info()).vector):
+        raise LayerResetError(layer.layer_id, None)
 
 
 def _told(row: PendingRow) -> Pending:

@@ -12,6 +12,7 @@ from ramax.core.sync.vector import Vector, advanced
 from ramax.core.sync.wire import records_from, sealed_form, sealed_from, vector_form, vector_from
 from ramax.errors import (
     CodecError,
+    CommandRefusedError,
     DataError,
     ForkError,
     GapError,
@@ -104,6 +105,20 @@ class RemoteLayer(ABC):
             refused = tuple(Refused(*each) for each in taken(said, "refused", list))
             duplicates = taken(said, "duplicates", int)
             return Written(vector_from(said.get("vector")), duplicates, refused)
+
+    async def run(self, name: str, params: Any, key: str) -> Vector:
+        """Have the server run a command, once for each key; return where it is after that.
+
+        Raises:
+            CommandRefusedError: The command failed there; nothing of it is there.
+            LayerAuthError: We may not have commands run.
+        """
+        with _understanding(self.layer_id):
+            frame = await self._ask("run", {"name": name, "params": params, "key": key})
+            if frame.kind == "conflict":
+                code, reason = taken(frame.body, "code", str), taken(frame.body, "reason", str)
+                raise CommandRefusedError(name, code, reason)
+            return vector_from(self._checked(frame, "ran").body.get("vector"))
 
     async def load_secrets(self) -> SealedSet:
         """Return the sealed secrets of the server."""

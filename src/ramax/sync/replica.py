@@ -232,7 +232,7 @@ class Replica:
         domain = self._domain
         if domain is None:
             gap = await self._core.read(lambda ex: _types_behind(ex, space))
-            if not all(each.startswith(OWN_TYPES) for each in gap):
+            if not gap or not all(each.startswith(OWN_TYPES) for each in gap):
                 return
         await catch_up_all(self._core, space, domain or NO_DOMAIN)
 

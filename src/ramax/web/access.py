@@ -26,6 +26,9 @@ class Access:
     """Whose events it may push: its own, as the application knows them. None: everybody's, which
     makes it a relay that is believed whatever it says."""
 
+    commands: bool = False
+    """Whether it may have commands run: it follows the space, and this server is its authority."""
+
     secrets: bool = True
     """Whether it gets and gives the sealed secrets, which it cannot open without the key."""
 

@@ -7,13 +7,19 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from ramax.web.access import Authorize
-from ramax.web.conversation import LayerOf, Service
+from ramax.web.conversation import Decide, LayerOf, Service
 from ramax.web.limits import Limits
 from ramax.web.requests import answer
 from ramax.web.sockets import SocketSession
 
 
-def make_app(layer_of: LayerOf, authorize: Authorize, *, limits: Limits | None = None) -> Starlette:
+def make_app(
+    layer_of: LayerOf,
+    authorize: Authorize,
+    *,
+    decide: Decide | None = None,
+    limits: Limits | None = None,
+) -> Starlette:
     """Return an application that lets replicas pull, push and listen.
 
     WebSockets go to ``/socket``, plain requests to ``/<kind of the request>``.
@@ -22,8 +28,10 @@ def make_app(layer_of: LayerOf, authorize: Authorize, *, limits: Limits | None =
         layer_of: Makes the layer that holds a space here, such as a `SqlLayer` of the server's
             database; each client gets one of its own, which is closed when it leaves.
         authorize: Asked for every client before anything of the space is touched.
+        decide: Runs commands for clients that follow a space and may have that done; a
+            `ramax.sync.Decider`, or a function of yours.
     """
-    service = Service(layer_of, authorize, limits or Limits())
+    service = Service(layer_of, authorize, limits or Limits(), decide)
 
     async def socket(websocket: WebSocket) -> None:
         await SocketSession(websocket, service).run()

@@ -1,14 +1,18 @@
 """What one client may ask about one space, and what it is answered, whatever carries it."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ramax.core.sealed import check_id
 from ramax.core.sync.frames import PROTOCOL, Frame, pack, page_of, taken
 from ramax.core.sync.record import EventRecord
+from ramax.core.sync.vector import Vector
 from ramax.core.sync.wire import records_from, sealed_form, sealed_from, vector_form, vector_from
+from ramax.errors import RamaxError
+from ramax.sync.authority import NOT_THE_COMMANDS
 from ramax.sync.layer import LayerInfo, SpaceRef, TwoWayLayer
 from ramax.web.access import Access, Asking, Authorize
 from ramax.web.limits import Limits
@@ -18,6 +22,11 @@ LayerOf = Callable[[str], TwoWayLayer]
 """Makes the layer that holds a space of that name here; the server opens and closes it."""
 
 
+Decide = Callable[[str, str, Any, str], Awaitable[Vector]]
+"""Runs a command of a space, by names, with its parameters, once for each key; returns where the
+space is after it, and raises what the command raises. See `ramax.sync.Decider`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """What is served, to whom, and how much of it."""
@@ -25,6 +34,7 @@ class Service:
     layer_of: LayerOf
     authorize: Authorize
     limits: Limits
+    decide: Decide | None = None
 
     async def begin(self, hello: Frame, token: str | None = None) -> "Conversation":
         """Let a client in; ``token`` is what it brought besides its greeting.
@@ -43,14 +53,23 @@ class Service:
         except BaseException:
             await layer.aclose()
             raise
-        return Conversation(layer, info, access, self.limits)
+        decide = None if self.decide is None else partial(self.decide, ref.name)
+        return Conversation(layer, info, access, self.limits, decide)
 
 
 class Conversation:
     """Answers the requests of a client that has been let in; ends with `aclose`."""
 
-    def __init__(self, layer: TwoWayLayer, info: LayerInfo, access: Access, limits: Limits) -> None:
+    def __init__(
+        self,
+        layer: TwoWayLayer,
+        info: LayerInfo,
+        access: Access,
+        limits: Limits,
+        decide: Callable[[str, Any, str], Awaitable[Vector]] | None = None,
+    ) -> None:
         self._layer, self._info, self._access, self._limits = layer, info, access, limits
+        self._decide = decide
         self._max_records = min(limits.records, info.max_records)
 
     async def aclose(self) -> None:
@@ -80,6 +99,8 @@ class Conversation:
                 return await self._pull(asked.body)
             case "push":
                 return await self._push(asked.body)
+            case "run":
+                return await self._run(asked.body)
             case "load_secrets":
                 self._check_secrets()
                 return pack("secrets", sealed=sealed_form(await self._layer.load_secrets()))
@@ -128,6 +149,19 @@ class Conversation:
             duplicates=written.duplicates,
             refused=[[each.uid, each.code, each.reason] for each in written.refused],
         )
+
+    async def _run(self, body: dict[str, Any]) -> bytes:
+        if self._decide is None or not self._access.commands:
+            raise RefusedError("forbidden", "you may not have commands run here")
+        name, key = taken(body, "name", str), taken(body, "key", str)
+        try:
+            vector = await self._decide(name, body.get("params"), key)
+        except (*NOT_THE_COMMANDS, RefusedError):
+            raise
+        except Exception as error:  # whatever a command raises
+            code = error.code if isinstance(error, RamaxError) else type(error).__name__
+            return pack("conflict", code=code, reason=str(error))
+        return pack("ran", vector=vector_form(vector))
 
     def _check_secrets(self) -> None:
         if not self._access.secrets:
