@@ -7,6 +7,7 @@ import pytest
 from ramax import Domain, NewEvent
 from ramax.core.codec import encode
 from ramax.runtime import late
+from ramax.runtime.refold import Refold
 from ramax.storage.reads import read_range
 from ramax.testing.records import record
 
@@ -253,4 +254,32 @@ async def test_what_others_record_about_a_tree_or_a_key_is_folded_once(db):
     assert await store.pstate.get("count") == 2
     assert await store.kv.get("k") == "newer"
     assert await store.tree("t").count() == 2
+    assert (await store.verify()).ok
+
+
+async def test_a_fold_of_all_of_a_space_is_made_beside_live_writes(db, monkeypatch):
+    """Under the lock there is only what came meanwhile, and what differs."""
+    under_the_lock = []
+    swap = Refold.swap
+
+    def swapping(self, ex, compared, now):
+        under_the_lock.append(self.sequence)
+        swap(self, ex, compared, now)
+
+    monkeypatch.setattr(Refold, "swap", swapping)
+    store = await db.content_store("notes")
+    await store.replica.enable()
+    await store.log.append_many([("seen", {"n": n}) for n in range(20)])
+    under_the_lock.clear()
+    late_entry = record(
+        ONE,
+        1,
+        event_type="ramax.log.seen",
+        entity_id="ramax.log:entries",
+        payload=encode({"n": "late"}, "payload"),
+        stamp=1 << 16,
+    )
+    await store.replica.ingest([late_entry])
+    assert under_the_lock == [21]
+    assert [each.payload["n"] for each in await store.log.range(1, 3)] == ["late", 0]
     assert (await store.verify()).ok

@@ -5,9 +5,10 @@ from ramax.core.fold import check_fit
 from ramax.core.unit import Guard
 from ramax.errors import DomainMismatchError
 from ramax.runtime.core import Core
-from ramax.runtime.late import Gap
+from ramax.runtime.late import FoldAllError, Gap
 from ramax.runtime.page_fold import facts_of, fold_rows
 from ramax.runtime.projection_gap import project_missing
+from ramax.runtime.refold import Refold
 from ramax.storage.events import read_page
 from ramax.storage.executors import Executor
 from ramax.storage.inherit import inherit as inherited
@@ -36,12 +37,26 @@ async def catch_up(core: Core, space: Space, domain: Domain) -> int:
 
 
 async def _catch_up(core: Core, space: Space, domain: Domain) -> int:
+    new = Refold(domain, space, core.options.page, core.options.rebuild_memory)
+    try:
+        return await _fold_pages(core, space, domain, new)
+    finally:
+        new.close()
+
+
+async def _fold_pages(core: Core, space: Space, domain: Domain, new: Refold) -> int:
+    """Fold page by page, and all of the space into ``new`` where late events ask for that."""
     folded = 0
     while True:
-        page = await core.writer.locked(
-            f"catching up space {space.space_name!r}",
-            lambda ex: fold_gap(ex, space, domain, core.options.page, core.clock()),
-        )
+        try:
+            page = await core.writer.locked(
+                f"catching up space {space.space_name!r}",
+                lambda ex: fold_gap(ex, space, domain, core.options.page, core.clock(), new),
+            )
+        except FoldAllError:
+            while await core.read_whole(new.fold_page):  # beside live writes, like a rebuild
+                pass
+            continue
         folded += page
         core.cache.forget(space.space_id)
         if page:
@@ -83,8 +98,15 @@ def check_all_there(domain: Domain, guard: Guard, space_name: str) -> None:
         raise DomainMismatchError(space_name, missing, "its parent's pstate was folded by")
 
 
-def fold_gap(ex: Executor, space: Space, domain: Domain, limit: int, now: int) -> int:
-    """Fold up to ``limit`` missing events in the transaction of ``ex``; return how many."""
+def fold_gap(  # noqa: PLR0917 - what a page of a fold takes
+    ex: Executor, space: Space, domain: Domain, limit: int, now: int, beside: Refold | None = None
+) -> int:
+    """Fold up to ``limit`` missing events in the transaction of ``ex``; return how many.
+
+    Raises:
+        FoldAllError: Late events ask for a fold of all of the space, which ``beside``, if there is
+            one, has not begun.
+    """
     take_lock(ex, space.space_id, space.space_name)
     guard = facts_of(ex, space).guard
     if guard.checkpoint < base_of(ex, space.space_id):
@@ -103,7 +125,7 @@ def fold_gap(ex: Executor, space: Space, domain: Domain, limit: int, now: int) -
     rows = read_page(ex, space.space_id, after=guard.checkpoint, limit=limit)
     if not rows:
         return 0
-    gap = Gap(ex, space, domain, guard, now)
+    gap = Gap(ex, space, domain, guard, now, beside)
     if late := gap.late(rows):
         return gap.fold_late(rows, late)
     source = StoredSource(ex, space.space_id)

@@ -48,6 +48,10 @@ Histories = Mapping[str, Sequence[Row]]
 """All events of some entities."""
 
 
+class FoldAllError(Exception):
+    """All of the space is to be folded anew, which takes long: not under the lock."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gap:
     """The events that a pstate lacks, under the space's lock."""
@@ -57,6 +61,8 @@ class Gap:
     domain: Domain
     guard: Guard
     now: int
+    beside: Refold | None = None
+    """What a fold of all of the space goes on from: begun beside live writes, or not begun yet."""
 
     def late(self, rows: Sequence[Row]) -> set[int]:
         """Return the sequences of those of the next events that came too late for others."""
@@ -89,7 +95,11 @@ class Gap:
         return [folded_as(row, *stamps[row[_SEQUENCE]]) for row in rows]
 
     def fold_late(self, rows: Sequence[Row], late: set[int]) -> int:
-        """Fold the next events, late ones among them; return how many."""
+        """Fold the next events, late ones among them; return how many.
+
+        Raises:
+            FoldAllError: All of the space is to be folded, and `beside` has not begun with it.
+        """
         about = _entities([row for row in rows if row[_SEQUENCE] in late])
         if not self.guard.checkpoint:  # what is stored was folded before that was set back
             about = None
@@ -141,11 +151,14 @@ class Gap:
         return rewound(datatype, known, space_name)
 
     def _fold_all(self, page: int) -> int:
-        new = Refold(self.domain, self.space, page, _MEMORY)
+        if self.beside is not None and not self.beside.sequence:
+            raise FoldAllError
+        new = self.beside or Refold(self.domain, self.space, page, _MEMORY)
         try:
             new.swap(self.ex, None, self.now)
         finally:
-            new.close()
+            if new is not self.beside:
+                new.close()
         return new.sequence - self.guard.checkpoint
 
     def write(self, state: SpaceState, last: Row, names: frozenset[str] | None) -> None:
