@@ -9,16 +9,16 @@ from ramax.secrets.vault import Vault
 class OneKey:
     """A provider whose master key is in its hand; counts what it unwraps."""
 
-    def __init__(self, name="one key"):
-        self.name, self._key = name, new_key()
+    def __init__(self, name="one key", key=None):
+        self.name, self.key = name, key or new_key()
         self.unwrapped = 0
 
     async def wrap(self, key, bound_to):
-        return seal(self._key, key, bound_to)
+        return seal(self.key, key, bound_to)
 
     async def unwrap(self, wrapped, bound_to):
         self.unwrapped += 1
-        return unseal(self._key, wrapped, bound_to)
+        return unseal(self.key, wrapped, bound_to)
 
 
 async def secrets_of(db, space, provider):

@@ -76,7 +76,7 @@ async def test_no_row_of_the_database_holds_a_value_or_a_key(db, provider):
     held = str(await dump(db))
     assert "visible-name" in held
     assert "invisible-value" not in held
-    assert repr(provider._key)[2:-1] not in held
+    assert repr(provider.key)[2:-1] not in held
     assert repr(secrets) == "<Secrets of 'acme'>"
     assert await rows(db, "SELECT event_id FROM events") == []
 

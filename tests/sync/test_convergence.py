@@ -1,155 +1,84 @@
 """Whatever order events come in, all replicas end with the same pstate, byte for byte.
 
-A9, A10, B7: partitions, loss, duplication, other orders and batches; SQLite and PostgreSQL.
+Three to five devices, all data types, secrets and a domain; partitions, loss, duplication, other
+orders and batches, restarts and kills; SQLite files, SQLite in memory and PostgreSQL in one run.
 """
 
 import random
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
-import ramax
-from ramax import Domain, NewEvent
-from ramax.core.sync.record import EventRecord
-from ramax.errors import GapError, RamaxError
+from tests.concurrency._processes import await_ready, go, started
+from tests.sync._fleet import Device, carried, check_equal, fleet, heal, live
 
-KEYS = ["a", "b", "c", "名"]
-
-visits = Domain("visits")
+HEAVY = [pytest.mark.nightly, pytest.mark.timeout(600)]
+CI_SEEDS, NIGHTLY_SEEDS = range(50), range(50, 1000)
 
 
-def visit(_state, key):
-    return [NewEvent("visited", {"key": key}, entity_id=key)]
+def urls_of(seed: int, folder: Path, postgres_url: str | None) -> list[str]:
+    """Return 3 to 5 databases: files, in every other seed one in memory, and PostgreSQL if given."""
+    files = [f"sqlite+aiosqlite:///{folder / name}.db" for name in ("one", "two", "three", "four")]
+    others = ["sqlite://"] * (seed % 2) + ([postgres_url] if postgres_url else [])
+    urls = [*others, *files][: 3 + seed % 3]
+    random.Random(seed).shuffle(urls)
+    return urls
 
 
-@visits.applicator("visited")
-def was_visited(state, event):
-    """Depends on the order: a chain of who came when."""
-    state["path"] = [*state.get("path", []), event.payload["key"], event.space_sequence][-20:]
-
-
-async def rows_of(db, store) -> list[tuple[str, bytes]]:
-    """Read the pstate as it is stored."""
-    async with db.engine.connect() as connection:
-        statement = sa.text(
-            "SELECT key, value FROM pstate_entities WHERE space_id = :id ORDER BY key"
-        )
-        found = await connection.execute(statement, {"id": store.space.space_id})
-        return [(key, bytes(value)) for key, value in found]
-
-
-async def act(rng: random.Random, store) -> None:
-    """Do something with one of the data types; refusals are as good as anything."""
-    key, value = rng.choice(KEYS), rng.randrange(5)
-    try:
-        match rng.randrange(19):
-            case 0 | 1:
-                await store.kv.put(key, value)
-            case 2:
-                await store.kv.delete(key)
-            case 3:
-                await store.cells.set(key, value)
-            case 4:
-                await store.cells.delete(key)
-            case 5:
-                await store.log.append("seen", {"v": value})
-            case 6:
-                await store.json.set(key, {"v": value, "w": [value]})
-            case 7:
-                await store.json.merge(key, {"w": value})
-            case 8:
-                await store.vectors.create_collection("v", 2, "cosine")
-            case 9:
-                await store.vectors.upsert("v", key, [value + 1.0, 1.0])
-            case 10:
-                await store.execute(visit, key)
-            case 11:
-                await store.vectors.delete_collection("v")
-            case 12:
-                await store.vectors.delete("v", key)
-            case 13:
-                await store.json.delete(key)
-            case 16:
-                await store.tree("t").create(node=rng.choice("abcd"))
-            case 17:
-                node, parent = rng.choice("abcd"), rng.choice(["a", "b", "c", "root"])
-                await store.tree("t").move(node, parent, first=rng.random() < 0.5)
-            case 18:
-                await store.tree("t").delete(rng.choice("abcd"))
-            case 14:
-                await store.json.patch(key, [{"op": "add", "path": "/w/0", "value": value}])
-            case _:
-                await store.kv.put_many(dict.fromkeys(rng.sample(KEYS, 2), value))
-    except RamaxError:
-        return
-
-
-async def records_for(rng: random.Random, source, target) -> Sequence[EventRecord]:
-    """Return what the target lacks, with repetitions and in another order."""
-    since = dict((await target.replica.info()).vector)
-    for origin in list(since):
-        since[origin] = max(0, since[origin] - rng.randrange(3))
-    found = [record async for page in source.replica.read(since, 3) for record in page]
-    found += rng.sample(found, min(len(found), 2))
-    rng.shuffle(found)
-    return found
-
-
-async def exchange(rng: random.Random, source, target) -> None:
-    """Bring records across; some are lost, so that others do not fit."""
-    found = await records_for(rng, source, target)
-    lost = rng.random() < 0.3
-    if lost:
-        found = [record for record in found if rng.random() < 0.8]
-    try:
-        await target.replica.ingest(found)
-    except GapError:
-        assert lost
-
-
-@pytest.mark.parametrize("seed", range(20))
-async def test_replicas_that_know_the_same_are_the_same(seed, tmp_path, postgres_url):
-    await converge(seed, tmp_path, postgres_url if seed % 4 == 0 else None)
-
-
-@pytest.mark.nightly
-async def test_a_thousand_times(tmp_path):
-    for seed in range(20, 1020):
-        (folder := tmp_path / str(seed)).mkdir()
-        await converge(seed, folder, None)
-
-
-async def converge(seed: int, tmp_path: Path, postgres_url: str | None) -> None:
-    """Let replicas write and exchange at random, then bring them together and compare."""
+async def converge(seed: int, urls: list[str], steps: int = 60) -> None:
     rng = random.Random(seed)
-    files = [f"sqlite+aiosqlite:///{tmp_path / name}.db" for name in ("one", "two")]
-    urls = [*files, *([postgres_url] if postgres_url else [])]
-    async with AsyncExitStack() as stack:
-        dbs = [await stack.enter_async_context(ramax.connect(url)) for url in urls]
-        stores = [await db.content_store("notes", domain=visits) for db in dbs]
-        uid = (await stores[0].replica.enable()).space_uid
-        for store in stores[1:]:
-            await store.replica.enable(uid)
-        for _ in range(90):
-            if rng.random() < 0.7:
-                await act(rng, rng.choice(stores))
-            else:
-                source, target = rng.sample(stores, 2)
-                await exchange(rng, source, target)
-        for _ in range(2):
-            for source in stores:
-                for target in stores:
-                    if source is not target:
-                        await target.replica.ingest(await records_for(rng, source, target))
-        first, *others = [await rows_of(*each) for each in zip(dbs, stores, strict=True)]
-        assert first
-        for other in others:
-            assert other == first
-        for db, store in zip(dbs, stores, strict=True):
-            report = await store.verify()
-            assert report.ok, report
-            await store.rebuild_pstate()
-            assert await rows_of(db, store) == first
+    async with fleet(urls) as devices:
+        await live(rng, devices, steps)
+        await heal(rng, devices)
+        await check_equal(devices)
+
+
+@pytest.mark.parametrize("seed", [seed for seed in CI_SEEDS if seed % 5])
+async def test_replicas_that_know_the_same_are_the_same(seed, tmp_path):
+    """A9, A10, B7: also those that were closed in the middle of their work."""
+    await converge(seed, urls_of(seed, tmp_path, None))
+
+
+@pytest.mark.parametrize("seed", [seed for seed in CI_SEEDS if not seed % 5])
+async def test_also_where_one_of_them_is_on_postgresql(seed, tmp_path, postgres_url):
+    """A9, A10, B7."""
+    await converge(seed, urls_of(seed, tmp_path, postgres_url))
+
+
+@pytest.mark.parametrize("seed", [pytest.param(seed, marks=HEAVY) for seed in NIGHTLY_SEEDS])
+async def test_a_thousand_times(seed, tmp_path, postgres_url):
+    await converge(seed, urls_of(seed, tmp_path, postgres_url if seed % 2 else None), 100)
+
+
+@pytest.mark.parametrize(
+    "seed", [0, 1, *(pytest.param(seed, marks=HEAVY) for seed in range(2, 40))]
+)
+async def test_a_replica_that_is_killed_at_work_comes_to_the_same(seed, tmp_path, postgres_url):
+    """It writes and takes in what another has, in a process of its own, and is killed twice."""
+    rng = random.Random(seed)
+    urls = urls_of(2, tmp_path, postgres_url if seed % 2 else None)
+    async with fleet(urls) as devices:
+        await live(rng, devices, 20)
+        victim, peer = rng.sample([device for device in devices if device.lasts], 2)
+        for round_ in range(2):
+            await live(rng, [d for d in devices if d is not victim], 10)
+            await victim.db.close()
+            kill_at_work(victim, peer, seed * 2 + round_, rng.randint(1, 25))
+            await victim.open()
+            assert (await victim.store.verify()).ok
+            await peer.store.replica.ingest(await carried(rng, victim, peer))
+        await live(rng, devices, 20)
+        await heal(rng, devices)
+        await check_equal(devices)
+
+
+def kill_at_work(victim: Device, peer: Device, seed: int, after: int) -> None:
+    """Kill a process that works as a device when it has done so many steps, and on."""
+    arguments = [victim.url, peer.url, victim.keys.key.hex(), str(seed)]
+    with started("device", *arguments) as process:
+        await_ready(process)
+        go(process)
+        assert process.stdout is not None
+        for _ in range(after):
+            assert process.stdout.readline() == "done\n"
+        process.kill()
