@@ -368,7 +368,7 @@ def in_the_past(look: Callable[[Past], Any]) -> Verb:
     return verb
 
 
-EITHER = f"{THEIRS} OR {MINE}"
+EITHER = f"{THEIRS} OR {MINE} OR before"
 
 
 async def indexed(two: Two) -> None:

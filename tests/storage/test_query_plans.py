@@ -327,3 +327,27 @@ async def test_hot_statements_use_their_index(db):
             assert indexes[dialect] in plan, f"{what}:\n{plan}"
             assert "SCAN events" not in plan, f"{what}:\n{plan}"
             assert "TEMP B-TREE" not in plan or what in SORTED, f"{what}:\n{plan}"
+
+
+AMONG_REPLICAS = (
+    "records of an origin",
+    "a page in the order of all replicas",
+    "the events of an entity in the order of all replicas",
+    "the event of a uid",
+)
+
+
+async def test_events_among_replicas_are_not_compared_row_by_row_before_there_are_statistics(
+    db_on_postgres,
+):
+    """A space is believed to have one row then; a plan that searches by it alone is quadratic."""
+    tables = build_tables("postgresql")
+    async with db_on_postgres.connection() as connection:
+        await connection.execute(sa.text("SET LOCAL plan_cache_mode = force_generic_plan"))
+        for number, what in enumerate(AMONG_REPLICAS):
+            sql = HOT[what][0].on(tables)
+            await connection.exec_driver_sql(f"PREPARE q{number} AS {sql.text}")
+            nothing = ", ".join(["NULL"] * len(sql.names))
+            rows = await connection.exec_driver_sql(f"EXPLAIN EXECUTE q{number}({nothing})")
+            plan = "\n".join(str(row[-1]) for row in rows)
+            assert "Join Filter" not in plan, f"{what}:\n{plan}"

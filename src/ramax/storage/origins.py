@@ -17,7 +17,7 @@ from ramax.storage.events import event_columns
 from ramax.storage.executors import Executor, Row
 from ramax.storage.plan import Extra
 from ramax.storage.reads import PSTATE
-from ramax.storage.sql import Statement
+from ramax.storage.sql import Statement, opaque
 from ramax.storage.tables import Tables
 
 _COLUMNS = (
@@ -54,12 +54,8 @@ def _set_cause(t: Tables) -> sa.Update:
         .select_from(
             o.join(
                 of_cause,
-                (of_cause.c.space_id == o.c.space_id) & (of_cause.c.uid == o.c.causation),
-            ).join(
-                cause,
-                (cause.c.space_id == of_cause.c.space_id)
-                & (cause.c.space_sequence == of_cause.c.space_sequence),
-            )
+                (of_cause.c.space_id == opaque(o.c.space_id)) & (of_cause.c.uid == o.c.causation),
+            ).join(cause, _same(cause, of_cause))
         )
         .where(o.c.space_id == p("space_id"), o.c.space_sequence == p("sequence"))
         .scalar_subquery()
@@ -170,6 +166,14 @@ def _to_fold(t: Tables) -> list[sa.ColumnElement[Any]]:
     ]
 
 
+def _same(found: sa.FromClause, given: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Say that a row that is searched for is of the same event as one that there is."""
+    return sa.and_(
+        found.c.space_id == opaque(given.c.space_id),
+        found.c.space_sequence == given.c.space_sequence,
+    )
+
+
 def _recorded(t: Tables) -> sa.Select[Any]:
     """Events with their side rows and the uid of their cause, where that is of the space."""
     e, o = t.events, t.event_origins
@@ -182,15 +186,12 @@ def _recorded(t: Tables) -> sa.Select[Any]:
         o.c.stamp,
         sa.func.coalesce(o.c.causation, of_cause.c.uid),
     ).select_from(
-        o.join(e, (e.c.space_id == o.c.space_id) & (e.c.space_sequence == o.c.space_sequence))
+        o.join(e, _same(e, o))
         .outerjoin(
-            cause, (cause.c.event_id == e.c.causation_id) & (cause.c.space_id == e.c.space_id)
+            cause,
+            (cause.c.event_id == e.c.causation_id) & (opaque(cause.c.space_id) == e.c.space_id),
         )
-        .outerjoin(
-            of_cause,
-            (of_cause.c.space_id == cause.c.space_id)
-            & (of_cause.c.space_sequence == cause.c.space_sequence),
-        )
+        .outerjoin(of_cause, _same(of_cause, cause))
     )
 
 
@@ -218,9 +219,7 @@ def canonical_page(t: Tables) -> sa.Select[Any]:
     )
     return (
         sa.select(*_to_fold(t), o.c.stamp, o.c.origin, o.c.origin_seq)
-        .select_from(
-            o.join(e, (e.c.space_id == o.c.space_id) & (e.c.space_sequence == o.c.space_sequence))
-        )
+        .select_from(o.join(e, _same(e, o)))
         .where(
             o.c.space_id == p("space_id"),
             o.c.stamp >= p("stamp"),
@@ -240,7 +239,7 @@ def entity_in_order(t: Tables) -> sa.Select[Any]:
         sa.select(*_to_fold(t), o.c.stamp)
         .select_from(
             e.outerjoin(  # each has one; so it is the entity that is searched for, not the space
-                o, (o.c.space_id == e.c.space_id) & (o.c.space_sequence == e.c.space_sequence)
+                o, _same(o, e)
             )
         )
         .where(
@@ -273,11 +272,10 @@ def late(t: Tables) -> sa.Select[Any]:
 def _late_types(t: Tables) -> sa.Select[Any]:
     """The types of late events in a part of the log, and of those by which others are left out."""
     e, o = t.events.c, t.event_origins.c
-    same = (e.space_id == o.space_id) & (e.space_sequence == o.space_sequence)
     return (
         sa.select(e.event_type)
         .distinct()
-        .select_from(t.event_origins.join(t.events, same))
+        .select_from(t.event_origins.join(t.events, _same(t.events, t.event_origins)))
         .where(
             o.space_id == p("space_id"),
             o.space_sequence > p("after"),
@@ -302,9 +300,7 @@ def _ids(t: Tables) -> sa.Select[Any]:
     e, o = t.events, t.event_origins
     return (
         sa.select(o.c.uid, e.c.event_id)
-        .select_from(
-            o.join(e, (e.c.space_id == o.c.space_id) & (e.c.space_sequence == o.c.space_sequence))
-        )
+        .select_from(o.join(e, _same(e, o)))
         .where(o.c.space_id == p("space_id"))
     )
 
@@ -326,11 +322,7 @@ def _ids_of(t: Tables) -> sa.Select[Any]:
 def _without_place(t: Tables) -> sa.Select[Any]:
     """Sequences and times of events that have no side row yet."""
     e, o = t.events, t.event_origins
-    given = (
-        sa.select(o.c.space_sequence)
-        .where(o.c.space_id == e.c.space_id, o.c.space_sequence == e.c.space_sequence)
-        .exists()
-    )
+    given = sa.select(o.c.space_sequence).where(_same(o, e)).exists()
     return (
         sa.select(e.c.space_sequence, e.c.timestamp, e.c.format)
         .where(e.c.space_id == p("space_id"), e.c.space_sequence > p("after"), ~given)

@@ -57,6 +57,16 @@ class Statement:
         return found
 
 
+def opaque(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """Return a column as a term from which no planner derives a constant, nor a search.
+
+    Before PostgreSQL has statistics it believes that a space has one row. Where the space of a
+    joined table is known, or can be derived, it searches that table by the space alone, for every
+    row again, and a plan that was begun stays: some hundred rows took minutes.
+    """
+    return column + sa.literal_column("0")
+
+
 def unnest(name: str, **columns: sa.types.TypeEngine[Any]) -> sa.TableValuedAlias:
     """Arrays as rows (PostgreSQL): parameter ``<name>_<column>`` for each column."""
     return (

@@ -11,7 +11,7 @@ from ramax.core.unit import SpaceWrite
 from ramax.storage.executors import Executor, Row
 from ramax.storage.plan import Extra
 from ramax.storage.search import among, listed
-from ramax.storage.sql import Statement
+from ramax.storage.sql import Statement, opaque
 from ramax.storage.tables import Tables
 
 
@@ -48,7 +48,7 @@ def _of_events(t: Tables) -> sa.Select[Any]:
 @Statement
 def _page(t: Tables) -> sa.Select[Any]:
     g, e = t.event_tags, t.events
-    its_event = (e.c.space_id == g.c.space_id) & (e.c.space_sequence == g.c.space_sequence)
+    its_event = (e.c.space_id == opaque(g.c.space_id)) & (e.c.space_sequence == g.c.space_sequence)
     place = sa.tuple_(g.c.tag, g.c.space_sequence)
     return (
         sa.select(g.c.tag, g.c.space_sequence, e.c.tags)
