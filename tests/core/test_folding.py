@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from ramax.core.datatypes.cells import CELLS
 from ramax.core.datatypes.kv import KV
 from ramax.core.datatypes.log import LOG
-from ramax.core.datatypes.tree import TREE
 from ramax.core.datatypes.vectors import VECTORS
 from ramax.core.domain import Domain
 from ramax.core.folding import apply_command, apply_event
@@ -101,7 +101,7 @@ def test_events_of_a_command_come_to_what_each_by_itself_comes_to(name):
 
 
 def test_a_type_that_may_change_values_in_place_settles_after_each_event():
-    assert not TREE.replaces
+    assert not CELLS.replaces
     seen = []
 
     class Watched(SpaceState):
@@ -111,12 +111,9 @@ def test_a_type_that_may_change_values_in_place_settles_after_each_event():
 
     state = Watched(Stored())
     events = [
-        applied_event(
-            n, "ramax.tree:t", "ramax.tree.created",
-            {"node": node, "parent": "root", "key": node, "properties": {}}, n, None, None, None,
-        )
-        for n, node in enumerate(["a", "b"], 1)
-    ]  # fmt: skip
-    apply_command(TREE, WriteState(state), state, events)
+        applied_event(n, "ramax.cells:c", "ramax.cells.set", {"value": n}, n, None, None, None)
+        for n in (1, 2)
+    ]
+    apply_command(CELLS, WriteState(state), state, events)
     assert seen[0] == 0
     assert seen[-1] > 0

@@ -4,7 +4,6 @@ import asyncio
 import random
 import sys
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,9 +42,6 @@ class Cut(SqlAuthority):
         if self.after:
             raise LayerUnavailableError("authority", "cut after it")
         return vector
-
-
-PROGRAMS = Path(__file__).parent / "_programs"
 
 
 class DeathError(Exception):
@@ -427,13 +423,13 @@ async def test_an_authority_that_lost_what_it_decided_is_found_out(server, autho
 
 async def test_a_follower_that_is_killed_goes_on_where_it_was(tmp_path, durable_url):
     """What it had said was there is there, once: here at once, and after all at the authority."""
-    device, program = f"sqlite:///{tmp_path / 'device.db'}", PROGRAMS / "follow.py"
+    device = f"sqlite:///{tmp_path / 'device.db'}"
     async with ramax.connect(durable_url) as db:
         server = await db.content_store("plane", booking)
         told = 0
         for _ in range(3):
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, str(program), device, durable_url),
+                *(sys.executable, "-m", "tests.sync._programs.follow", device, durable_url),
                 stdout=asyncio.subprocess.PIPE,
             )
             assert process.stdout is not None

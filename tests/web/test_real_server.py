@@ -17,7 +17,6 @@ from ramax.sync.http_layer import HttpLayer
 from ramax.sync.websocket_layer import WebSocketLayer
 from tests.sync._booking import COMMANDS, Taken, applied, book, booking, rows
 
-PROGRAMS = Path(__file__).parent / "_programs"
 PATIENCE = 60
 
 
@@ -26,10 +25,10 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-async def start(url: str, port: int, program: str = "serve.py") -> asyncio.subprocess.Process:
+async def start(url: str, port: int, program: str = "serve") -> asyncio.subprocess.Process:
     """Start the server, and return when it takes connections."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(PROGRAMS / program), url, str(port)
+        sys.executable, "-m", f"tests.web._programs.{program}", url, str(port)
     )
     async with asyncio.timeout(PATIENCE):
         while True:
@@ -128,7 +127,7 @@ async def test_a_server_that_decides_is_killed_and_decides_everything_once(tmp_p
         ):
             yield plane
 
-    server = await start(durable_url, port, "decide.py")
+    server = await start(durable_url, port, "decide")
     try:
         async with following("ann") as ann, following("bob") as bob:
             working = [
@@ -140,7 +139,7 @@ async def test_a_server_that_decides_is_killed_and_decides_everything_once(tmp_p
                 if n == 10:
                     await kill(server)
                 if n == 30:
-                    server = await start(durable_url, port, "decide.py")
+                    server = await start(durable_url, port, "decide")
                 for who, plane in (("ann", ann), ("bob", bob)):
                     with suppress(Taken):
                         await plane.execute(book, (str(n // 2), who, f"{who}{n}"))
