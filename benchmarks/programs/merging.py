@@ -80,7 +80,7 @@ def _known(records: Sequence[EventRecord]) -> list[Known]:
 
 
 @asynccontextmanager
-async def merge() -> AsyncIterator[Round]:
+async def merge(target: str) -> AsyncIterator[Round]:  # noqa: ARG001 - there is none
     """Take 1,000 moves back and do 2,000: no database, and the tree before them is in memory."""
     known, mine, theirs = made()
     before, after = _known(known), _known([*mine, *theirs])
