@@ -310,7 +310,8 @@ async def test_a_projection_costs_as_many_statements_for_a_thousand_events_as_fo
     await cost(store, [f"w{n}" for n in range(1000)])  # what drivers ask for the first time
     one = await cost(store, ["one"])
     many = await cost(store, [str(n) for n in range(1000)])
-    assert many - one in {0, 1}  # the ids of many events are asked for before them
+    asked = shops.engine.dialect.name == "sqlite"  # for the ids of many events, before them
+    assert many == one + asked
     assert one == await cost(other, ["one"]) + 2  # its rows, and where it is
 
 

@@ -22,8 +22,9 @@ async def test_a_command_of_a_thousand_events_costs_as_much_as_one_of_one(db):
         await store.execute(add, (3, 1))
     async with counted(db) as thousand:
         await store.execute(add, (4, 1000))
-    # the ids of many are known beforehand, which is one question; a first of few tells its own
-    assert thousand.statements - one.statements in {0, 1}
+    # on SQLite the ids of many are asked for beforehand, and a first of few tells its own
+    asked = db.engine.dialect.name == "sqlite"
+    assert thousand.statements == one.statements + asked
     assert thousand.statements <= 6
 
 

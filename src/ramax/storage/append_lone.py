@@ -37,7 +37,10 @@ _GIVEN: dict[str, sa.types.TypeEngine[Any]] = {
 LONE_PARAMETERS = ("token", "now", *(f"n_{name}" for name in _GIVEN))
 """What `append_lone` takes, in the order in which writes are laid out."""
 
-_PLAIN = (None, None, None, 1, None)
+OWN = 5
+"""How many columns of an `EventRow` every event has; the others are mostly `PLAIN`."""
+
+PLAIN = (None, None, None, 1, None)
 
 
 def lone(spaces: Sequence[SpaceWrite]) -> list[tuple[Any, ...]] | None:
@@ -48,7 +51,7 @@ def lone(spaces: Sequence[SpaceWrite]) -> list[tuple[Any, ...]] | None:
             return None
         (row,) = write.events
         guard = write.guard
-        if row[5:] != _PLAIN or write.version_step or write.checkpoint != row.sequence:
+        if row[OWN:] != PLAIN or write.version_step or write.checkpoint != row.sequence:
             return None
         if row.micros != write.last_timestamp or row.micros < guard.last_timestamp:
             return None

@@ -6,7 +6,7 @@ from operator import itemgetter
 from typing import Any
 
 from ramax.core.unit import EventRow, SpaceWrite
-from ramax.storage.append_lone import LONE_PARAMETERS, append_lone, lone
+from ramax.storage.append_lone import LONE_PARAMETERS, OWN, PLAIN, append_lone, lone
 from ramax.storage.append_statement import Form, append_statement, parameters
 from ramax.storage.executors import Executor
 from ramax.storage.plan import EventIds, WritePlan
@@ -79,13 +79,8 @@ def _guard(w: SpaceWrite) -> tuple[int | None, ...]:
     )
 
 
-_PLAIN = (None, None, None, 1, None)
-_OWN = 5
-"""How many columns of an `EventRow` every event has; the others are mostly `_PLAIN`."""
-
-
 def _have_more(events: Iterable[EventRow]) -> bool:
-    return any(row[_OWN:] != _PLAIN for row in events)
+    return any(row[OWN:] != PLAIN for row in events)
 
 
 def _one_space(w: SpaceWrite) -> tuple[Form, list[Any]]:
@@ -94,9 +89,9 @@ def _one_space(w: SpaceWrite) -> tuple[Form, list[Any]]:
     more = _have_more(events)
     values: list[Any] = [*_guard(w)]
     if len(events) == 1:
-        values += events[0] if more else events[0][:_OWN]
+        values += events[0] if more else events[0][:OWN]
     else:
-        values += _columns(events)[: None if more else _OWN]
+        values += _columns(events)[: None if more else OWN]
     if len(puts) == 1:
         values += next(iter(puts.items()))
     elif puts:
@@ -130,7 +125,7 @@ def _many_spaces(spaces: Sequence[SpaceWrite]) -> tuple[Form, list[Any]]:
         any(not _together(w) for w in spaces),
     )
     values = _columns(map(_guard, spaces))
-    values += _columns(events)[: None if more else _OWN + 1]
+    values += _columns(events)[: None if more else OWN + 1]
     values += _columns(puts)
     values += _columns(deletes)
     return form, values
