@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 import ramax
@@ -22,6 +23,18 @@ POSTGRES = pytest.param("postgres_url", id="postgres", marks=pytest.mark.postgre
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--nightly", action="store_true", help="run the heavy tests too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The quick form tries the same examples each time; the nightly form looks for new ones."""
+    settings.register_profile(
+        "quick",
+        derandomize=True,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    settings.register_profile("nightly", deadline=None, print_blob=True)
+    settings.load_profile("nightly" if config.getoption("nightly") else "quick")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

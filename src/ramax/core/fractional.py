@@ -35,6 +35,10 @@ def between(low: str | None, high: str | None) -> str:
             check_sort_key(bound)
     if low is not None and high is not None and low >= high:
         raise DataError("sort keys", (low, high), "the first must be below the second")
+    return _inside(low, high)
+
+
+def _inside(low: str | None, high: str | None) -> str:
     if high is None:
         return DIGITS[_MIDDLE] if low is None else _after(low)
     if low is None:
@@ -43,15 +47,18 @@ def between(low: str | None, high: str | None) -> str:
 
 
 def spread(low: str | None, high: str | None, count: int) -> list[str]:
-    """Return so many keys in order above ``low`` and below ``high``, evenly and short."""
+    """Return so many keys in order above ``low`` and below ``high``, evenly and short.
+
+    Between long bounds they may be longer than `MAX_KEY_LENGTH`: the caller looks at them.
+    """
     if count <= 0:
         return []
     if high is None and (low is None or _VALUE[low[0]] < _MIDDLE + _WIDEST):
-        found = [between(low, None)]
+        found = [_inside(low, None)]
         while len(found) < count:
             found.append(_after(found[-1]))
         return found
-    middle = between(low, high)
+    middle = _inside(low, high)
     before = (count - 1) // 2
     return [*spread(low, middle, before), middle, *spread(middle, high, count - 1 - before)]
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ramax.core.datatypes import tree as rules
@@ -37,6 +37,7 @@ def wanted(siblings: list[str], node: str, where: Where) -> list[str]:
 
 
 @given(placed, wishes)
+@example(["U", *["x" * 499 + "w"] * 3, "x" * MAX_KEY_LENGTH], [(False, 0, "after")])
 def test_a_node_comes_where_it_was_asked_for(keys, wishes):
     state = Keyed()
     for number, key in enumerate(keys):
