@@ -4,7 +4,9 @@ from typing import Any
 
 import ramax
 from ramax.core.codec import encode
-from ramax.core.unit import EventRow, Guard, SpaceWrite
+from ramax.core.event_row import EventRow
+from ramax.core.guard import Guard
+from ramax.core.space_write import SpaceWrite
 from ramax.storage.backend import write_plan
 from ramax.storage.plan import EventIds, Extra, WritePlan
 

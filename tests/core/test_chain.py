@@ -1,7 +1,7 @@
 import hashlib
 
 from ramax.core.chain import BEGINNING, HASHED, hashes_of, next_hash
-from ramax.core.unit import EventRow
+from ramax.core.event_row import EventRow
 from ramax.storage.tables import build_tables
 
 ROW = EventRow(1, "e", "t", b"\x81\xa1a\x01", 1_700_000_000_000_000, None, "c", None)

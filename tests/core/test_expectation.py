@@ -5,8 +5,15 @@ from typing import Any
 import pytest
 
 from ramax import ConcurrencyError, DataError, Domain, MisuseError, NewEvent, Query
-from ramax.core.expectation import expect_no_match, expect_versions, expect_versions_of
-from ramax.core.unit import Causes, Guard, SpaceUnit
+from ramax.core.expectation import (
+    check_head,
+    expect_no_match,
+    expect_versions,
+    expect_versions_of,
+)
+from ramax.core.guard import Guard
+from ramax.core.new_events import Causes
+from ramax.core.unit import SpaceUnit
 
 
 class Stored:
@@ -164,3 +171,14 @@ def test_a_boundary_is_a_query_and_a_sequence():
             expect_no_match(Query(), after)
     with pytest.raises(DataError, match="entity id"):
         expect_versions({"": 1})
+
+
+@pytest.mark.parametrize("expected", [0, 9, 11])
+def test_a_head_that_is_not_there_names_both_sequences(expected: int) -> None:
+    with pytest.raises(ConcurrencyError) as caught:
+        check_head(unit(), expected)
+    assert (caught.value.expected, caught.value.actual) == (expected, 10)
+
+
+def test_a_head_counts_the_units_own_events() -> None:
+    check_head(unit(E, F), 12)

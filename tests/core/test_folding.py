@@ -94,7 +94,7 @@ def test_events_of_a_command_come_to_what_each_by_itself_comes_to(name):
     one_by_one, at_once = SpaceState(Stored(**stored)), SpaceState(Stored(**stored))
     for event in events:
         apply_event(greedy, WriteState(one_by_one), one_by_one, event)
-    apply_command(datatype, WriteState(at_once), at_once, events)
+    apply_command(datatype, at_once, events)
     assert getattr(datatype, "replaces", False)
     assert at_once.pending == one_by_one.pending
     assert at_once.pending
@@ -114,6 +114,6 @@ def test_a_type_that_may_change_values_in_place_settles_after_each_event():
         applied_event(n, "ramax.cells:c", "ramax.cells.set", {"value": n}, n, None, None, None)
         for n in (1, 2)
     ]
-    apply_command(CELLS, WriteState(state), state, events)
+    apply_command(CELLS, state, events)
     assert seen[0] == 0
     assert seen[-1] > 0

@@ -1,15 +1,16 @@
 """Units of work without a database: what a command contributes, wholly or not at all."""
 
-from types import MappingProxyType
-
 import pytest
 
 from ramax import Domain, NewEvent, Rejected
 from ramax.core.codec import decode
+from ramax.core.event_row import as_commit
+from ramax.core.guard import Guard
+from ramax.core.new_events import Causes
 from ramax.core.state import StateUnavailableError
-from ramax.core.unit import Causes, Guard, SpaceUnit, as_commit
-from ramax.errors import CodecError, ConcurrencyError, DataError, MisuseError
-from tests.core._sources import Broken, Stored, packed
+from ramax.core.unit import SpaceUnit
+from ramax.errors import CodecError, DataError
+from tests.core._sources import Broken, Stored
 
 NOW = 1_700_000_000_000_000
 CAUSES = Causes()
@@ -275,76 +276,3 @@ def test_what_an_applicator_does_to_a_payload_changes_nobody_elses():
     write = work.write()
     assert write is not None
     assert values(write) == {"kept": {"x": [1, 2], "y": 1}}
-
-
-# -- new events ----------------------------------------------------------------------------------
-
-
-def test_causes_are_inherited_unless_an_event_has_its_own():
-    def command(state, params):
-        return [
-            NewEvent("unknown", {}),
-            NewEvent("unknown", {}, causation_id=9, correlation_id="own"),
-        ]
-
-    rows = execute(unit(), None, command, causes=Causes(3, "all"))
-    assert [(r.causation_id, r.correlation_id) for r in rows] == [(3, "all"), (9, "own")]
-
-
-def test_the_entity_id_of_the_event_wins_over_the_extractor():
-    rows = execute(unit(), None, lambda *_: [NewEvent("unknown", {"id": "a"}, entity_id="b")])
-    assert rows[0].entity_id == "b"
-
-
-def test_an_event_without_an_entity_id_names_its_type():
-    with pytest.raises(DataError, match=r"card\.moved.*entity id"):
-        unit().execute(Domain("none"), lambda *_: [NewEvent("card.moved", {})], None, CAUSES, NOW)
-    with pytest.raises(DataError, match=r"card\.moved.*entity id"):
-        unit().append(None, [NewEvent("card.moved", {})], CAUSES, NOW)
-
-
-async def _async_command(state, params):
-    return []
-
-
-@pytest.mark.parametrize(
-    "result", [None, 5, "added", b"added", {"a": 1}, [None], [("added", {})], NewEvent("a", {})]
-)
-def test_a_command_that_gives_something_else_is_named(result):
-    def rubbish(state, params):
-        return result
-
-    with pytest.raises(MisuseError, match="rubbish must give"):
-        execute(unit(), None, rubbish)
-
-
-def test_an_async_command_is_named():
-    with pytest.raises(MisuseError, match="_async_command is async"):
-        execute(unit(), None, _async_command)
-
-
-def test_a_command_may_be_a_generator():
-    def generator(state, params):
-        for _ in range(3):
-            yield NewEvent("added", {"by": state.get("n", 1)})
-
-    assert len(execute(unit(), None, generator)) == 3
-
-
-def test_payloads_may_be_any_mapping():
-    rows = execute(unit(), [("unknown", MappingProxyType({"a": 1}))])
-    assert rows[0].payload == packed({"a": 1})
-
-
-@pytest.mark.parametrize("expected", [0, 4, 6])
-def test_an_expectation_that_does_not_hold_names_both_sequences(expected):
-    with pytest.raises(ConcurrencyError) as caught:
-        unit(sequence=5).expect(expected)
-    assert (caught.value.expected, caught.value.actual) == (expected, 5)
-
-
-def test_an_expectation_counts_the_units_own_events():
-    work = unit(sequence=5)
-    execute(work, add(1))
-    work.expect(6)
-    work.expect(None)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 import ramax
-from ramax.core.unit import Guard
+from ramax.core.guard import Guard
 from ramax.errors import KeyNotFoundError, SpaceNotFoundError
 from ramax.runtime.cache import StateCache
 from ramax.runtime.pstate_repository import PStateRepository

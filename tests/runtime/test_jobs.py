@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from ramax import ConcurrencyError, NewEvent, Query, Rejected
+from ramax.core.guard import Guard
+from ramax.core.new_events import Causes
 from ramax.core.state import End, Packed
-from ramax.core.unit import Causes, Guard, SpaceUnit
+from ramax.core.unit import SpaceUnit
 from ramax.runtime.jobs import Append, Execute, Job, StateBehindError
 from tests._domains import add, counter, nothing, refuse
 

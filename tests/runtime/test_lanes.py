@@ -2,7 +2,7 @@
 
 import asyncio
 
-from ramax.core.unit import Causes
+from ramax.core.new_events import Causes
 from ramax.runtime.jobs import Append, Job
 from ramax.runtime.lanes import Lanes
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 
-from ramax.core.unit import Causes
+from ramax.core.new_events import Causes
 from ramax.runtime.jobs import Append, Job
 from ramax.runtime.queue import Turn, WorkQueue
 

@@ -1,8 +1,8 @@
 import pytest
 
 from ramax.core.codec import encode
+from ramax.core.guard import Guard
 from ramax.core.state import Tagged
-from ramax.core.unit import Guard
 from ramax.storage.reads import (
     packed,
     read_event_types,

@@ -10,7 +10,8 @@ import ramax
 from ramax.core.codec import encode
 from ramax.core.datatypes.kv import KV
 from ramax.core.fulltext.documents import Searched
-from ramax.core.unit import Guard, SpaceWrite
+from ramax.core.guard import Guard
+from ramax.core.space_write import SpaceWrite
 from ramax.storage.text_index import read_searched, search_rows
 
 KEY = KV.prefix + "k"

@@ -7,9 +7,9 @@ from itertools import groupby
 from ramax.branches.plan import Planned, SpacePlan
 from ramax.core.datatypes import find_type
 from ramax.core.domain import OWN_TYPES, Domain
+from ramax.core.guard import Guard
 from ramax.core.merging.knowledge import Origin
 from ramax.core.merging.results import SpaceMerge
-from ramax.core.unit import Guard
 from ramax.errors import StorageError
 from ramax.runtime.batch import Attempt, Trial, run_batch
 from ramax.runtime.catchup import fold_gap

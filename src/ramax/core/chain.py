@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgpack
 
 from ramax.core.codec import FORMAT_MSGPACK
-from ramax.core.unit import EventRow
+from ramax.core.event_row import EventRow
 
 BEGINNING: Final = hashlib.sha256(b"ramax hash chain 1").digest()
 """The hash before the first event, the same in every space."""

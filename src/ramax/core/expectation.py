@@ -64,6 +64,16 @@ class Expectation:
                 raise ConcurrencyError(unit.space_name, self.after, found, query=self.no_match)
 
 
+def check_head(unit: SpaceUnit, expected_sequence: int) -> None:
+    """Compare the head of a unit, its own events included, with what the caller saw.
+
+    Raises:
+        ConcurrencyError: The space has moved, or is not as far.
+    """
+    if expected_sequence != unit.head:
+        raise ConcurrencyError(unit.space_name, expected_sequence, unit.head)
+
+
 def _check_version(unit: SpaceUnit, log: Log, entity_id: str, expected: ExpectedVersion) -> None:
     upto = unit.guard.last_sequence
     added = sum(row.entity_id == entity_id for row in unit.rows)

@@ -32,9 +32,7 @@ def apply_event(domain: Domain, writer: WriteState, state: SpaceState, event: Ev
         writer.settle()
 
 
-def apply_command(
-    domain: Domain, writer: WriteState, state: SpaceState, events: Iterable[Event]
-) -> None:
+def apply_command(domain: Domain, state: SpaceState, events: Iterable[Event]) -> None:
     """Fold the events of one command, which stay or go together.
 
     Those of a data type that never changes a value in place settle once, after the last: a log's
@@ -46,5 +44,6 @@ def apply_command(
             domain.apply(part, event)
         part.settle()
     else:
+        writer = WriteState(state, domain.schema)
         for event in events:
             apply_event(domain, writer, state, event)

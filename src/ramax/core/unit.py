@@ -1,152 +1,21 @@
 """A unit of work on one space: decides commands in memory and gathers what is to be written."""
 
-import inspect
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache, partial
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
 
-from ramax.core.codec import decode, encode_payload
-from ramax.core.domain import OWN_TYPES, Command, Domain
-from ramax.core.entity import Link
+from ramax.core.domain import Command, Domain
+from ramax.core.event_row import EventRow, as_applied
 from ramax.core.folding import apply_command
-from ramax.core.fulltext.documents import Searched
-from ramax.core.limits import (
-    check_entity_id,
-    check_name,
-    check_optional_id,
-    check_payload_size,
-    check_version,
-)
-from ramax.core.mapping import ReadState, WriteState
+from ramax.core.guard import Guard
+from ramax.core.mapping import ReadState
+from ramax.core.new_events import Causes, checked_events, encode_event
 from ramax.core.projections import Projection
+from ramax.core.space_write import SpaceWrite
 from ramax.core.state import Packed, Source, SpaceState
 from ramax.core.sync.head import UID_BYTES, Place, ReplicaHead
 from ramax.core.sync.record import REFUSED
-from ramax.core.tags import checked_tags, pack_tags, unpack_tags
-from ramax.errors import ConcurrencyError, DataError, MisuseError
-from ramax.values import Commit, Event, NewEvent, applied_event, marked, recorded_event
-
-
-class Guard(NamedTuple):
-    """The hot row of a space as a decision was made on it, and what goes with those numbers.
-
-    ``checkpoint`` is the sequence up to which the pstate is folded; ``domains`` are the names of
-    the domains that folded it, None where nobody recorded them. ``head_hash`` is the newest hash
-    of a space that has a hash chain. ``indexed`` says which fields
-    have an index of all their references, None where there is none. ``searched`` says what of the
-    space has an index of its texts. ``in_step`` are inline projections that are known to be where
-    the pstate is; None where nobody has looked. ``replica`` is the packed `ReplicaHead` of a
-    replicated space.
-    """
-
-    last_sequence: int
-    state_version: int
-    last_timestamp: int
-    checkpoint: int
-    domains: frozenset[str] | None
-    head_hash: bytes | None = None
-    indexed: str | None = None
-    searched: Searched | None = None
-    in_step: frozenset[str] | None = None
-    replica: bytes | None = None
-
-    @property
-    def replacements(self) -> int:
-        """How often the pstate was replaced as a whole: the high half of the state version."""
-        return self.state_version >> _REPLACEMENT_BITS
-
-    @property
-    def step_to_replacement(self) -> int:
-        """What to add to the state version when the pstate is replaced; else it moves by 1."""
-        return ((self.replacements + 1) << _REPLACEMENT_BITS) - self.state_version
-
-
-_REPLACEMENT_BITS = 32
-
-
-class EventRow(NamedTuple):
-    """One event on its way into the log; the order of its columns is the INSERT's."""
-
-    sequence: int
-    entity_id: str
-    event_type: str
-    payload: bytes
-    micros: int
-    causation_id: int | None
-    correlation_id: str | None
-    metadata: bytes | None
-    version: int = 1
-    tags: bytes | None = None
-
-
-_row: Callable[[Iterable[Any]], EventRow] = partial(tuple.__new__, EventRow)
-"""Makes a row of its values, in a third of the time of the class itself."""
-
-
-class Causes(NamedTuple):
-    """What the events of a command inherit unless they say otherwise."""
-
-    causation_id: int | None = None
-    correlation_id: str | None = None
-
-
-@dataclass(slots=True)
-class SpaceWrite:
-    """What one unit of work adds to one space; every list may be empty."""
-
-    space_id: int
-    guard: Guard
-    events: Sequence[EventRow] = ()
-    puts: Mapping[str, bytes] = field(default_factory=dict)
-    deletes: Sequence[str] = ()
-    last_timestamp: int = 0
-    checkpoint: int | None = None
-    checkpoint_event_id: int = 0  # for a checkpoint that moves without events of its own
-    domains: frozenset[str] | None = None
-    version_step: int = 0
-    hashes: list[bytes] = field(default_factory=list)
-    places: Mapping[int, Place] = field(default_factory=dict)
-    """Of events among replicas, by sequence; those of other replicas are given."""
-
-    replica: bytes | None = None
-    links: dict[str, frozenset[Link]] = field(default_factory=dict)
-    index_lost: bool = False
-    in_step: frozenset[str] | None = None
-    projected: Sequence[Any] = ()
-    """Statements of inline projections, bound, in order."""
-
-    positions: Mapping[str, int] = field(default_factory=dict)
-    """Where inline projections are after them, by name."""
-
-    @property
-    def head_hash(self) -> bytes | None:
-        """The newest hash after this write; None without a hash chain."""
-        return self.hashes[-1] if self.hashes else self.guard.head_hash
-
-    @property
-    def last_sequence(self) -> int:
-        """The sequence of the space after this write."""
-        return self.guard.last_sequence + len(self.events)
-
-    @property
-    def after(self) -> Guard:
-        """The guard of the space after this write."""
-        guard = self.guard
-        return Guard(
-            guard.last_sequence + len(self.events),
-            guard.state_version + self.version_step,
-            max(self.last_timestamp, guard.last_timestamp),
-            guard.checkpoint if self.checkpoint is None else self.checkpoint,
-            guard.domains if self.domains is None else self.domains,
-            self.head_hash,
-            None if self.index_lost else guard.indexed,
-            guard.searched,
-            self.in_step,
-            self.replica or guard.replica,
-        )
-
+from ramax.values import Event, NewEvent
 
 _NO_PLACES: Final[dict[int, Place]] = {}
 """Of a space that is no replica; nobody writes to it."""
@@ -332,15 +201,6 @@ class SpaceUnit:
         self.rows += rows
         return tuple(rows)
 
-    def expect(self, expected_sequence: int | None) -> None:
-        """Compare the head with what the caller saw.
-
-        Raises:
-            ConcurrencyError: The space has moved, or is not as far.
-        """
-        if expected_sequence is not None and expected_sequence != self.head:
-            raise ConcurrencyError(self.space_name, expected_sequence, self.head)
-
     def _new_rows(
         self, domain: Domain | None, new_events: Sequence[NewEvent], causes: Causes, now: int
     ) -> list[EventRow]:
@@ -354,12 +214,11 @@ class SpaceUnit:
     def _fold(self, domain: Domain, rows: Sequence[EventRow]) -> None:
         if rows:
             self.timestamp = rows[-1].micros
-            state = WriteState(self.state, domain.schema)
             numbered = rows if self.replica is None else self._stamped(rows)
             events: Iterable[Event] = map(as_applied, numbered)
             if domain.has_versions:
                 events = domain.upcast(events, self.space_name)
-            apply_command(domain, state, self.state, events)
+            apply_command(domain, self.state, events)
 
     def _stamped(self, rows: Sequence[EventRow]) -> Iterable[EventRow]:
         """Number events by their stamps, as applicators of a replicated space see them."""
@@ -393,180 +252,3 @@ class SpaceUnit:
             places=self.places,
             replica=None if self.replica is None else self.replica.pack(),
         )
-
-
-def checked_events(result: object, source: object) -> Sequence[NewEvent]:
-    """Return what a command gave, or a caller, if it is new events and nothing else.
-
-    Raises:
-        MisuseError: It is something else; the message names ``source``.
-    """
-    if type(result) is list:
-        for event in result:
-            if type(event) is not NewEvent:
-                break
-        else:
-            return result
-    name = getattr(source, "__qualname__", source)
-    if inspect.iscoroutine(result):
-        result.close()
-        raise MisuseError(f"{name} is async; commands are plain functions without I/O")
-    if isinstance(result, (str, bytes, Mapping)) or not isinstance(result, Iterable):
-        raise MisuseError(
-            f"{name} must give a list of NewEvent, got {type(result).__name__}: {result!r:.80}"
-        )
-    events = list(result)
-    for event in events:
-        if not isinstance(event, NewEvent):
-            raise MisuseError(
-                f"{name} must give NewEvent items, got {type(event).__name__}: {event!r:.80}"
-            )
-    return events
-
-
-def encode_event(
-    domain: Domain | None, new: NewEvent, causes: Causes, sequence: int, micros: int
-) -> EventRow:
-    """Check one new event against every rule and pack it.
-
-    Raises:
-        DataError: A field breaks a rule; the message names it. CodecError for its payload.
-    """
-    event_type = new.event_type
-    places = _places(event_type) if type(event_type) is str else _Places(event_type)
-    if places.own and (domain is None or not domain.own):
-        raise DataError("event type", event_type, _NOT_YOURS)
-    payload = encode_payload(new.payload, places.payload)
-    check_payload_size(payload, places.payload)
-    entity_id = new.entity_id
-    if entity_id is None and domain is not None:
-        entity_id = domain.entity_of(event_type, new.payload)
-    if entity_id is None:
-        raise DataError(
-            "event",
-            event_type,
-            "has no entity id; give NewEvent(entity_id=…) or Domain(entity_id=…)",
-        )
-    check_entity_id(entity_id, places.entity_id)
-    causation_id = causes.causation_id if new.causation_id is None else new.causation_id
-    correlation_id = causes.correlation_id if new.correlation_id is None else new.correlation_id
-    if causation_id is not None or correlation_id is not None:
-        check_optional_id(causation_id, correlation_id)
-    metadata = None
-    if new.metadata is not None:
-        metadata = encode_payload(new.metadata, places.metadata)
-        check_payload_size(metadata, places.metadata)
-    version = new.version
-    if version is not None or (domain is not None and domain.has_versions):
-        version = _written_version(domain, event_type, version)
-    tags = None
-    if new.tags is not _NO_TAGS:  # the default, which is one object
-        tags = pack_tags(checked_tags(new.tags, places.tags))
-    return _row(
-        (
-            sequence,
-            entity_id,
-            event_type,
-            payload,
-            micros,
-            causation_id,
-            correlation_id,
-            metadata,
-            1 if version is None else version,
-            tags,
-        )
-    )
-
-
-def _written_version(domain: Domain | None, event_type: str, version: int | None) -> int:
-    if domain is not None:
-        return domain.written_version(event_type, version)
-    check_version(version, f"version of {event_type}")
-    return version or 1
-
-
-_NOT_YOURS = "types that begin with 'ramax.' are those of ramax's data types; use store.kv, …"
-_NO_TAGS: Final = NewEvent("").tags
-
-
-class _Places:
-    """What the parts of an event of one type are called in errors; made once for each type."""
-
-    __slots__ = ("entity_id", "metadata", "own", "payload", "tags")
-
-    def __init__(self, event_type: str) -> None:
-        check_name(event_type, "event type")
-        self.own = event_type.startswith(OWN_TYPES)
-        self.payload = f"payload of {event_type}"
-        self.entity_id = f"entity id of {event_type}"
-        self.metadata = f"metadata of {event_type}"
-        self.tags = f"tags of {event_type}"
-
-
-_places = lru_cache(maxsize=4096)(_Places)
-
-
-def as_applied(row: EventRow) -> Event:
-    """Make the event that an applicator sees; its values are its own."""
-    (
-        sequence,
-        entity_id,
-        event_type,
-        payload,
-        micros,
-        causation_id,
-        correlation_id,
-        metadata,
-        version,
-        tags,
-    ) = row
-    event = applied_event(
-        sequence,
-        entity_id,
-        event_type,
-        decode(payload),
-        micros,
-        causation_id,
-        correlation_id,
-        None if metadata is None else decode(metadata),
-    )
-    if version == 1 and tags is None:
-        return event
-    return marked(event, version, unpack_tags(tags))
-
-
-def as_commit(
-    space_id: int,
-    rows: Sequence[EventRow],
-    event_ids: Mapping[int, int],
-    head: int,
-    *,
-    replayed: bool = False,
-) -> Commit:
-    """Make the answer to a command; ``event_ids`` maps sequences to the ids that were given."""
-    events = partial(_as_events, space_id, rows, event_ids) if rows else ()
-    return Commit(events, head, replayed)
-
-
-def _as_events(
-    space_id: int, rows: Sequence[EventRow], event_ids: Mapping[int, int]
-) -> tuple[Event, ...]:
-    return tuple([_as_recorded(space_id, row, event_ids[row.sequence]) for row in rows])
-
-
-def _as_recorded(space_id: int, row: EventRow, event_id: int) -> Event:
-    event = recorded_event(
-        event_id,
-        space_id,
-        row.sequence,
-        row.entity_id,
-        row.event_type,
-        decode(row.payload),
-        row.micros,
-        row.causation_id,
-        row.correlation_id,
-        None if row.metadata is None else decode(row.metadata),
-    )
-    if row.version == 1 and row.tags is None:
-        return event
-    return marked(event, row.version, unpack_tags(row.tags))

@@ -12,10 +12,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ramax.core.event_row import as_commit
+from ramax.core.guard import Guard
 from ramax.core.query import Query
+from ramax.core.space_write import SpaceWrite
 from ramax.core.state import End, KeysMissingError, Packed, ReadFailedError
 from ramax.core.sync.record import EventRecord
-from ramax.core.unit import Guard, SpaceUnit, SpaceWrite, as_commit
+from ramax.core.unit import SpaceUnit
 from ramax.errors import MisuseError, SpaceNotFoundError
 from ramax.runtime.cache import Known
 from ramax.runtime.jobs import Groups, Job

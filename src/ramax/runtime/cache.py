@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from cachetools import LRUCache
 
+from ramax.core.guard import Guard
 from ramax.core.state import Packed
-from ramax.core.unit import Guard
 
 _ENTRY_OVERHEAD = 160  # bytes of Python around one key and value, by sys.getsizeof
 _MAX_SPACES = 100_000

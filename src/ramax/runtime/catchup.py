@@ -2,7 +2,7 @@
 
 from ramax.core.domain import Domain
 from ramax.core.fold import check_fit
-from ramax.core.unit import Guard
+from ramax.core.guard import Guard
 from ramax.errors import DomainMismatchError
 from ramax.runtime.core import Core
 from ramax.runtime.late import FoldAllError, Gap

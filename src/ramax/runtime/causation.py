@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from ramax.core.unit import Causes
+from ramax.core.new_events import Causes
 from ramax.values import Event
 
 _NOTHING = Causes()

@@ -13,12 +13,14 @@ from ramax.core.expectation import (
     expect_versions,
     expect_versions_of,
 )
+from ramax.core.guard import Guard
 from ramax.core.limits import check_name, check_optional_id, check_sequence
+from ramax.core.new_events import Causes, checked_events
 from ramax.core.query import Query
 from ramax.core.state import End, Packed
 from ramax.core.sync.record import EventRecord
 from ramax.core.tags import checked_tags
-from ramax.core.unit import Causes, Guard, SpaceUnit, checked_events
+from ramax.core.unit import SpaceUnit
 from ramax.errors import MisuseError
 from ramax.runtime.batch import commits_of
 from ramax.runtime.catchup import catch_up_all

@@ -4,9 +4,9 @@ from typing import Any
 
 from ramax.core.codec import encode
 from ramax.core.decoding import links_in
+from ramax.core.guard import Guard
 from ramax.core.limits import check_payload_size
 from ramax.core.schema import Schema, covers
-from ramax.core.unit import Guard
 from ramax.errors import MisuseError
 from ramax.runtime.complaints import logger
 from ramax.runtime.core import Core

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 
-from ramax.core.unit import SpaceWrite
+from ramax.core.space_write import SpaceWrite
 from ramax.errors import CommitUnknownError, SpaceNotFoundError, StorageError
 from ramax.runtime.batch import Attempt, commits_of
 from ramax.storage.backend import Backend

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ramax.core.domain import Command, Domain
-from ramax.core.expectation import Expectation, Log
+from ramax.core.event_row import EventRow
+from ramax.core.expectation import Expectation, Log, check_head
 from ramax.core.fold import check_fit
+from ramax.core.new_events import Causes
 from ramax.core.sync.record import EventRecord
-from ramax.core.unit import Causes, EventRow, SpaceUnit
+from ramax.core.unit import SpaceUnit
 from ramax.values import Commit, NewEvent
 
 Groups = list[tuple[EventRow, ...]]
@@ -55,7 +57,8 @@ class Execute:
 
     def run(self, unit: SpaceUnit, log: Log, now: int) -> Groups:
         """Decide and fold; whatever is raised leaves the unit as it was."""
-        unit.expect(self.expected_sequence)
+        if self.expected_sequence is not None:
+            check_head(unit, self.expected_sequence)
         if self.expectation is not None:
             self.expectation.check(unit, log)
         if unit.folded != unit.head:
@@ -89,7 +92,8 @@ class Append:
 
     def run(self, unit: SpaceUnit, log: Log, now: int) -> Groups:
         """Check and pack; whatever is raised leaves the unit as it was."""
-        unit.expect(self.expected_sequence)
+        if self.expected_sequence is not None:
+            check_head(unit, self.expected_sequence)
         if self.expectation is not None:
             self.expectation.check(unit, log)
         return [unit.append(self.domain, self.new_events, self.causes, now)]

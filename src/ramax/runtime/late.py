@@ -13,10 +13,11 @@ from ramax.core.datatypes import find_type
 from ramax.core.datatypes.datatype import DataType
 from ramax.core.datatypes.replica import REPLICA
 from ramax.core.domain import OWN_TYPES, Domain
+from ramax.core.guard import Guard
 from ramax.core.rewind import Known, rewound
+from ramax.core.space_write import SpaceWrite
 from ramax.core.state import End, Packed, Source, SpaceState
 from ramax.core.sync.record import DISCARDED
-from ramax.core.unit import Guard, SpaceWrite
 from ramax.runtime.arrived import folded_as
 from ramax.runtime.page_fold import fold_rows
 from ramax.runtime.refold import Refold

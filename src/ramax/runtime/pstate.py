@@ -6,11 +6,11 @@ from typing import Any, TypeVar
 
 from ramax.core.decoding import Decoding
 from ramax.core.domain import Domain
+from ramax.core.guard import Guard
 from ramax.core.limits import check_key, check_sequence
 from ramax.core.preload import preload, preload_tree
 from ramax.core.schema import NO_SCHEMA
 from ramax.core.state import Packed
-from ramax.core.unit import Guard
 from ramax.core.walk import NOT_THERE, Walk
 from ramax.errors import KeyNotFoundError, SpaceNotFoundError, StateReplacedError
 from ramax.runtime import direct_values

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from ramax.core.domain import Domain
-from ramax.core.unit import Guard
+from ramax.core.guard import Guard
 from ramax.runtime.core import Core
 from ramax.runtime.refold import Refold, StaleError
 from ramax.storage.executors import Executor

@@ -5,8 +5,9 @@ from itertools import islice
 from typing import TypeVar
 
 from ramax.core.domain import Domain
+from ramax.core.guard import Guard
+from ramax.core.space_write import SpaceWrite
 from ramax.core.state import End, Packed
-from ramax.core.unit import Guard, SpaceWrite
 from ramax.runtime.fold_order import FoldOrder
 from ramax.runtime.link_index import IndexBuild
 from ramax.runtime.page_fold import facts_of, fold_rows

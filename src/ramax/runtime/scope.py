@@ -17,9 +17,9 @@ from ramax.core.expectation import (
     expect_versions_of,
 )
 from ramax.core.limits import check_sequence
+from ramax.core.new_events import checked_events
 from ramax.core.query import Query, Search
 from ramax.core.state import Packed
-from ramax.core.unit import checked_events
 from ramax.errors import MisuseError
 from ramax.runtime.access import is_replicated, read_in_order, read_range, read_window
 from ramax.runtime.commands import NO_DOMAIN, causes

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from ramax.core.domain import Domain
 from ramax.core.fold import check_fit
+from ramax.core.guard import Guard
 from ramax.core.limits import check_key
 from ramax.core.state import Packed
-from ramax.core.unit import Guard
 from ramax.errors import SpaceNotFoundError
 from ramax.runtime.catchup import catch_up, check_all_there, inherit
 from ramax.runtime.commands import NO_DOMAIN

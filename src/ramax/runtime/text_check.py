@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from ramax.core.fulltext.documents import Searched, Text, text_of
 from ramax.core.fulltext.tokens import tokens_of
+from ramax.core.guard import Guard
 from ramax.core.keys import prefix_end
 from ramax.core.state import Packed
-from ramax.core.unit import Guard
 from ramax.errors import DataError
 from ramax.runtime.findings import MAX_FINDINGS, Findings
 from ramax.runtime.page_fold import facts_of

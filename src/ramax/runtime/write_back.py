@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from ramax.core.decoding import links_in, renewed
+from ramax.core.guard import Guard
 from ramax.core.schema import Schema
 from ramax.core.state import Packed
-from ramax.core.unit import Guard
 from ramax.errors import DataError, RamaxError, SpaceNotFoundError
 from ramax.runtime.cache import StateCache
 from ramax.runtime.watching import Watch

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 
-from ramax.core.unit import SpaceWrite
+from ramax.core.space_write import SpaceWrite
 from ramax.storage.append_statement import (
     MSGPACK,
     holds,

@@ -5,7 +5,8 @@ from functools import cache
 from operator import itemgetter
 from typing import Any
 
-from ramax.core.unit import EventRow, SpaceWrite
+from ramax.core.event_row import EventRow
+from ramax.core.space_write import SpaceWrite
 from ramax.storage.append_lone import LONE_PARAMETERS, OWN, PLAIN, append_lone, lone
 from ramax.storage.append_statement import Form, append_statement, parameters
 from ramax.storage.executors import Executor

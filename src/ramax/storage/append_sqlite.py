@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 
 from ramax.core.codec import FORMAT_MSGPACK
-from ramax.core.unit import EventRow, SpaceWrite
+from ramax.core.event_row import EventRow
+from ramax.core.space_write import SpaceWrite
 from ramax.storage.checkpoints import upsert_checkpoint
 from ramax.storage.executors import AddingExecutor, Executor
 from ramax.storage.plan import EventIds, WritePlan

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam as p
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ramax.core.chain import BEGINNING, hashes_of, next_hash
-from ramax.core.unit import SpaceWrite
+from ramax.core.space_write import SpaceWrite
 from ramax.storage.events import read_page
 from ramax.storage.executors import Executor, Row
 from ramax.storage.lineage import clipped, lineage_of

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 
 from ramax.core.codec import decode, encode
-from ramax.core.unit import EventRow
+from ramax.core.event_row import EventRow
 from ramax.errors import IdempotencyConflictError
 from ramax.storage.events import read_page, stored_events
 from ramax.storage.executors import Executor

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 
-from ramax.core.unit import Guard
+from ramax.core.guard import Guard
 from ramax.storage.checkpoints import event_id_at, upsert_checkpoint
 from ramax.storage.executors import Executor
 from ramax.storage.lineage import parent_of

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ramax.core.entity import Link
 from ramax.core.keys import prefix_end
-from ramax.core.unit import SpaceWrite
+from ramax.core.space_write import SpaceWrite
 from ramax.storage.executors import Executor
 from ramax.storage.plan import Extra
 from ramax.storage.sql import Statement

@@ -9,10 +9,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from ramax.core.codec import decode
 from ramax.core.datatypes.replica import REPLICA
+from ramax.core.space_write import SpaceWrite
 from ramax.core.sync.head import Place, ReplicaHead
 from ramax.core.sync.record import DISCARDED, REFUSED, EventRecord, digest_of
 from ramax.core.sync.wire import unpack_record
-from ramax.core.unit import SpaceWrite
 from ramax.storage.events import event_columns
 from ramax.storage.executors import Executor, Row
 from ramax.storage.plan import Extra

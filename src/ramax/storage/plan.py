@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ramax.core.unit import SpaceWrite
+from ramax.core.space_write import SpaceWrite
 from ramax.storage.sql import Statement
 
 EventIds = Mapping[int, int]

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import visitors
 
 from ramax.core.projections import SPACE, Projection, Upsert
-from ramax.core.unit import SpaceWrite
+from ramax.core.space_write import SpaceWrite
 from ramax.errors import MisuseError
 from ramax.storage.checkpoints import set_checkpoint
 from ramax.storage.executors import Executor

@@ -12,8 +12,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from ramax.core.codec import FORMAT_MSGPACK, decode
 from ramax.core.fulltext.documents import searched
+from ramax.core.guard import Guard
 from ramax.core.state import End, Packed, ReadFailedError, Tagged
-from ramax.core.unit import Guard
 from ramax.errors import StorageError
 from ramax.storage.executors import Executor
 from ramax.storage.lineage import Segment, clipped, lineage_of

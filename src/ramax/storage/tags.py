@@ -6,8 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 
+from ramax.core.space_write import SpaceWrite
 from ramax.core.tags import unpack_tags
-from ramax.core.unit import SpaceWrite
 from ramax.storage.executors import Executor, Row
 from ramax.storage.plan import Extra
 from ramax.storage.search import among, listed

@@ -15,8 +15,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ramax.core.fulltext.documents import Searched, searched, text_of, type_of
 from ramax.core.fulltext.tokens import tokens_of
+from ramax.core.space_write import SpaceWrite
 from ramax.core.state import Packed
-from ramax.core.unit import SpaceWrite
 from ramax.storage.executors import Executor
 from ramax.storage.plan import Extra
 from ramax.storage.spaces import as_space, drop_tokens, space_columns

@@ -12,10 +12,12 @@ from typing import TypeVar
 from ramax.core.codec import decode
 from ramax.core.decoding import Decoding
 from ramax.core.domain import Command, Domain
+from ramax.core.guard import Guard
 from ramax.core.keys import key_range
+from ramax.core.new_events import Causes
 from ramax.core.state import Packed, ReadFailedError
 from ramax.core.sync.vector import covers
-from ramax.core.unit import Causes, Guard, SpaceUnit
+from ramax.core.unit import SpaceUnit
 from ramax.errors import StorageError
 from ramax.runtime.catchup import catch_up_all
 from ramax.runtime.core import Core

@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 from ramax.core.clock import check_stamp
 from ramax.core.codec import decode, encode
 from ramax.core.datatypes.replica import entity_of
+from ramax.core.event_row import EventRow
 from ramax.core.sync.accepting import accept
 from ramax.core.sync.head import Place, ReplicaHead
 from ramax.core.sync.record import REFUSED, EventRecord
 from ramax.core.sync.sound import DAMAGED, Refusal
 from ramax.core.sync.vector import Vector, advanced
 from ramax.core.sync.wire import pack_record, unpack_record
-from ramax.core.unit import EventRow, SpaceUnit
+from ramax.core.unit import SpaceUnit
 from ramax.errors import ClockSkewError, ForkError, GapError, MisuseError
 from ramax.runtime.jobs import Groups, WholeLog
 from ramax.sync.layer import Refused

@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ramax.core.domain import Domain
+from ramax.core.guard import Guard
 from ramax.core.mapping import ReadState
+from ramax.core.new_events import Causes
 from ramax.core.state import End, Packed
-from ramax.core.unit import Causes, Guard, SpaceUnit
+from ramax.core.unit import SpaceUnit
 from ramax.values import NewEvent, to_micros
 
 _SOME_TIME = datetime(2024, 1, 1, tzinfo=UTC)

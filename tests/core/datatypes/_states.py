@@ -2,8 +2,10 @@
 
 from ramax.core.domain import Domain
 from ramax.core.fold import fold
+from ramax.core.guard import Guard
 from ramax.core.mapping import ReadState
-from ramax.core.unit import Causes, Guard, SpaceUnit
+from ramax.core.new_events import Causes
+from ramax.core.unit import SpaceUnit
 from ramax.values import Event
 from tests.core._sources import Stored
 
@@ -28,7 +30,7 @@ class Rules:
 
     def refolded(self):
         """Return what a rebuild makes of the events."""
-        from ramax.core.unit import as_applied
+        from ramax.core.event_row import as_applied
 
         unit = SpaceUnit(1, "space", Guard(0, 0, 0, 0, None), Stored())
         events: list[Event] = [as_applied(row) for row in self.unit.rows]

@@ -8,7 +8,7 @@ from ramax.core.datatypes.json_value import MISSING
 from ramax.core.merging.contents import LAST_WINS, making
 from ramax.core.merging.knowledge import Origin
 from ramax.core.merging.things import Thing
-from ramax.core.unit import checked_events
+from ramax.core.new_events import checked_events
 from ramax.errors import DataError, MergeConflictError, MisuseError
 from ramax.values import Event, NewEvent
 
