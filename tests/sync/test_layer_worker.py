@@ -4,13 +4,18 @@ import asyncio
 import logging
 from functools import partial
 
+import pytest
+
 import ramax
 from ramax import SpaceManager
-from ramax.errors import LayerAuthError
+from ramax.errors import LayerAuthError, LayerUnavailableError
+from ramax.storage.cancellation import to_its_end
+from ramax.sync import layer_worker
 from ramax.sync.layer import Incoming
 from ramax.sync.memory_layer import MemoryLayer
 from tests.core.sync._records import ANNE, records
-from tests.sync._managers import PATIENCE, Places, manager_on, until, write
+from tests.secrets._vaults import OneKey
+from tests.sync._managers import PATIENCE, Places, layer_tasks, manager_on, until, write
 
 
 async def test_what_is_written_while_the_layer_is_away_is_pushed_when_it_is_back(memory_url):
@@ -120,3 +125,96 @@ async def test_a_layer_that_has_more_of_this_origin_gives_it_back(memory_url):
 
 async def _holds(manager: SpaceManager, count: int) -> bool:
     return bool((await manager.primary.spaces.stats("notes")).event_count == count)
+
+
+# -- letting go ----------------------------------------------------------------------------------
+
+
+class Stubborn(MemoryLayer):
+    """Does not let go before it is released, as what hangs in a file system that is away."""
+
+    def __init__(self, verb: str) -> None:
+        super().__init__()
+        self.released = asyncio.Event()
+        setattr(self, verb, self._stays)
+
+    async def _stays(self, *_):
+        await to_its_end(self.released.wait())
+        raise LayerUnavailableError("memory", "it took too long")
+
+
+@pytest.mark.parametrize("verb", ["open", "write", "aclose"])
+async def test_a_layer_that_never_lets_go_is_left_behind(memory_url, monkeypatch, caplog, verb):
+    monkeypatch.setattr(layer_worker, "_PATIENCE", 0.05)
+    layer = Stubborn(verb)
+    async with manager_on(memory_url, lambda _ref: [layer], flush_timeout=0.05) as manager:
+        store = await manager.create("notes")
+        await write(store, "a")
+        async with asyncio.timeout(PATIENCE):
+            await manager.close("notes")
+        assert "does not let go" in caplog.text
+        layer.released.set()
+        await until(lambda: layer_tasks() == [])
+
+
+class HoldsUpSecrets(MemoryLayer):
+    async def save_secrets(self, _sealed):
+        await asyncio.Event().wait()
+
+
+async def test_closing_waits_for_secrets_no_longer_than_for_events(memory_url):
+    layer = HoldsUpSecrets()
+    async with ramax.connect(memory_url, keys=OneKey()) as db:
+        async with SpaceManager(db, lambda _ref: [layer], flush_timeout=0.05) as manager:
+            store = await manager.create("notes")
+            await manager.flush("notes")
+            await store.secrets.set("name", "value")
+            async with asyncio.timeout(PATIENCE):
+                await manager.close("notes")
+        assert layer_tasks() == []
+
+
+class FailsToClose(MemoryLayer):
+    async def aclose(self):
+        await super().aclose()
+        raise OSError("cannot be closed")
+
+
+async def test_a_layer_that_cannot_be_closed_is_tried_again_all_the_same(memory_url, caplog):
+    layer = FailsToClose()
+    layer.faults.errors.append(LayerUnavailableError("memory", "for a moment"))
+    async with manager_on(memory_url, lambda _ref: [layer]) as manager:
+        store = await manager.create("notes")
+        await write(store, "a")
+        async with asyncio.timeout(PATIENCE):
+            await manager.flush("notes")
+    assert "cannot be closed" in caplog.text
+
+
+async def test_who_stops_waiting_for_the_closing_leaves_no_worker_behind(memory_url):
+    places = Places("server")
+    async with manager_on(memory_url, places, flush_timeout=PATIENCE) as manager:
+        store = await manager.create("notes")
+        await manager.flush("notes")
+        places.layer("server").faults.delay = 3600
+        await write(store, "a")
+        closing = asyncio.create_task(manager.close("notes"))
+        await until(lambda: manager.get("notes") is None)
+        closing.cancel()
+        await asyncio.wait([closing])
+        assert closing.cancelled()
+        assert layer_tasks() == []
+
+
+@pytest.mark.parametrize("what", ["deleted", "closed"])
+async def test_what_was_taken_away_under_a_manager_is_let_go_all_the_same(memory_url, what):
+    async with ramax.connect(memory_url) as db, SpaceManager(db, Places("server")) as manager:
+        store = await manager.create("notes")
+        await write(store, "a")
+        await manager.flush("notes")
+        if what == "deleted":
+            await db.spaces.delete("notes", force=True)
+        else:
+            await db.close()
+        await manager.close("notes")
+        assert layer_tasks() == []

@@ -6,7 +6,7 @@ import random
 import pytest
 
 import ramax
-from ramax import SpaceNotFoundError
+from ramax import DataError, SpaceNotFoundError
 from ramax.errors import (
     LayerUnavailableError,
     SpaceLoadError,
@@ -208,3 +208,17 @@ async def test_closing_at_once_leaves_the_space_where_others_find_it(memory_url,
             store = await manager.load("notes")
             assert [space.space_name for space in manager.active()] == ["notes"]
             assert await store.kv.count() == 0
+
+
+async def test_a_space_whose_layers_cannot_be_had_is_not_made(memory_url):
+    def layers_for(_ref):
+        raise KeyError("no such server")
+
+    async with manager_on(memory_url, layers_for) as manager:
+        with pytest.raises(KeyError):
+            await manager.create("notes")
+        assert not await manager.primary.spaces.exists("notes")
+    async with manager_on(memory_url, Places("server"), durability=["other"]) as manager:
+        with pytest.raises(DataError, match="durability"):
+            await manager.create("notes")
+        assert not await manager.primary.spaces.exists("notes")

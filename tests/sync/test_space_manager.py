@@ -218,8 +218,8 @@ async def test_closing_while_a_space_is_loaded_ends_the_loading(memory_url):
         loading = asyncio.create_task(manager.load("notes"))
         await until(lambda: bool(places.layers["silent"]))
         await manager.close("notes")
-        with pytest.raises(asyncio.CancelledError):
-            await loading
+        with pytest.raises(ClosedError, match="'notes' was closed"):
+            await loading  # it was not cancelled itself
         assert layer_tasks() == []
         assert not await manager.primary.spaces.exists("notes")
 
@@ -246,6 +246,28 @@ async def test_layers_come_and_go_while_a_space_is_open(memory_url):
             await manager.remove_layer("notes", "second")
         with pytest.raises(MisuseError):
             await manager.add_layer("other", places.make("second"))
+
+
+async def test_a_layer_that_comes_twice_at_once_is_taken_once(memory_url):
+    async with manager_on(memory_url, lambda _ref: []) as manager:
+        await manager.create("notes")
+        twice = [manager.add_layer("notes", MemoryLayer()) for _ in range(2)]
+        assert [type(end) for end in await asyncio.gather(*twice, return_exceptions=True)] == [
+            type(None),
+            DataError,
+        ]
+        assert len(layer_tasks()) == 1
+
+
+async def test_a_layer_that_comes_while_the_space_is_closed_is_not_begun_with(memory_url):
+    async with manager_on(memory_url, lambda _ref: []) as manager:
+        await manager.create("notes")
+        added = asyncio.create_task(manager.add_layer("notes", MemoryLayer()))
+        await asyncio.sleep(0)  # it looks for the space
+        await manager.close("notes")
+        with pytest.raises(MisuseError, match="closed meanwhile"):
+            await added
+        assert layer_tasks() == []
 
 
 async def test_the_status_of_each_layer_tells_how_it_is(sqlite_url):

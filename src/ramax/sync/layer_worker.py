@@ -30,6 +30,9 @@ from ramax.sync.transfer import Position, claim, closing, listen, pull, push
 
 logger = logging.getLogger("ramax.sync")
 
+_PATIENCE = 5.0
+"""Seconds that a layer may take to let go; nothing waits longer for it."""
+
 
 class LayerWorker:
     """Opens a layer, pulls from it, then pushes and listens; after an error it does so again."""
@@ -78,28 +81,43 @@ class LayerWorker:
         task, self._task = self._task, None
         if task is None:
             return
-        if flush and not self._standing.lost.is_set() and not task.done():
-            await self._flush(task, flush)
-        task.cancel()
-        await asyncio.wait([task])
-        self._standing.state = "closed"
-        if not task.cancelled() and (error := task.exception()) is not None:
-            raise error
+        try:
+            if flush and not self._standing.lost.is_set() and not task.done():
+                await self._flush(task, flush)
+        finally:
+            await self._end(task)
 
     async def _flush(self, task: asyncio.Task[None], seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._pushed_all(task)
+        except TimeoutError:
+            return  # what is left is pushed when the space is opened again
+        except RamaxError as error:  # the space was deleted, the database closed, or cannot be read
+            logger.warning("space %r: not flushed to %r: %s", self._home.name, self.layer_id, error)
+
+    async def _pushed_all(self, task: asyncio.Task[None]) -> None:
         replica = await self._home.replica_of(self._space_uid)
         vector = (await replica.info()).vector
         reached = asyncio.ensure_future(self._standing.reached(vector))
         lost = asyncio.ensure_future(self._standing.lost.wait())
         try:
-            await asyncio.wait(
-                [task, reached, lost], timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait([task, reached, lost], return_when=asyncio.FIRST_COMPLETED)
             if reached.done() and self.state == "connected":
-                with suppress(RamaxError):
-                    await self._secrets.give(self._home.secrets)
+                await self._secrets.give(self._home.secrets)
         finally:
             await ended([reached, lost])
+
+    async def _end(self, task: asyncio.Task[None]) -> None:
+        """End the work, whatever the layer does: one that does not let go is left behind."""
+        task.cancel()
+        await asyncio.wait([task], timeout=2 * _PATIENCE)  # it may close the layer first
+        self._standing.state = "closed"
+        if not task.done():
+            logger.error("space %r: layer %r does not let go", self._home.name, self.layer_id)
+            task.add_done_callback(lambda late: late.cancelled() or late.exception())
+        elif not task.cancelled() and (error := task.exception()) is not None:
+            raise error
 
     # -- working ---------------------------------------------------------------------------------
 
@@ -124,10 +142,17 @@ class LayerWorker:
             await self._failed(error)
             return error
         finally:
-            with suppress(LayerError):
-                await self.layer.aclose()
+            await self._let_go()
             await self._save(always=True)
         raise AssertionError("a worker ends by an error")
+
+    async def _let_go(self) -> None:
+        """Close the layer; what goes wrong with that must not keep it from being tried again."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self.layer.aclose()
+        except Exception as error:  # a layer of somebody else's may raise anything
+            logger.warning("space %r: closing layer %r: %r", self._home.name, self.layer_id, error)
 
     async def _failed(self, error: Exception) -> None:
         if self._standing.failed(error, self._home.clock()):

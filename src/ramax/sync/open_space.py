@@ -5,7 +5,14 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
 from ramax.core.domain import Domain
-from ramax.errors import DurabilityError, LayerError, SpaceLoadError, SpaceNotFoundError
+from ramax.errors import (
+    DataError,
+    DurabilityError,
+    LayerError,
+    MisuseError,
+    SpaceLoadError,
+    SpaceNotFoundError,
+)
 from ramax.runtime.core import Core
 from ramax.storage.layer_cursors import LayerCursor, forget_cursor, put_cursor, read_cursors
 from ramax.sync.home import Outcome
@@ -42,6 +49,7 @@ class OpenSpace:
         self._making, self._made = asyncio.Lock(), asyncio.Event()
         self._outcomes: dict[str, Outcome] = {}
         self._news = asyncio.Event()
+        self._closed = False
 
     # -- what the workers ask for ----------------------------------------------------------------
 
@@ -93,11 +101,20 @@ class OpenSpace:
     # -- layers ----------------------------------------------------------------------------------
 
     async def start(self, layers: Iterable[Layer], space_uid: bytes | None = None) -> None:
-        """Begin to work with these layers."""
+        """Begin to work with these layers.
+
+        Raises:
+            DataError: There is one of such an id.
+            MisuseError: The space was closed meanwhile.
+        """
         known: dict[str, LayerCursor] = {}
         if self.space is not None:
             known = await self._core.read(partial(read_cursors, space_id=self.space.space_id))
+        if self._closed:
+            raise MisuseError(f"space {self.name!r} was closed meanwhile")
         for layer in layers:
+            if layer.layer_id in self.workers:
+                raise DataError("layer id", layer.layer_id, f"space {self.name!r} has such a layer")
             worker = LayerWorker(layer, self, space_uid, known.get(layer.layer_id))
             self.workers[layer.layer_id] = worker
             worker.start()
@@ -189,6 +206,7 @@ class OpenSpace:
         Raises:
             ExceptionGroup: Workers failed in a way that they should not.
         """
+        self._closed = True
         closing = [worker.close(flush) for worker in self.workers.values()]
         ends = await asyncio.gather(*closing, return_exceptions=True)
         failed = [end for end in ends if isinstance(end, Exception)]

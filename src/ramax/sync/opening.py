@@ -46,7 +46,11 @@ class Opening:
             SpaceNameError: A new space may not have this name.
         """
         space = await SpaceRegistry(self._core).create(name, metadata)
-        return await self.here(space, SpaceRef(name), domain)
+        try:
+            return await self.here(space, SpaceRef(name), domain)
+        except BaseException:
+            await self._remove_empty(space)
+            raise
 
     async def add(self, store: ContentStore, space_uid: bytes | None) -> OpenSpace:
         """Open a space of the primary, which becomes a replica with all that it holds."""
@@ -115,9 +119,12 @@ class Opening:
     async def _undo(self, opened: OpenSpace) -> None:
         """Leave no empty space behind that a layer was to fill and did not."""
         if opened.brought and opened.space is not None:
-            stats = await SpaceRegistry(self._core).stats(opened.space)
-            if not stats.event_count:
-                await SpaceRegistry(self._core).delete(opened.space, force=True)
+            await self._remove_empty(opened.space)
+
+    async def _remove_empty(self, space: Space) -> None:
+        stats = await SpaceRegistry(self._core).stats(space)
+        if not stats.event_count:
+            await SpaceRegistry(self._core).delete(space, force=True)
 
     def _home(self, name: str, domain: Domain | None) -> OpenSpace:
         if domain is not None:

@@ -26,6 +26,7 @@ from ramax.sync.terms import LayersFor, Terms
 from ramax.values import Space
 
 S = TypeVar("S", bound=ContentStore)
+T = TypeVar("T")
 
 
 class SpaceManager(Generic[S]):
@@ -116,7 +117,7 @@ class SpaceManager(Generic[S]):
             return await self._with(self._open[ref.name], domain)
         running = self._opening.get(ref.name)
         if running is not None:
-            return await self._with(await asyncio.shield(running), domain)
+            return await self._with(await _waited(running, ref.name), domain)
         seconds = self._terms.load_timeout if timeout is None else timeout
         return await self._opened(ref.name, domain, lambda: self._ways.load(ref, domain, seconds))
 
@@ -141,7 +142,7 @@ class SpaceManager(Generic[S]):
         task = asyncio.create_task(run(), name=f"ramax opens space {name}")
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._opening[name] = task
-        return (await asyncio.shield(task))[1]
+        return (await _waited(task, name))[1]
 
     async def _with(self, found: tuple[OpenSpace, S], domain: Domain | None) -> S:
         """Return the store of an open space, or one with another domain."""
@@ -201,8 +202,6 @@ class SpaceManager(Generic[S]):
         """
         opened = self._opened_now(name)
         check_name(layer.layer_id, "layer id")
-        if layer.layer_id in opened.workers:
-            raise DataError("layer id", layer.layer_id, f"space {name!r} has such a layer")
         uid = (await opened.replica().info()).space_uid
         await opened.start([layer], uid)
 
@@ -263,18 +262,24 @@ class SpaceManager(Generic[S]):
             return
         opened, store = found
         self._core.confirming.pop(store.space.space_id, None)
-        await opened.close(self._terms.flush_timeout)
-        self._tell(SyncEvent("closed", name))
+        try:
+            await opened.close(self._terms.flush_timeout)
+        finally:
+            self._tell(SyncEvent("closed", name))
 
     async def aclose(self) -> None:
         """Close all spaces, at the same time; the database stays open. Again is no error."""
         self._closed = True
         names = {*self._opening, *self._open}
         try:
-            await asyncio.gather(*(self.close(name) for name in names))
+            closing = [self.close(name) for name in names]
+            ends = await asyncio.gather(*closing, return_exceptions=True)
         finally:
             for listener in list(self._listeners):
                 listener.put(None)
+        failed = [end for end in ends if isinstance(end, Exception)]
+        if failed:
+            raise ExceptionGroup("closing the space manager", failed)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -284,3 +289,18 @@ class SpaceManager(Generic[S]):
         self._check_open()
         if name in self._open or name in self._opening:
             raise SpaceAlreadyOpenError(name)
+
+
+async def _waited(opening: "asyncio.Task[T]", name: str) -> T:
+    """Wait for a space that is being opened, and for others maybe as well.
+
+    Raises:
+        ClosedError: It was closed before it was open; whoever waits was not cancelled.
+    """
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        waiter = asyncio.current_task()
+        if opening.cancelled() and not (waiter and waiter.cancelling()):
+            raise ClosedError(f"space {name!r} was closed while it was opened") from None
+        raise
