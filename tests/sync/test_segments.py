@@ -1,6 +1,11 @@
 """A segment gives back its whole frames, whatever was done to its end."""
 
 import os
+import resource
+import signal
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -55,6 +60,18 @@ def test_zeros_behind_the_end_are_no_frame(tmp_path):
     assert scan(path, 0).frames == frames
 
 
+def test_a_length_beyond_the_end_of_the_file_asks_for_no_memory(tmp_path):
+    path, frames = filled(tmp_path)
+    with path.open("ab") as file:
+        file.write((1 << 31).to_bytes(8) + (7).to_bytes(8) + (1).to_bytes(4))
+    tracemalloc.start()
+    try:
+        assert scan(path, 0).frames == frames
+        assert tracemalloc.get_traced_memory()[1] < BIG
+    finally:
+        tracemalloc.stop()
+
+
 def test_a_full_segment_is_followed_by_another(tmp_path):
     writer = SegmentWriter(tmp_path, "me", 1)
     paths = {writer.add(records(ANNE, seq, seq)).path for seq in (1, 2, 3)}
@@ -98,3 +115,34 @@ def test_records_of_another_origin_and_changed_frames_are_refused(tmp_path):
 
 def test_a_checksum_is_of_all_its_parts():
     assert checksum(b"ab", b"c") == checksum(b"a", b"bc") != checksum(b"ab")
+
+
+@contextmanager
+def disk_full_after(size: int) -> Iterator[None]:
+    """Let no file grow beyond a size: as on a full disk, what still fits is taken first."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_what_does_not_fit_on_the_disk_is_an_error_and_not_half_there(tmp_path):
+    writer = SegmentWriter(tmp_path, "me", BIG)
+    frame = writer.add(records(ANNE, 1, 2))
+    with disk_full_after(frame.size + 100), pytest.raises(OSError):
+        writer.add(records(ANNE, 3, 9))
+    assert scan(frame.path, 0).frames == [frame]
+    after = writer.add(records(ANNE, 3, 9))  # there is room again
+    assert after.path != frame.path
+    assert load(after, ANNE) == records(ANNE, 3, 9)
+    writer.close()
+
+
+def test_a_new_file_that_does_not_fit_leaves_nothing_behind(tmp_path):
+    with disk_full_after(1000), pytest.raises(OSError):
+        write_file(tmp_path / "new", bytes(5000))
+    assert list(tmp_path.iterdir()) == []

@@ -26,8 +26,6 @@ _HEAD: Final = struct.Struct(">QQI")
 """Bytes of the body, first sequence, count of records."""
 
 _CHECK_BYTES: Final = 16
-_MOST_BYTES: Final = 1 << 32
-"""A longer frame is none: the length itself is damaged."""
 
 
 class Frame(NamedTuple):
@@ -99,8 +97,7 @@ class SegmentWriter:
             self.close()
             return self._begin(data, first, last)
         try:
-            self._file.write(data)
-            _save(self._file)
+            _save(self._file, data)
         except OSError:
             self.close()  # what was written of it may be torn
             raise
@@ -127,10 +124,14 @@ def write_file(path: Path, data: bytes) -> None:
     """Make a new file that is there as a whole or not at all, also after a crash."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{token_hex(4)}.tmp")  # others may make it, too
-    with unfinished.open("wb", buffering=0) as file:
-        file.write(data)
-        _save(file)
-    unfinished.replace(path)
+    try:
+        with unfinished.open("wb", buffering=0) as file:
+            _save(file, data)
+        unfinished.replace(path)
+    except OSError:
+        with suppress(OSError):
+            unfinished.unlink()
+        raise
     _save_folder(path.parent)
 
 
@@ -145,14 +146,15 @@ def _packed(body: bytes, first: int, count: int) -> bytes:
 
 
 def _frames(file: BinaryIO, path: Path, offset: int) -> Iterator[Frame]:
+    end = os.fstat(file.fileno()).st_size
     while True:
         head = file.read(_HEAD.size)
         if len(head) < _HEAD.size:
             return
         length, first, count = _HEAD.unpack(head)
-        if length > _MOST_BYTES or not first or not count:
-            return
         frame = Frame(path, offset, _HEAD.size + _CHECK_BYTES + length, first, first + count - 1)
+        if frame.offset + frame.size > end or not first or not count:
+            return
         file.seek(offset)
         if _body(file, frame) is None:
             return
@@ -170,8 +172,10 @@ def _body(file: BinaryIO, frame: Frame) -> bytes | None:
     return body if checksum(head, body) == check else None
 
 
-def _save(file: BinaryIO) -> None:
-    file.flush()
+def _save(file: BinaryIO, data: bytes) -> None:
+    left = memoryview(data)
+    while left:  # where the disk is nearly full, only a part is taken, and no error is raised
+        left = left[file.write(left) :]
     os.fsync(file.fileno())
 
 
