@@ -8,7 +8,7 @@ import pytest
 
 from ramax.core.sealed import SealedSet
 from ramax.core.sync.record import EventRecord
-from ramax.errors import ForkError
+from ramax.errors import DataError, ForkError
 from ramax.sync.directory import Directory
 from ramax.testing.layer_contract import secret
 from tests._each import each
@@ -106,7 +106,8 @@ def test_two_devices_that_wrote_different_records_for_one_place_are_a_fork(tmp_p
 
 def test_files_that_a_tool_makes_are_left_alone(tmp_path):
     writing = directory(tmp_path)
-    writing.claim(b"u" * 16)
+    writing.space_uid = b"u" * 16
+    writing.claim()
     writing.add("notes", records(ANNE, 1, 2))
     (file,) = tmp_path.rglob("*.seg")
     (tmp_path / "space-of-mine (conflicted copy)").write_text("x")
@@ -115,7 +116,7 @@ def test_files_that_a_tool_makes_are_left_alone(tmp_path):
     (file.parent / "notes.txt").write_text("x")
     (file.parent / "half.seg").write_bytes(b"RAM")
     reading = directory(tmp_path)
-    assert reading.space_uids() == [b"u" * 16]
+    assert (reading.space_uid, reading.held) == (b"u" * 16, True)
     assert reading.vector == {ANNE: 2}
 
 
@@ -189,3 +190,35 @@ def test_what_wins_nothing_makes_no_file(tmp_path):
         writing.add_sealed(SealedSet((), (secret("api", 2),)))
         writing.add_sealed(SealedSet((), (secret("api", 1),)))
     assert len(list((tmp_path / "secrets").iterdir())) == 1
+
+
+@pytest.mark.parametrize("first", ["*.seg", "space-*"])
+def test_spaces_that_meet_in_one_folder_do_not_mix(tmp_path, first):
+    """B20: two devices began each its own in copies of the folder, which a tool brings together."""
+    mine, theirs = tmp_path / "mine", tmp_path / "theirs"
+    one, other = Directory(mine, 1 << 20, b"1" * 16), Directory(theirs, 1 << 20, b"2" * 16)
+    for found, origin in ((one, ANNE), (other, BOB)):
+        _open.append(found)
+        found.claim()
+        found.add("notes", records(origin, 1, 3))
+    (came,) = theirs.rglob(first)
+    copy = mine / came.relative_to(theirs)
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(came, copy)
+    for use in (
+        lambda: one.refresh("notes"),
+        lambda: one.add("notes", records(ANNE, 4, 5)),
+        lambda: directory(mine),
+    ):
+        with pytest.raises(DataError, match="another space"):
+            use()
+    assert one.vector == {ANNE: 3}
+    assert everything(one, ANNE) == records(ANNE, 1, 3)
+
+
+def test_a_folder_is_known_by_its_segments_where_the_rest_has_not_come(tmp_path):
+    writing = Directory(tmp_path, 1 << 20, b"u" * 16)
+    _open.append(writing)
+    writing.add("notes", records(ANNE, 1, 3))
+    found = directory(tmp_path)
+    assert (found.space_uid, found.held) == (b"u" * 16, True)

@@ -15,10 +15,11 @@ from ramax.sync.segments import Frame, SegmentWriter, checksum, load, scan, writ
 from tests.core.sync._records import ANNE, BOB, records
 
 BIG = 1 << 20
+UID = b"u" * 16
 
 
 def filled(folder: Path) -> tuple[Path, list[Frame]]:
-    writer = SegmentWriter(folder, "me", BIG)
+    writer = SegmentWriter(folder, "me", BIG, UID)
     frames = [writer.add(records(ANNE, first, first + 1)) for first in (1, 3, 5)]
     writer.close()
     return frames[0].path, frames
@@ -73,7 +74,7 @@ def test_a_length_beyond_the_end_of_the_file_asks_for_no_memory(tmp_path):
 
 
 def test_a_full_segment_is_followed_by_another(tmp_path):
-    writer = SegmentWriter(tmp_path, "me", 1)
+    writer = SegmentWriter(tmp_path, "me", 1, UID)
     paths = {writer.add(records(ANNE, seq, seq)).path for seq in (1, 2, 3)}
     writer.close()
     assert paths == set(tmp_path.iterdir())
@@ -81,7 +82,7 @@ def test_a_full_segment_is_followed_by_another(tmp_path):
 
 
 def test_after_a_failure_nothing_is_added_to_the_same_file(tmp_path, monkeypatch):
-    writer = SegmentWriter(tmp_path, "me", BIG)
+    writer = SegmentWriter(tmp_path, "me", BIG, UID)
     first = writer.add(records(ANNE, 1, 1))
     with monkeypatch.context() as full:
         full.setattr(os, "fsync", fail)
@@ -131,7 +132,7 @@ def disk_full_after(size: int) -> Iterator[None]:
 
 
 def test_what_does_not_fit_on_the_disk_is_an_error_and_not_half_there(tmp_path):
-    writer = SegmentWriter(tmp_path, "me", BIG)
+    writer = SegmentWriter(tmp_path, "me", BIG, UID)
     frame = writer.add(records(ANNE, 1, 2))
     with disk_full_after(frame.size + 100), pytest.raises(OSError):
         writer.add(records(ANNE, 3, 9))

@@ -43,8 +43,13 @@ class _Origin:
 class Directory:
     """One folder, as this object has seen it; `refresh` looks again."""
 
-    def __init__(self, root: Path, segment_bytes: int) -> None:
+    def __init__(self, root: Path, segment_bytes: int, space_uid: bytes | None = None) -> None:
         self.root, self._segment_bytes = root, segment_bytes
+        self.space_uid = space_uid
+        """The space that is meant, or else the first one that is there."""
+
+        self.held = False
+        """Whether it holds anything of that space, if only its id."""
         self._writer = secrets.token_hex(8)
         self._origins: dict[bytes, _Origin] = {}
         self._writers: dict[bytes, SegmentWriter] = {}
@@ -56,25 +61,43 @@ class Directory:
         """How far it is, by origin: up to the first sequence that is not there."""
         return {origin: known.top for origin, known in self._origins.items() if known.top}
 
-    def space_uids(self) -> list[bytes]:
-        """Return the spaces that it says it holds: none, one, or something is wrong."""
-        found = []
-        for path in self.root.glob(f"{_SPACE}*"):
-            uid = _id_of(path.name.removeprefix(_SPACE))
-            if uid is not None:
-                found.append(uid)
-        return found
+    def claim(self) -> None:
+        """Say which space it holds from now on, if it does not say so yet.
 
-    def claim(self, space_uid: bytes) -> None:
-        """Say which space it holds from now on."""
-        write_file(self.root / f"{_SPACE}{space_uid.hex()}", b"a space of ramax\n")
+        Raises:
+            DataError: It says that it holds another one.
+        """
+        self._look_at_claims()
+        if self.space_uid is not None and self.space_uid not in self._claims():
+            path = self.root / f"{_SPACE}{self.space_uid.hex()}"
+            write_file(path, b"a space of ramax\n")
+            self.held = True
+
+    def _claims(self) -> list[bytes]:
+        ids = (_id_of(path.name.removeprefix(_SPACE)) for path in self.root.glob(f"{_SPACE}*"))
+        return [uid for uid in ids if uid is not None]
+
+    def _look_at_claims(self) -> None:
+        for uid in self._claims():
+            self._check_space(uid)
+
+    def _check_space(self, uid: bytes | None) -> None:
+        """Two devices may each have begun a space in copies of the folder: they must not mix."""
+        if uid is None:
+            return
+        if self.space_uid not in {None, uid}:
+            rule = "holds another space as well; each needs a folder of its own"
+            raise DataError("folder", str(self.root), rule)
+        self.space_uid, self.held = uid, True
 
     def refresh(self, space: str) -> None:
         """Look at what has come since the last time.
 
         Raises:
+            DataError: Something there is of another space; nothing of that is taken.
             ForkError: Two segments hold different records for one place.
         """
+        self._look_at_claims()
         for folder in _folders(self.root / "origins"):
             origin = _id_of(folder.name)
             if origin is not None:
@@ -96,6 +119,7 @@ class Directory:
             end = known.ends.get(path, 0)
             if path.stat().st_size > end:
                 found = scan(path, end)
+                self._check_space(found.space_uid)
                 known.waiting += found.frames
                 known.ends[path] = found.end
         known.waiting.sort(key=lambda frame: (frame.first, -frame.last))
@@ -157,7 +181,7 @@ class Directory:
             writer = self._writers.get(origin)
             if writer is None:
                 folder = self.root / "origins" / origin.hex()
-                writer = SegmentWriter(folder, self._writer, self._segment_bytes)
+                writer = SegmentWriter(folder, self._writer, self._segment_bytes, self.space_uid)
                 self._writers[origin] = writer
             frame = writer.add(list(run))
             known.chain.append(frame)

@@ -52,18 +52,10 @@ class DirectoryLayer:
     async def open(self, ref: SpaceRef) -> LayerInfo:
         """Look at what is there; a folder that does not exist holds nothing yet."""
         await self.aclose()
-        directory = Directory(self._path, self._segment_bytes)
-
-        def look() -> list[bytes]:
-            found = directory.space_uids()
-            directory.refresh(ref.name)
-            return found
-
-        found = await self._run(look)
-        if len(found) > 1 or (ref.space_uid and found and found != [ref.space_uid]):
-            raise LayerError(self.layer_id, "the folder holds another space")
+        directory = Directory(self._path, self._segment_bytes, ref.space_uid)
+        await self._run(lambda: directory.refresh(ref.name))
         self._directory, self._ref = directory, ref
-        return LayerInfo(found[0] if found else None, None)
+        return LayerInfo(directory.space_uid if directory.held else None, None)
 
     async def vector(self) -> Vector:
         """Return how far the folder is, by origin."""
@@ -88,8 +80,7 @@ class DirectoryLayer:
             raise ProtocolError(self.layer_id, "a record has the digest of another one")
 
         def work() -> Written:
-            if ref.space_uid and not directory.space_uids():
-                directory.claim(ref.space_uid)
+            directory.claim()
             duplicates = directory.add(ref.name, records)
             return Written(directory.vector, duplicates)
 

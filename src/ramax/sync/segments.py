@@ -1,9 +1,9 @@
 """Files of records that are only ever added to, so that a folder of them can be synced by anybody.
 
-A segment holds records of one origin in frames: length, first sequence and count, a checksum, and
-the packed records. Only the object that made a segment adds to it, and never after a failure: a
-frame that is cut off, by a crash or by a tool that has copied half of the file, ends what is
-known of the segment until the rest of it comes.
+A segment says which space it is of, and holds records of one origin in frames: length, first
+sequence and count, a checksum, and the packed records. Only the object that made a segment adds to
+it, and never after a failure: a frame that is cut off, by a crash or by a tool that has copied
+half of the file, ends what is known of the segment until the rest of it comes.
 """
 
 import os
@@ -15,17 +15,23 @@ from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO, Final, NamedTuple
 
+from ramax.core.sealed import ID_BYTES
 from ramax.core.sync.record import EventRecord
 from ramax.core.sync.wire import pack_records, unpack_records
 from ramax.errors import DataError
 
-MAGIC: Final = b"RAMAXSG1"
+MAGIC: Final = b"RAMAXSG2"
+"""Begins a segment; the id of its space follows, and a checksum of both."""
+
 SUFFIX: Final = ".seg"
+UNKNOWN: Final = bytes(ID_BYTES)
+"""Stands for a space whose id the writer did not know."""
 
 _HEAD: Final = struct.Struct(">QQI")
 """Bytes of the body, first sequence, count of records."""
 
 _CHECK_BYTES: Final = 16
+_START: Final = len(MAGIC) + ID_BYTES + _CHECK_BYTES
 
 
 class Frame(NamedTuple):
@@ -43,21 +49,26 @@ class Scan(NamedTuple):
 
     frames: list[Frame]
     end: int
+    space_uid: bytes | None = None
+    """Of the space; None if it is not known, or was not looked at."""
 
 
 def scan(path: Path, start: int) -> Scan:
     """Check the frames of a segment from ``start`` on (0: its beginning), up to a torn one."""
     frames: list[Frame] = []
+    space_uid = None
     with path.open("rb") as file:
         if start == 0:
-            if file.read(len(MAGIC)) != MAGIC:
+            head = file.read(_START)
+            uid = head[len(MAGIC) : -_CHECK_BYTES]
+            if head != _started(uid):
                 return Scan([], 0)
-            start = len(MAGIC)
+            start, space_uid = _START, None if uid == UNKNOWN else uid
         file.seek(start)
         for frame in _frames(file, path, start):
             frames.append(frame)
             start = frame.offset + frame.size
-    return Scan(frames, start)
+    return Scan(frames, start, space_uid)
 
 
 def load(frame: Frame, origin: bytes) -> list[EventRecord]:
@@ -82,8 +93,9 @@ def load(frame: Frame, origin: bytes) -> list[EventRecord]:
 class SegmentWriter:
     """Adds to segments of its own of one origin; a new one is begun when one is full, or failed."""
 
-    def __init__(self, folder: Path, writer: str, most: int) -> None:
+    def __init__(self, folder: Path, writer: str, most: int, space_uid: bytes | None) -> None:
         self._folder, self._writer, self._most = folder, writer, most
+        self._start = _started(space_uid or UNKNOWN)
         self._file: BinaryIO | None = None
         self._path = folder
         self._size = 0
@@ -107,10 +119,10 @@ class SegmentWriter:
 
     def _begin(self, data: bytes, first: int, last: int) -> Frame:
         self._path = self._folder / f"{first:019d}-{self._writer}{SUFFIX}"
-        write_file(self._path, MAGIC + data)
+        write_file(self._path, self._start + data)
         self._file = self._path.open("ab", buffering=0)
-        self._size = len(MAGIC) + len(data)
-        return Frame(self._path, len(MAGIC), len(data), first, last)
+        self._size = _START + len(data)
+        return Frame(self._path, _START, len(data), first, last)
 
     def close(self) -> None:
         """Add no more to the segment."""
@@ -138,6 +150,11 @@ def write_file(path: Path, data: bytes) -> None:
 def checksum(*parts: bytes) -> bytes:
     """Return what tells whether bytes are as they were written."""
     return blake2b(b"".join(parts), digest_size=_CHECK_BYTES).digest()
+
+
+def _started(space_uid: bytes) -> bytes:
+    head = MAGIC + space_uid
+    return head + checksum(head)
 
 
 def _packed(body: bytes, first: int, count: int) -> bytes:
