@@ -715,7 +715,10 @@ def _replicas() -> Iterator[Case]:
             0,
             safe,
             "not used",
-            (Entrant("ramax", "replicating", "first_sync", options | {"events": 20_000}),),
+            (
+                Entrant("direct", "replicating", "first_sync", options | {"events": 100_000}),
+                Entrant("manager", "replicating", "managed_sync", options | {"events": 100_000}),
+            ),
             rounds=3,
             in_quick=False,
         )

@@ -1,11 +1,11 @@
 """Rows of replicas without a replica, where a space holds what cannot be replicated."""
 
 import ramax
-from ramax.core.sync.head import Place
+from ramax.core.sync.runs import ALONE, Run
 from ramax.storage import pending, quarantine
 from ramax.storage.layer_cursors import LayerCursor, put_cursor
-from ramax.storage.origins import write_places
 from ramax.storage.pending import PendingRow
+from ramax.storage.runs import write_runs
 from ramax.testing.records import record
 
 
@@ -13,7 +13,7 @@ async def came_from(db: ramax.Database, space_id: int) -> None:
     """Let the first event of a space have an origin."""
     origin = space_id.to_bytes(16)
     await db._core.locked(
-        "a test", lambda ex: write_places(ex, space_id, {1: Place(origin, origin, 1, 1)})
+        "a test", lambda ex: write_runs(ex, space_id, [Run(1, origin, 1, 1, ALONE)])
     )
 
 

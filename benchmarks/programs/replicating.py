@@ -8,6 +8,7 @@ import ramax
 from benchmarks.programs.library import fill, stores_of
 from benchmarks.work import Meter, Numbers, Round, Sample, Work, serve
 from ramax import NewEvent
+from ramax.sync import SpaceManager, SqlLayer
 
 PAGE = 500
 
@@ -59,7 +60,27 @@ async def first_sync(target: str, events: int, **options: Any) -> AsyncIterator[
         yield one_round
 
 
-WORKS: dict[str, Work] = {work.__name__: work for work in (append, first_sync)}
+@asynccontextmanager
+async def managed_sync(target: str, events: int, **options: Any) -> AsyncIterator[Round]:
+    """Bring the same log there by a manager of the space, to which the database is a layer."""
+    async with ramax.connect() as source, ramax.connect(target, **options) as db:
+        (store,) = await stores_of(source, 1)
+        await fill(store, events, 1000)
+        await store.replica.enable()
+        numbers = Numbers()
+
+        async def one_round(_: int) -> Sample:
+            layer = SqlLayer(db, layer_id="there", space=f"managed-{numbers.take(1)[0]}")
+            with Meter() as meter:
+                async with SpaceManager(source, lambda _: [layer], flush_timeout=600) as manager:
+                    await manager.load(store.space.space_name)
+                    await manager.close(store.space.space_name)
+            return meter.sample(events)
+
+        yield one_round
+
+
+WORKS: dict[str, Work] = {work.__name__: work for work in (append, first_sync, managed_sync)}
 
 if __name__ == "__main__":
     serve(WORKS)

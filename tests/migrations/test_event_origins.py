@@ -14,7 +14,7 @@ async def test_down_and_up_again_keeps_every_row_but_what_replicas_know(durable_
         await store.replica.enable()
         await store.kv.put("k", 2)
         before = await dump(db)
-        assert len(before["event_origins"]) == 2
+        assert len(before["event_origins"]) == 2  # a run, and another one from `enable` on
     engine = make_engine(durable_url)
     await migrate.downgrade(engine, "ramax_0015")
     await migrate.upgrade(engine)

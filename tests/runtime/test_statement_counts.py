@@ -28,6 +28,30 @@ async def test_a_command_of_a_thousand_events_costs_as_much_as_one_of_one(db):
     assert thousand.statements <= 6
 
 
+async def test_an_append_to_a_replicated_space_costs_what_it_costs_elsewhere(db):
+    plain, replicated = [await db.content_store(name, domain) for name in ("a", "b")]
+    await replicated.replica.enable()
+
+    async def costs(store):
+        await store.events.append_many([NewEvent("noted", {}, entity_id="e")] * 2)
+        for n in range(3):  # a connection asks once what a type is; the first event begins a run
+            await store.execute(add, (n, 1))
+        found = []
+        for work in (
+            lambda: store.execute(add, (3, 1)),
+            lambda: store.execute(add, (4, 100)),
+            lambda: store.execute_many([(add, (n, 1)) for n in range(200, 300)]),
+            lambda: store.events.append("e", "noted", {}),
+            lambda: store.events.append_many([NewEvent("noted", {}, entity_id="e")] * 100),
+        ):
+            async with counted(db) as calls:
+                await work()
+            found.append(calls.statements)
+        return found
+
+    assert await costs(replicated) == await costs(plain)
+
+
 async def test_a_thousand_entries_of_a_log_cost_as_much_as_one(db):
     store = await db.content_store("a")
     await store.log.append("noted", {"n": 0})

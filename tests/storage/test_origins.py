@@ -8,20 +8,6 @@ def test_a_space_that_is_not_replicated_gets_no_row():
     assert origins.origin_rows([appended(1, 3)]) == []
 
 
-async def test_the_vector_is_found_origin_by_origin(db):
-    store = await db.content_store("notes")
-    await store.replica.enable()
-    await store.kv.put("a", 1)
-    space_id = store.space.space_id
-    vector = await store._core.read(lambda ex: origins.read_vector(ex, space_id))
-    assert vector == (await store.replica.info()).vector
-    newest = await store._core.read(
-        lambda ex: origins.read_newest(ex, space_id, next(iter(vector)))
-    )
-    assert newest == (1, (await store.replica.info()).stamp)
-    assert await store._core.read(lambda ex: origins.read_newest(ex, space_id, b"x" * 16)) == (0, 0)
-
-
 async def test_the_head_moves_with_the_events_and_not_without_them(db):
     store = await db.content_store("notes")
     info = await store.replica.enable()
@@ -29,3 +15,16 @@ async def test_the_head_moves_with_the_events_and_not_without_them(db):
     lost = appended(store.space.space_id, 1, guard, replica=ReplicaHead(info.origin, 5, 5).pack())
     assert await write(db, plan_of(lost)) == {}
     assert (await store.replica.info()).vector == {}
+
+
+async def test_of_several_spaces_only_replicated_ones_have_a_head(db):
+    spaces = [(await db.content_store(name)) for name in ("notes", "plain", "more")]
+    for store in (spaces[0], spaces[2]):
+        await store.replica.enable()
+    async with db.transaction("notes", "plain", "more") as tx:
+        for store in spaces:
+            await tx.at(store.space).append("e", "t", {})
+    assert [await store.replica.enabled() for store in spaces] == [True, False, True]
+    for store in (spaces[0], spaces[2]):
+        info = await store.replica.info()
+        assert info.vector == {info.origin: 1}

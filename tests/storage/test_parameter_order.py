@@ -8,6 +8,7 @@ from ramax.storage.tables import build_tables
 
 ORDERS = {
     "take_guard": (append_sqlite.take_guard, append_sqlite.GUARD_PARAMETERS),
+    "take_replica": (append_sqlite.take_replica, append_sqlite.REPLICA_PARAMETERS),
     "insert_event": (append_sqlite.insert_event, append_sqlite.EVENT_PARAMETERS),
     "upsert_value": (
         pstate.upsert_value,

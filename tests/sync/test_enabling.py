@@ -4,6 +4,7 @@ import pytest
 
 from ramax import NewEvent
 from ramax.errors import DataError, MisuseError
+from ramax.storage import runs, snapshots
 
 
 async def test_an_id_of_the_space_is_taken_once_and_for_all(db):
@@ -52,3 +53,29 @@ async def test_writers_go_on_while_a_long_history_is_marked(db):
     stamps = [r.stamp for r in found]
     assert stamps == sorted(set(stamps))
     assert info.origin == found[0].origin
+
+
+async def test_an_attempt_that_broke_off_leaves_nothing_behind(db, monkeypatch):
+    store = await db.content_store("notes")
+    await store.kv.put("a", 1)
+
+    def fail(ex, space_id):
+        raise RuntimeError("the process ends here")
+
+    async def rows():
+        return await store._core.read(
+            lambda ex: runs.read_runs(ex, store.space.space_id, after=0, upto=99)
+        )
+
+    with monkeypatch.context() as broken:
+        broken.setattr(snapshots, "drop", fail)  # in the midst of what `enable` writes
+        with pytest.raises(RuntimeError, match="ends here"):
+            await store.replica.enable(b"space-uid-of-one")
+    assert await rows() == []
+    assert not await store.replica.enabled()
+    await store.kv.put("b", 2)
+    info = await store.replica.enable(b"space-uid-of-one")
+    await store.kv.put("c", 3)
+    assert (await store.replica.info()).vector == {info.origin: 3}
+    assert len(await rows()) == 3  # the first, which counts as late, then a run, then what is new
+    assert await store.kv.get_many(["a", "b", "c"]) == {"a": 1, "b": 2, "c": 3}

@@ -12,6 +12,7 @@ from ramax.core.sync.record import DISCARDED, digest_of
 from ramax.core.sync.vector import covers
 from ramax.errors import DataError, GapError, RecordNotFoundError
 from ramax.storage import quarantine as stored
+from ramax.storage import runs
 from ramax.testing.records import record, records
 from tests import _diary as diary
 
@@ -109,7 +110,9 @@ async def test_a_clock_that_was_ahead_is_believed_once_its_time_has_come(db):
     store = await replica_in(db)
     now = db._core.clock()
     soon = wall_stamp(now + 600_000_000)
-    await store.replica.ingest([given_value(1, "a", 1, stamp=soon), given_value(2, "b", 2)])
+    await store.replica.ingest(
+        [given_value(1, "a", 1, stamp=soon), given_value(2, "b", 2, stamp=soon + 1)]
+    )
     assert await kept(store) == [(1, "sync.clock_skew"), (2, "sync.waiting")]
     await store.replica.ingest([given_value(1, "c", 3, TWO)])
     assert (await store.replica.info()).quarantined == 2
@@ -174,6 +177,22 @@ async def test_a_discarded_record_gives_way_and_is_passed_on_as_it_was(store, me
         )
         assert await other.kv.get("a") == 1
         await other.verify()
+
+
+async def test_what_is_left_out_lies_where_its_origin_wrote_it_whatever_its_stamp(store):
+    bad = given_value(2, "b", 2, stamp=AHEAD)
+    given = [given_value(1, "a", 1), bad, given_value(3, "a", 3)]
+    await store.replica.ingest(given)
+    await store.replica.discard(bad.uid)
+    space_id = store.space.space_id
+    lie = await store._core.read(lambda ex: runs.read_runs(ex, space_id, after=0, upto=99))
+    assert [run.origin_seq for run in lie if run.origin == ONE] == [1, 2, 3]
+    stamps = [run.stamp for run in lie if run.origin == ONE]
+    assert stamps == [given[0].stamp, given[0].stamp, given[2].stamp]
+    assert [each for each in await everything(store.replica) if each.origin == ONE] == given
+    assert await store.kv.get("a") == 3
+    await store.rebuild_pstate()
+    assert await store.kv.get_many(["a", "b"]) == {"a": 3}
 
 
 @pytest.mark.parametrize("first", ["the record", "the decision"])

@@ -15,6 +15,12 @@ from ramax.testing.records import record, records
 ONE, TWO = b"device-of-origin", b"server-of-origin"
 
 
+KEYS = [f"note:{seq}" for seq in range(1, 21)]
+notes = ramax.Domain(
+    "notes", lambda state, event: state.__setitem__(event.entity_id, event.payload["value"])
+)
+
+
 async def everything(replica, since=None):
     return [r async for page in replica.read(since or {}) for r in page]
 
@@ -44,6 +50,34 @@ async def test_a_repetition_in_any_order_changes_nothing(store):
     result = await store.replica.ingest([given[4], given[1], given[3], given[4]])
     assert (result.accepted, result.duplicates, result.vector[ONE]) == (2, 2, 5)
     assert await everything(store.replica) == given
+
+
+async def test_origins_in_turns_with_own_events_between_them_stay_what_they_were(db, memory_url):
+    store = await db.content_store("notes", notes)
+    await store.replica.enable(b"space-uid-of-one")
+    given = {ONE: records(ONE, 1, 12), TWO: records(TWO, 1, 12)}
+    for start in range(0, 12, 3):
+        for origin in (ONE, TWO):
+            await store.replica.ingest(given[origin][start : start + 3])
+            await store.kv.put(f"k{start}", start)
+            await store.kv.put("last", start)
+    rest = [*records(ONE, 13, 20), *records(TWO, 13, 20)]
+    await store.replica.ingest(sorted(rest, key=lambda each: each.origin_seq))
+    found = await everything(store.replica)
+    info = await store.replica.info()
+    assert info.vector == {ONE: 20, TWO: 20, info.origin: 16}
+    for origin in (ONE, TWO):
+        assert [each for each in found if each.origin == origin] == records(origin, 1, 20)
+    assert (await store.replica.ingest(found)).duplicates == len(found)
+    await store.verify()
+    async with ramax.connect(memory_url) as other_db:
+        other = await other_db.content_store("notes", notes)
+        await other.replica.enable(b"space-uid-of-one")
+        await other.replica.ingest(sorted(found, key=lambda each: (each.origin_seq, each.origin)))
+        again = await everything(other.replica)
+        assert sorted(again) == sorted(found)
+        assert await other.pstate.get_many(KEYS) == await store.pstate.get_many(KEYS)
+        assert await other.kv.get("last") == await store.kv.get("last") == 9
 
 
 async def test_after_a_gap_nothing_is_taken(store):

@@ -7,7 +7,7 @@ from typing import Any
 from ramax.core.entity import Link
 from ramax.core.event_row import EventRow
 from ramax.core.guard import Guard
-from ramax.core.sync.head import Place
+from ramax.core.sync.runs import Run
 
 
 @dataclass(slots=True)
@@ -25,8 +25,11 @@ class SpaceWrite:
     domains: frozenset[str] | None = None
     version_step: int = 0
     hashes: list[bytes] = field(default_factory=list)
-    places: Mapping[int, Place] = field(default_factory=dict)
-    """Of events among replicas, by sequence; those of other replicas are given."""
+    runs: Sequence[Run] = ()
+    """That begin among the events of a replicated space."""
+
+    causes: Mapping[int, int] = field(default_factory=dict)
+    """Events of other replicas whose cause comes with them; both by sequence."""
 
     replica: bytes | None = None
     links: dict[str, frozenset[Link]] = field(default_factory=dict)

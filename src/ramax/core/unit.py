@@ -1,11 +1,10 @@
 """A unit of work on one space: decides commands in memory and gathers what is to be written."""
 
-import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from ramax.core.domain import Command, Domain
-from ramax.core.event_row import EventRow, as_applied
+from ramax.core.event_row import EventRow, as_applied, row_of
 from ramax.core.folding import apply_command
 from ramax.core.guard import Guard
 from ramax.core.mapping import ReadState
@@ -13,11 +12,14 @@ from ramax.core.new_events import Causes, checked_events, encode_event
 from ramax.core.projections import Projection
 from ramax.core.space_write import SpaceWrite
 from ramax.core.state import Packed, Source, SpaceState
-from ramax.core.sync.head import UID_BYTES, Place, ReplicaHead
+from ramax.core.sync.head import ReplicaHead
 from ramax.core.sync.record import REFUSED
+from ramax.core.sync.runs import Place, Run, runs_of
 from ramax.values import Event, NewEvent
 
 _NO_PLACES: Final[dict[int, Place]] = {}
+_NO_CAUSES: Final[dict[int, int]] = {}
+_NO_RUNS: Final[list[Run]] = []
 """Of a space that is no replica; nobody writes to it."""
 
 Project = Callable[[Projection, Iterable[Event]], Sequence[Any]]
@@ -28,6 +30,7 @@ class SpaceUnit:
     """Runs commands of one space one after another; each contributes wholly or not at all."""
 
     __slots__ = (
+        "causes",
         "domains",
         "folded",
         "guard",
@@ -38,6 +41,7 @@ class SpaceUnit:
         "projected",
         "replica",
         "rows",
+        "runs",
         "space_id",
         "space_name",
         "state",
@@ -65,10 +69,11 @@ class SpaceUnit:
         self.project: Project | None = None
         self.projected: list[Any] = []
         self.positions: dict[str, int] = {}
-        self.places = _NO_PLACES
+        self.places, self.causes, self.runs = _NO_PLACES, _NO_CAUSES, _NO_RUNS
         self.replica: ReplicaHead | None = None
         if guard.replica is not None:
-            self.places, self.replica = {}, ReplicaHead.unpack(guard.replica)
+            self.places, self.causes, self.runs = {}, {}, []
+            self.replica = ReplicaHead.unpack(guard.replica)
 
     @property
     def head(self) -> int:
@@ -88,12 +93,12 @@ class SpaceUnit:
             result = command(ReadState(self.state, domain.schema, domain.prefix), params)
             new_events = checked_events(result, command)
             rows = self._new_rows(domain, new_events, causes, now)
-            if self.replica is not None:
-                self._place(rows, now)
-            self._fold(domain, rows)
+            stamps = self._place(rows)
+            numbered = rows if stamps is None else _numbered(rows, stamps)
+            self._fold(domain, numbered)
             if self.state.failure is not None:  # the domain caught what was not for it
                 raise self.state.failure  # noqa: TRY301 - undone like any other failure
-            projected = self._projected(domain, rows)
+            projected = self._projected(domain, numbered)
         except BaseException:
             self.timestamp, self.replica = before, replica
             self.state.discard()
@@ -111,10 +116,9 @@ class SpaceUnit:
         inline = domain.projections.inline
         if not inline or self.project is None or not rows:
             return ()
-        numbered = rows if self.replica is None else self._stamped(rows)
         bound: list[Any] = []
         for projection in inline:
-            events: Iterable[Event] = map(as_applied, numbered)
+            events: Iterable[Event] = map(as_applied, rows)
             if domain.has_versions:
                 events = domain.upcast(events, self.space_name)
             bound += self.project(projection, events)
@@ -166,38 +170,48 @@ class SpaceUnit:
     ) -> tuple[EventRow, ...]:
         """Add facts as they are; the pstate, and with it the checkpoint, stays behind."""
         rows = self._new_rows(domain, checked_events(new_events, "append"), causes, now)
-        if self.replica is not None:
-            self._place(rows, now)
+        self._place(rows)
         if rows:
             self.timestamp = rows[-1].micros
         self.rows += rows
         return tuple(rows)
 
-    def _place(self, rows: Sequence[EventRow], now: int) -> None:
-        """Give new events of a replicated space their place among those of all replicas."""
-        assert self.replica is not None
-        for row in rows:
-            uid = secrets.token_bytes(UID_BYTES)
-            self.places[row.sequence], self.replica = self.replica.own(uid, now)
+    def _place(self, rows: Sequence[EventRow]) -> range | None:
+        """Give new events of a replicated space their place among those of all replicas.
+
+        Returns:
+            Their stamps; None where the space is not replicated.
+        """
+        if self.replica is None or not rows:
+            return None
+        stamps, run, self.replica = self.replica.own(rows[0].sequence, len(rows), rows[0].micros)
+        if run is not None:
+            self.runs.append(run)
+        return stamps
 
     def _unplace(self) -> None:
-        """Forget the places of events that are not to be written after all."""
-        for sequence in [n for n in self.places if n > self.head]:
-            del self.places[sequence]
+        """Forget the runs that begin with events that are not to be written after all."""
+        while self.runs and self.runs[-1].sequence > self.head:
+            self.runs.pop()
 
-    def receive(self, events: Iterable[tuple[EventRow, Place]]) -> tuple[EventRow, ...]:
+    def receive(
+        self, events: Sequence[tuple[EventRow, Place]], causes: Mapping[int, int] = _NO_CAUSES
+    ) -> tuple[EventRow, ...]:
         """Add events of other replicas as they are; the pstate stays behind.
 
         Their times do not move the clock of the space: another replica's may be wrong. Neither
         does the stamp of one that was refused.
+
+        Args:
+            causes: Of which of these events another one is the cause, by sequence.
         """
         assert self.replica is not None
-        rows = []
         for row, place in events:
             self.places[row.sequence] = place
-            if row.event_type != REFUSED:
-                self.replica = self.replica.observed(place.stamp)
-            rows.append(row)
+            self.replica = self.replica.observed(0 if row.event_type == REFUSED else place.stamp)
+        self.runs += runs_of((row.sequence, row.micros, place) for row, place in events)
+        self.causes |= causes
+        rows = [row for row, _ in events]
         self.rows += rows
         return tuple(rows)
 
@@ -214,15 +228,10 @@ class SpaceUnit:
     def _fold(self, domain: Domain, rows: Sequence[EventRow]) -> None:
         if rows:
             self.timestamp = rows[-1].micros
-            numbered = rows if self.replica is None else self._stamped(rows)
-            events: Iterable[Event] = map(as_applied, numbered)
+            events: Iterable[Event] = map(as_applied, rows)
             if domain.has_versions:
                 events = domain.upcast(events, self.space_name)
             apply_command(domain, self.state, events)
-
-    def _stamped(self, rows: Sequence[EventRow]) -> Iterable[EventRow]:
-        """Number events by their stamps, as applicators of a replicated space see them."""
-        return [row._replace(sequence=self.places[row.sequence].stamp) for row in rows]
 
     @property
     def values(self) -> dict[str, Packed | None]:
@@ -249,6 +258,12 @@ class SpaceUnit:
             in_step=self.in_step,
             projected=self.projected,
             positions=self.positions,
-            places=self.places,
+            runs=self.runs,
+            causes=self.causes,
             replica=None if self.replica is None else self.replica.pack(),
         )
+
+
+def _numbered(rows: Sequence[EventRow], stamps: range) -> list[EventRow]:
+    """Number events by their stamps, as applicators of a replicated space see them."""
+    return [row_of((stamp, *row[1:])) for row, stamp in zip(rows, stamps, strict=True)]

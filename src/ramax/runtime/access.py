@@ -18,10 +18,10 @@ from ramax.runtime.partition import Range, Window, Write, WriteOptions
 from ramax.runtime.past import check_point, locate
 from ramax.runtime.state_reads import StateReads
 from ramax.storage import pstate
+from ramax.storage.canonical import read_entity_in_order
 from ramax.storage.events import FOREVER
 from ramax.storage.executors import Executor, Row
 from ramax.storage.lineage import lineage_of
-from ramax.storage.origins import read_entity_in_order
 from ramax.storage.reads import read_facts
 from ramax.storage.search import read_matches
 from ramax.values import Commit, Space

@@ -7,8 +7,9 @@ from ramax.core.domain import Domain
 from ramax.core.projections import Projection
 from ramax.core.sync.record import DISCARDED, REFUSED
 from ramax.runtime.page_fold import facts_of
+from ramax.storage.canonical import read_stamps
 from ramax.storage.executors import Executor, Row
-from ramax.storage.origins import read_late_types, read_stamps
+from ramax.storage.records import read_late_types
 from ramax.values import Event, Space, as_applied
 
 _SEQUENCE, _ENTITY, _TYPE = 2, 3, 4

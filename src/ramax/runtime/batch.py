@@ -18,6 +18,7 @@ from ramax.core.query import Query
 from ramax.core.space_write import SpaceWrite
 from ramax.core.state import End, KeysMissingError, Packed, ReadFailedError
 from ramax.core.sync.record import EventRecord
+from ramax.core.sync.runs import Newest
 from ramax.core.unit import SpaceUnit
 from ramax.errors import MisuseError, SpaceNotFoundError
 from ramax.runtime.cache import Known
@@ -263,7 +264,7 @@ class _UnknownLog:
     def newest_match(self, _query: Query, _after: int, _upto: int) -> int | None:
         raise KeysMissingError([])
 
-    def vector(self) -> dict[bytes, int]:
+    def newest(self) -> dict[bytes, Newest]:
         raise KeysMissingError([])
 
     def record_at(self, _origin: bytes, _origin_seq: int) -> EventRecord | None:

@@ -19,6 +19,7 @@ from ramax.core.new_events import Causes, checked_events
 from ramax.core.query import Query
 from ramax.core.state import End, Packed
 from ramax.core.sync.record import EventRecord
+from ramax.core.sync.runs import Newest
 from ramax.core.tags import checked_tags
 from ramax.core.unit import SpaceUnit
 from ramax.errors import MisuseError
@@ -210,7 +211,7 @@ class _NoLog:
     def newest_match(self, _query: Query, _after: int, _upto: int) -> int | None:
         return None
 
-    def vector(self) -> dict[bytes, int]:
+    def newest(self) -> dict[bytes, Newest]:
         return {}
 
     def record_at(self, _origin: bytes, _origin_seq: int) -> EventRecord | None:

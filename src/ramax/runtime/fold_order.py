@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from ramax.storage.canonical import CanonicalPages
 from ramax.storage.events import FOREVER, read_page
 from ramax.storage.executors import Executor, Row
-from ramax.storage.origins import BEGINNING, read_canonical_page
 
 
 class FoldOrder:
@@ -16,7 +16,7 @@ class FoldOrder:
 
     def __init__(self, space_id: int, *, replicated: bool) -> None:
         self._space_id, self.replicated = space_id, replicated
-        self._place = self._next_place = BEGINNING
+        self._pages = CanonicalPages(space_id)
         self.sequence = self.upcoming = 0
         """Of the newest event that was folded, and that was read; or how many these are."""
 
@@ -30,13 +30,16 @@ class FoldOrder:
             rows = read_page(ex, self._space_id, after=self.sequence, upto=upto, limit=limit)
             self.upcoming = rows[-1][2] if rows else self.sequence
             return rows
-        found = read_canonical_page(ex, self._space_id, after=self._place, upto=upto, limit=limit)
-        if found:
-            stamp, origin, origin_seq = found[-1][-3:]
-            self._next_place = (stamp, bytes(origin), origin_seq)
-        self.upcoming = self.sequence + len(found)
-        return [(*row[:2], row[-3], *row[3:-3]) for row in found]
+        rows = self._pages.next_page(ex, limit, upto)
+        self.upcoming = self.sequence + len(rows)
+        return rows
+
+    @property
+    def outdated(self) -> bool:
+        """Whether events were folded that are to be left out, as it was learnt later."""
+        return self._pages.outdated
 
     def folded(self) -> None:
         """Go on after the page that was read last."""
-        self.sequence, self._place = self.upcoming, self._next_place
+        self.sequence = self.upcoming
+        self._pages.taken()

@@ -11,6 +11,7 @@ from ramax.core.expectation import Expectation, Log, check_head
 from ramax.core.fold import check_fit
 from ramax.core.new_events import Causes
 from ramax.core.sync.record import EventRecord
+from ramax.core.sync.runs import Newest
 from ramax.core.unit import SpaceUnit
 from ramax.values import Commit, NewEvent
 
@@ -24,8 +25,8 @@ class StateBehindError(Exception):
 class WholeLog(Log, Protocol):
     """What is stored of a space, and where its events came from."""
 
-    def vector(self) -> Mapping[bytes, int]:
-        """Return the newest sequence of every origin; empty where the space is not replicated."""
+    def newest(self) -> Mapping[bytes, Newest]:
+        """Return the newest event of every origin; empty where the space is not replicated."""
         ...
 
     def record_at(self, origin: bytes, origin_seq: int) -> EventRecord | None:

@@ -18,16 +18,17 @@ from ramax.core.rewind import Known, rewound
 from ramax.core.space_write import SpaceWrite
 from ramax.core.state import End, Packed, Source, SpaceState
 from ramax.core.sync.record import DISCARDED
-from ramax.runtime.arrived import folded_as
 from ramax.runtime.page_fold import fold_rows
 from ramax.runtime.refold import Refold
 from ramax.storage.backend import write_plan
+from ramax.storage.canonical import numbered, read_entity_in_order
 from ramax.storage.events import applied_events
 from ramax.storage.executors import Executor, Row
 from ramax.storage.links import index_rows
-from ramax.storage.origins import read_entity_in_order, read_ids_of, read_late, read_stamps
 from ramax.storage.plan import WritePlan
 from ramax.storage.reads import StoredSource
+from ramax.storage.records import read_ids_of
+from ramax.storage.runs import read_late
 from ramax.storage.spaces import domains_row
 from ramax.storage.text_index import search_rows
 from ramax.values import Space
@@ -91,9 +92,7 @@ class Gap:
         """Number events as applicators see them: by their stamps in a replicated space."""
         if self.guard.replica is None:
             return rows
-        after, upto = self.guard.checkpoint, rows[-1][_SEQUENCE]
-        stamps = read_stamps(self.ex, self.space.space_id, after=after, upto=upto)
-        return [folded_as(row, *stamps[row[_SEQUENCE]]) for row in rows]
+        return numbered(self.ex, self.space.space_id, rows)
 
     def fold_late(self, rows: Sequence[Row], late: set[int]) -> int:
         """Fold the next events, late ones among them; return how many.

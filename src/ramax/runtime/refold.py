@@ -75,7 +75,8 @@ class Refold:
 
     def _missed(self, ex: Executor) -> bool:
         """Begin again where events came meanwhile that belong before others: say whether so."""
-        if self.sequence == self.guard(ex).last_sequence:
+        assert self._order is not None
+        if self.sequence == self.guard(ex).last_sequence and not self._order.outdated:
             return False
         self._values.close()
         self._order = self._comparison = None

@@ -47,7 +47,7 @@ def lone(spaces: Sequence[SpaceWrite]) -> list[tuple[Any, ...]] | None:
     """Lay writes out if each is a lone command's: one event, folded, that puts one value."""
     rows = []
     for write in spaces:
-        if len(write.events) != 1 or len(write.puts) != 1 or write.deletes:
+        if len(write.events) != 1 or len(write.puts) != 1 or write.deletes or write.replica:
             return None
         (row,) = write.events
         guard = write.guard

@@ -66,9 +66,9 @@ def _prepared(tables: Tables, form: Form | None) -> tuple[Statement, Ordered]:
     return statement, itemgetter(*(laid_out.index(name) for name in statement.on(tables).names))
 
 
-def _guard(w: SpaceWrite) -> tuple[int | None, ...]:
+def _guard(w: SpaceWrite, *, replica: bool) -> tuple[Any, ...]:
     sequence, version, timestamp, *_ = w.guard
-    return (
+    given = (
         w.space_id,
         sequence,
         version,
@@ -78,6 +78,7 @@ def _guard(w: SpaceWrite) -> tuple[int | None, ...]:
         w.checkpoint,
         w.checkpoint_event_id,
     )
+    return (*given, w.replica) if replica else given
 
 
 def _have_more(events: Iterable[EventRow]) -> bool:
@@ -88,7 +89,8 @@ def _one_space(w: SpaceWrite) -> tuple[Form, list[Any]]:
     """Lay a write to one space out: plain values, arrays where there are several rows."""
     events, puts, deletes = w.events, w.puts, w.deletes
     more = _have_more(events)
-    values: list[Any] = [*_guard(w)]
+    replica = w.replica is not None
+    values: list[Any] = [*_guard(w, replica=replica)]
     if len(events) == 1:
         values += events[0] if more else events[0][:OWN]
     else:
@@ -106,6 +108,7 @@ def _one_space(w: SpaceWrite) -> tuple[Form, list[Any]]:
         min(len(deletes), 1),
         w.checkpoint is not None,
         more,
+        replica=replica,
     )
     return form, values
 
@@ -124,8 +127,9 @@ def _many_spaces(spaces: Sequence[SpaceWrite]) -> tuple[Form, list[Any]]:
         any(w.checkpoint is not None for w in spaces),
         more,
         any(not _together(w) for w in spaces),
+        any(w.replica is not None for w in spaces),
     )
-    values = _columns(map(_guard, spaces))
+    values = _columns(_guard(w, replica=form.replica) for w in spaces)
     values += _columns(events)[: None if more else OWN + 1]
     values += _columns(puts)
     values += _columns(deletes)

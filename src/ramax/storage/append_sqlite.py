@@ -53,10 +53,11 @@ GUARD_PARAMETERS = (
 )
 """The order in which `take_guard` takes them."""
 
+REPLICA_PARAMETERS = (*GUARD_PARAMETERS[:4], "replica_head", *GUARD_PARAMETERS[4:])
+"""The order in which `take_replica` takes them."""
 
-@Statement
-def take_guard(t: Tables) -> sa.Update:
-    """Move the hot row if it is as decided on."""
+
+def _take(t: Tables, **more: Any) -> sa.Update:
     q = t.space_sequences
     return (
         sa.update(q)
@@ -70,8 +71,21 @@ def take_guard(t: Tables) -> sa.Update:
             state_version=p("new_version"),
             last_timestamp=p("new_timestamp"),
             writer_token=p("token"),
+            **more,
         )
     )
+
+
+@Statement
+def take_guard(t: Tables) -> sa.Update:
+    """Move the hot row if it is as decided on."""
+    return _take(t)
+
+
+@Statement
+def take_replica(t: Tables) -> sa.Update:
+    """As `take_guard`, of a replicated space: where its log is moves with it."""
+    return _take(t, replica_head=p("replica_head"))
 
 
 @Statement
@@ -161,7 +175,7 @@ def write_sqlite(ex: AddingExecutor, plan: WritePlan) -> dict[int, EventIds]:
     for write in plan.spaces:
         space_id = write.space_id
         stamp = max(write.last_timestamp, write.guard.last_timestamp)
-        if not ex.run(take_guard, _guard_values(write, stamp, plan.token)):
+        if not _taken(ex, write, stamp, plan.token):
             continue
         rows = write.events
         if newest < 0:
@@ -256,14 +270,11 @@ def _run(
         ex.run_many(one, rows)
 
 
-def _guard_values(write: SpaceWrite, stamp: int, token: bytes) -> tuple[Any, ...]:
+def _taken(ex: Executor, write: SpaceWrite, stamp: int, token: bytes) -> int:
+    """Move the hot row, if it is as decided on; return how many rows that were."""
     sequence, version, *_ = write.guard
-    return (
-        sequence + len(write.events),
-        version + write.version_step,
-        stamp,
-        token,
-        write.space_id,
-        sequence,
-        version,
-    )
+    new = (sequence + len(write.events), version + write.version_step, stamp, token)
+    where = (write.space_id, sequence, version)
+    if write.replica is None:
+        return ex.run(take_guard, (*new, *where))
+    return ex.run(take_replica, (*new, write.replica, *where))

@@ -39,6 +39,9 @@ class Form(NamedTuple):
     apart: bool = False
     """Of several spaces one has no events, or moves its checkpoint to another one."""
 
+    replica: bool = False
+    """A space is replicated: where its log is moves with it."""
+
 
 Types = dict[str, sa.types.TypeEngine[Any]]
 Columns = Mapping[str, Any]
@@ -49,6 +52,7 @@ _SPACE: Types = {"space_id": _BIG}
 _GUARD: Types = _SPACE | dict.fromkeys(
     ("base", "version", "head", "new_version", "stamp", "folded", "folded_id"), _BIG
 )
+_REPLICA: Types = {"replica": _BLOB}
 _EVENT: Types = {
     "space_sequence": _BIG,
     "entity_id": _TEXT,
@@ -72,12 +76,16 @@ def parameters(form: Form) -> tuple[str, ...]:
     of_space = _SPACE if form.spaces > 1 else {}
     event = _EVENT | _MORE if form.more else _EVENT
     rows = (
-        ("n", _GUARD, True),
+        ("n", _guard(form), True),
         ("e", of_space | event, form.events),
         ("k", of_space | _PUT, form.puts),
         ("d", of_space | _DELETE, form.deletes),
     )
     return ("token", "now", *(f"{name}_{c}" for name, columns, n in rows if n for c in columns))
+
+
+def _guard(form: Form) -> Types:
+    return _GUARD | _REPLICA if form.replica else _GUARD
 
 
 @cache
@@ -111,10 +119,11 @@ def _taken(t: Tables, form: Form) -> sa.CTE:
     """Move the hot rows whose guard holds and which nobody holds locked, in id order."""
     q = t.space_sequences
     lock: sa.CTE
+    guard = _guard(form)
     if form.spaces > 1:
-        given = unnest("n", **_GUARD)
+        given = unnest("n", **guard)
         lock = (
-            sa.select(*(given.c[name] for name in _GUARD))
+            sa.select(*(given.c[name] for name in guard))
             .select_from(q.join(given, q.c.space_id == given.c.space_id))
             .where(holds(q, given.c))
             .order_by(q.c.space_id)
@@ -124,7 +133,7 @@ def _taken(t: Tables, form: Form) -> sa.CTE:
         n: Columns = dict(lock.c)
         held = holds(q, n)
     else:  # what is known is not passed on from part to part: that takes longer than the lock
-        n = _plain("n", _GUARD)
+        n = _plain("n", guard)
         lock = (
             sa.select(q.c.space_id)
             .where(holds(q, n))
@@ -143,6 +152,8 @@ def _taken(t: Tables, form: Form) -> sa.CTE:
             writer_token=p("token", type_=_BLOB),
         )
     )
+    if form.replica:  # of several spaces some may not be
+        move = move.values(replica_head=sa.func.coalesce(n["replica"], q.c.replica_head))
     taken: list[sa.ColumnElement[Any]] = [q.c.space_id, q.c.last_timestamp]
     taken += [n[name].label(name) for name in ("folded", "folded_id")]
     if form.events:

@@ -6,9 +6,9 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 
 from ramax.core.clock import last_stamp
+from ramax.storage.canonical import read_stamps
 from ramax.storage.executors import Executor
 from ramax.storage.lineage import FOREVER, Segment, clipped, lineage_of
-from ramax.storage.origins import read_stamps
 from ramax.storage.sql import Statement
 from ramax.storage.tables import Tables
 

@@ -11,7 +11,7 @@ from ramax.core.datatypes.replica import entity_of
 from ramax.core.sync.record import DISCARDED, EventRecord
 from ramax.core.sync.wire import pack_record, unpack_record
 from ramax.storage.executors import Executor
-from ramax.storage.origins import read_vector
+from ramax.storage.runs import read_vector
 from ramax.storage.sql import Statement
 from ramax.storage.tables import Tables
 

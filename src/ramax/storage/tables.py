@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql
 
 DialectName = Literal["sqlite", "postgresql"]
 
-HEAD = "ramax_0021"
+HEAD = "ramax_0022"
 """The newest Alembic revision that this code works with."""
 
 VERSION_TABLE = "ramax_alembic_version"
@@ -391,20 +391,23 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         "event_origins",
         metadata,
         keyed(),
+        # where a run of events of one origin begins: see core.sync.runs
         sa.Column("space_sequence", big, primary_key=True, autoincrement=False),
-        sa.Column("uid", blob, nullable=False),  # 16 bytes
+        sa.Column("uid", blob),  # 16 bytes; NULL: it follows from the origin and its number
         sa.Column("origin", blob, nullable=False),  # 16 bytes
         sa.Column("origin_seq", big, nullable=False),  # 1, 2, 3 … of each origin
         sa.Column("stamp", big, nullable=False),  # hybrid logical clock
-        sa.Column("late", sa.SmallInteger(), nullable=False),  # 1: see core.sync.head
+        sa.Column("late", sa.SmallInteger(), nullable=False),  # 1: other events follow it
         sa.Column("causation", blob),  # uid of a cause that was not there when the event came
-        *(
-            sa.Index(f"uq_event_origins_{name}", "space_id", *columns, unique=True)
-            for name, columns in (
-                ("place", ("origin", "origin_seq")),
-                ("uid", ("uid",)),
-                ("order", ("stamp", "origin", "origin_seq")),
-            )
+        sa.Column("rule", sa.SmallInteger(), nullable=False),  # of the stamps that follow
+        sa.Index("uq_event_origins_place", "space_id", "origin", "origin_seq", unique=True),
+        sa.Index(
+            "uq_event_origins_uid",
+            "space_id",
+            "uid",
+            unique=True,
+            postgresql_where=sa.text("uid IS NOT NULL"),
+            sqlite_where=sa.text("uid IS NOT NULL"),
         ),
         sqlite_with_rowid=False,
     )

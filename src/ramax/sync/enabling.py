@@ -4,25 +4,27 @@ import secrets
 
 from ramax.core.codec import FORMAT_MSGPACK
 from ramax.core.sealed import ID_BYTES, check_id
-from ramax.core.sync.head import Place, ReplicaHead
-from ramax.errors import MisuseError, SpaceNotFoundError
+from ramax.core.sync.head import ReplicaHead
+from ramax.core.sync.runs import ALONE, Run
+from ramax.errors import MisuseError
 from ramax.runtime.core import Core
 from ramax.runtime.page_fold import facts_of
-from ramax.storage import origins, snapshots
+from ramax.storage import origins, runs, snapshots
+from ramax.storage.canonical import read_times
 from ramax.storage.executors import Executor
 from ramax.storage.lineage import lineage_of
 from ramax.storage.replicas import Identity, ensure_identity, set_epoch
-from ramax.storage.spaces import keep, move_state_version, take_lock
+from ramax.storage.spaces import move_state_version, take_lock
 from ramax.values import Space
 
 _TAIL = 1000
-"""Events that may be left to mark under the lock."""
+"""Events that may be left to look at under the lock."""
 
 
 async def enable(core: Core, space: Space, space_uid: bytes | None) -> bool:
-    """Give every event its row, page by page beside live writes, and let the writer go on.
+    """Give every event its place, page by page beside live writes, and let the writer go on.
 
-    A crash leaves rows that the next call goes on from.
+    Nothing is written before the end.
 
     Returns:
         False if the space was replicated already.
@@ -37,7 +39,7 @@ async def enable(core: Core, space: Space, space_uid: bytes | None) -> bool:
     title = f"beginning to replicate space {space.space_name!r}"
     if await core.locked(title, lambda ex: new.begin(ex, space_uid)):
         return False
-    while await core.locked(title, new.mark_page) > _TAIL:
+    while await core.read(new.look_at_page) > _TAIL:
         pass
     await core.locked(title, new.finish)
     core.cache.forget(space.space_id)
@@ -45,12 +47,13 @@ async def enable(core: Core, space: Space, space_uid: bytes | None) -> bool:
 
 
 class _Beginning:
-    """The rows of what is there already; each method runs in a transaction of its own."""
+    """The runs of what is there already; each method runs in a transaction of its own."""
 
     def __init__(self, core: Core, space: Space) -> None:
         self._core, self._space = core, space
         self._after = 0
         self._head = ReplicaHead(b"")
+        self._runs: list[Run] = []
         self._identity: Identity | None = None
 
     def begin(self, ex: Executor, space_uid: bytes | None) -> bool:
@@ -75,28 +78,26 @@ class _Beginning:
                 "get it; delete such keys first"
             )
         self._identity = identity
-        newest = origins.read_newest(ex, space_id, identity.origin)
-        self._head = ReplicaHead(identity.origin, *newest)
+        self._head = ReplicaHead(identity.origin)
         return identity.epoch is not None
 
-    def mark_page(self, ex: Executor) -> int:
-        """Give the next events their rows; return about how many are left."""
-        last = keep(ex, self._space.space_id)
-        if last is None:
-            raise SpaceNotFoundError(self._space.space_name)
+    def look_at_page(self, ex: Executor) -> int:
+        """Give the next events their places; return about how many are left."""
         self._step(ex)
-        return last - self._after
+        return facts_of(ex, self._space).guard.last_sequence - self._after
 
     def finish(self, ex: Executor) -> None:
-        """Under the lock: mark the rest, and begin."""
+        """Under the lock: give the rest theirs, write them, and begin."""
         assert self._identity is not None
         space_id = self._space.space_id
         take_lock(ex, space_id, self._space.space_name)
-        facts_of(ex, self._space)
+        if facts_of(ex, self._space).guard.replica is not None:
+            return  # somebody else was faster
         while self._step(ex):
             pass
         set_epoch(ex, space_id, self._identity, self._head.origin)
-        origins.write_replica_head(ex, space_id, self._head)
+        runs.replace_runs(ex, space_id, self._runs)
+        origins.write_replica_head(ex, space_id, self._head._replace(rule=ALONE))
         snapshots.drop(ex, space_id)  # they are folds of another order, and with other numbers
         origins.fold_anew(ex, space_id)
         move_state_version(ex, space_id)  # whoever knows the guard must learn of it
@@ -104,19 +105,17 @@ class _Beginning:
     def _step(self, ex: Executor) -> bool:
         space_id = self._space.space_id
         limit = self._core.options.page
-        rows = origins.read_without_place(ex, space_id, after=self._after, limit=limit)
-        places: dict[int, Place] = {}
+        rows = read_times(ex, space_id, after=self._after, upto=self._after + limit)
         for sequence, micros, format_ in rows:
             if format_ != FORMAT_MSGPACK:
                 raise MisuseError(
                     f"event {sequence} of space {self._space.space_name!r} has the old format "
                     f"{format_!r}, which replicas do not exchange; import the database first"
                 )
-            place, self._head = self._head.own(secrets.token_bytes(ID_BYTES), micros)
-            places[sequence] = place._replace(late=sequence == 1)
-        if rows:
-            origins.write_places(ex, space_id, places)
-            self._after = rows[-1][0]
+            _, run, self._head = self._head.own(sequence, 1, micros)
+            if run is not None:
+                self._runs.append(run)
+            self._after = sequence
         return len(rows) == limit
 
 
@@ -134,8 +133,8 @@ async def rekey(core: Core, space: Space, origin: bytes, first: int) -> None:
         if packed is None or ReplicaHead.unpack(packed).origin != origin:
             return
         new = secrets.token_bytes(ID_BYTES)
-        moved = origins.move_origin(ex, space.space_id, origin, first, new)
-        head = ReplicaHead.unpack(packed)._replace(origin=new, origin_seq=moved)
+        moved = runs.move_origin(ex, space.space_id, origin, first, new)
+        head = ReplicaHead.unpack(packed)._replace(origin=new, origin_seq=moved, rule=ALONE)
         identity = ensure_identity(ex, space.space_id, core.clock())
         set_epoch(ex, space.space_id, identity, new)
         origins.write_replica_head(ex, space.space_id, head)

@@ -26,9 +26,9 @@ from ramax.runtime.page_fold import facts_of
 from ramax.runtime.state_view import Pages, StateView
 from ramax.storage import pstate
 from ramax.storage.executors import Executor
-from ramax.storage.origins import read_vector
 from ramax.storage.pending import PendingRow, read_pending
 from ramax.storage.reads import StoredSource, read_values
+from ramax.storage.runs import read_vector
 from ramax.values import Space
 
 T = TypeVar("T")

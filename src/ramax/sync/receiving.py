@@ -9,9 +9,10 @@ from ramax.core.codec import decode, encode
 from ramax.core.datatypes.replica import entity_of
 from ramax.core.event_row import EventRow
 from ramax.core.sync.accepting import accept
-from ramax.core.sync.head import Place, ReplicaHead
+from ramax.core.sync.head import ReplicaHead
 from ramax.core.sync.record import REFUSED, EventRecord
-from ramax.core.sync.sound import DAMAGED, Refusal
+from ramax.core.sync.runs import Newest, Place, uid_of
+from ramax.core.sync.sound import DAMAGED, UNSOUND, Refusal
 from ramax.core.sync.vector import Vector, advanced
 from ramax.core.sync.wire import pack_record, unpack_record
 from ramax.core.unit import SpaceUnit
@@ -72,8 +73,9 @@ class Receive:
         head = unit.replica
         if head is None:
             raise MisuseError(f"space {unit.space_name!r} is not replicated: enable it first")
-        known = _known(log, unit.places)
-        sorting = _Sorting(unit.space_name, known, self.discarded, now)
+        newest = _newest(log, unit, head)
+        known = {origin: each.origin_seq for origin, each in newest.items()}
+        sorting = _Sorting(unit.space_name, newest, self.discarded, now)
         for given in sorted(self.given, key=_turn):
             sorting.add(given)
         believed, self.refused, self.aside = sorting.results()
@@ -86,17 +88,9 @@ class Receive:
             unit.space_name, believed, known, _Digests(log, unit, believed).at
         )
         self.accepted, self.vector = new, advanced(known, new)
-        new.sort(key=_place)
+        new.sort(key=sorting.place)
         _check_uids(unit, log, new)
-        causes = log.ids_of({each.causation for each in new if each.causation is not None})
-        rows = []
-        for sequence, record in enumerate(new, unit.head + 1):
-            if record.uid in sorting.left_out:
-                rows.append(_refused_row(record, sequence))
-                continue
-            rows.append(_row(causes, record, sequence, late=record.stamp <= head.stamp))
-            head = head.observed(record.stamp)
-        return [unit.receive(rows)]
+        return [_receive(unit, log, new, sorting.left_out)]
 
 
 def _turn(given: Given) -> tuple[bytes, int, bool]:
@@ -112,15 +106,19 @@ WAITING = "sync.waiting"
 class _Sorting:
     """Tells records that are taken from those that are not, and from those that have to wait."""
 
-    def __init__(self, space: str, known: Vector, discarded: frozenset[bytes], now: int) -> None:
-        self._space, self._known, self._discarded, self._now = space, known, discarded, now
-        self._reached = dict(known)
+    def __init__(
+        self, space: str, newest: Mapping[bytes, Newest], discarded: frozenset[bytes], now: int
+    ) -> None:
+        self._space, self._discarded, self._now = space, discarded, now
+        self._known = {origin: each.origin_seq for origin, each in newest.items()}
+        self._stamps = {origin: each.stamp for origin, each in newest.items()}
+        self._reached = dict(self._known)
         self._stopped: set[bytes] = set()
         self._believed: list[EventRecord] = []
         self._refused: list[Refused] = []
         self._aside: list[Aside] = []
-        self.left_out: set[bytes] = set()
-        """Uids of records that are taken as what nobody folds."""
+        self.left_out: dict[bytes, int] = {}
+        """Uids of records that are taken as what nobody folds, and the stamp that they get."""
 
     def add(self, given: Given) -> None:
         """Take the next record, by origin and sequence."""
@@ -136,17 +134,19 @@ class _Sorting:
         if seq <= self._known.get(origin, 0):
             self._believed.append(record)
             return
-        refusal = refusal or self._too_early(record)
+        refusal = refusal or self._too_early(record) or self._too_low(record)
         if refusal is not None and not self._is_left_out(record, refusal):
             self._stop(record, refusal)
             return
+        if record.uid not in self.left_out:
+            self._stamps[origin] = max(record.stamp, self._stamps.get(origin, 0))
         self._reached[origin] = max(seq, self._reached.get(origin, 0))
         self._believed.append(record)
 
     def _is_left_out(self, record: EventRecord, refusal: Refusal) -> bool:
         if refusal.code == DAMAGED or record.uid not in self._discarded:
             return False
-        self.left_out.add(record.uid)
+        self.left_out[record.uid] = self._stamps.get(record.origin, 0)
         return True
 
     def _stop(self, record: EventRecord, refusal: Refusal) -> None:
@@ -162,6 +162,18 @@ class _Sorting:
         except ClockSkewError as error:
             return Refusal(error.code, str(error))
         return None
+
+    def _too_low(self, record: EventRecord) -> Refusal | None:
+        """Within an origin stamps ascend: no clock goes back."""
+        if record.origin_seq != self._reached.get(record.origin, 0) + 1:
+            return None
+        if record.stamp > self._stamps.get(record.origin, -1):
+            return None
+        return Refusal(UNSOUND, "its stamp is not above that of the event before it")
+
+    def place(self, record: EventRecord) -> tuple[int, bytes, int]:
+        """Return where a record that is taken comes, by the stamp that is stored."""
+        return self.left_out.get(record.uid, record.stamp), record.origin, record.origin_seq
 
     def results(self) -> tuple[list[EventRecord], tuple[Refused, ...], tuple[Aside, ...]]:
         """Return what is taken, what is not, and what is to be kept aside."""
@@ -192,12 +204,14 @@ def _check_own(
         raise OriginReusedError(head.origin, head.origin_seq + 1)
 
 
-def _known(log: WholeLog, places: Mapping[int, Place]) -> dict[bytes, int]:
-    """Return the vector of what is stored and of what this unit of work adds to it."""
-    vector = dict(log.vector())
-    for place in places.values():
-        vector[place.origin] = max(vector.get(place.origin, 0), place.origin_seq)
-    return vector
+def _newest(log: WholeLog, unit: SpaceUnit, head: ReplicaHead) -> dict[bytes, Newest]:
+    """Return the newest of what is stored and of what this unit of work adds to it."""
+    newest = dict(log.newest())
+    for place in unit.places.values():
+        newest[place.origin] = Newest(place.origin_seq, place.stamp)
+    if head.origin_seq:  # any stamp may follow: if others have more of it, it was restored
+        newest[head.origin] = Newest(head.origin_seq, -1)
+    return newest
 
 
 class _Digests:
@@ -248,18 +262,44 @@ def _check_uids(unit: SpaceUnit, log: WholeLog, new: Sequence[EventRecord]) -> N
     Raises:
         ForkError: One does.
     """
-    known = {*log.ids_of([record.uid for record in new])}
+    given = [each for each in new if each.uid != uid_of(each.origin, each.origin_seq)]
+    if not given:  # what follows from its place is nobody else's
+        return
+    known = {*log.ids_of([record.uid for record in given])}
     known |= {place.uid for place in unit.places.values()}
-    for record in new:
+    for record in given:
         if record.uid in known:
             raise ForkError(unit.space_name, record.origin, record.origin_seq)
         known.add(record.uid)
 
 
+def _receive(
+    unit: SpaceUnit, log: WholeLog, new: Sequence[EventRecord], left_out: Mapping[bytes, int]
+) -> tuple[EventRow, ...]:
+    """Add new records with what is known of their causes, here or among them."""
+    ids = log.ids_of({each.causation for each in new if each.causation is not None})
+    coming = {place.uid: sequence for sequence, place in unit.places.items()}
+    coming |= {each.uid: sequence for sequence, each in enumerate(new, unit.head + 1)}
+    if unit.guard.head_hash is not None:  # a hash covers that they had none
+        coming = {}
+    assert unit.replica is not None
+    rows, causes, newest = [], {}, unit.replica.stamp
+    for sequence, record in enumerate(new, unit.head + 1):
+        if record.uid in left_out:
+            rows.append(_refused_row(record, sequence, left_out[record.uid]))
+            continue
+        cause = ids.get(record.causation) if record.causation else None
+        if cause is None and record.causation in coming:
+            causes[sequence] = coming[record.causation]
+        unknown = cause is None and sequence not in causes
+        rows.append(_row(record, sequence, cause, unknown=unknown, late=record.stamp <= newest))
+        newest = max(newest, record.stamp)
+    return unit.receive(rows, causes)
+
+
 def _row(
-    causes: Mapping[bytes, int], record: EventRecord, sequence: int, *, late: bool
+    record: EventRecord, sequence: int, cause: int | None, *, unknown: bool, late: bool
 ) -> tuple[EventRow, Place]:
-    cause = None if record.causation is None else causes.get(record.causation)
     row = EventRow(
         sequence,
         record.entity_id,
@@ -272,13 +312,16 @@ def _row(
         record.version,
         record.tags,
     )
-    unknown = record.causation if cause is None else None
-    place = Place(record.uid, record.origin, record.origin_seq, record.stamp, late, unknown)
+    causation = record.causation if unknown else None
+    place = Place(record.uid, record.origin, record.origin_seq, record.stamp, late, causation)
     return row, place
 
 
-def _refused_row(record: EventRecord, sequence: int) -> tuple[EventRow, Place]:
-    """Return a row that keeps a record as it came, for others, and that nothing is read from."""
+def _refused_row(record: EventRecord, sequence: int, stamp: int) -> tuple[EventRow, Place]:
+    """Return a row that keeps a record as it came, for others, and that nothing is read from.
+
+    Its own stamp may be any; what is stored of it ascends with those of its origin.
+    """
     row = EventRow(
         sequence,
         entity_of(record.uid),
@@ -291,8 +334,4 @@ def _refused_row(record: EventRecord, sequence: int) -> tuple[EventRow, Place]:
         1,
         None,
     )
-    return row, Place(record.uid, record.origin, record.origin_seq, record.stamp)
-
-
-def _place(record: EventRecord) -> tuple[int, bytes, int]:
-    return record.place
+    return row, Place(record.uid, record.origin, record.origin_seq, stamp)

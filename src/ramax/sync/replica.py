@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ramax.core.datatypes.replica import REPLICA
-from ramax.core.domain import OWN_TYPES, Domain
+from ramax.core.domain import Domain
 from ramax.core.sync.head import ReplicaHead
 from ramax.core.sync.record import DISCARDED, EventRecord
 from ramax.core.sync.vector import Vector, covers, missing
@@ -15,13 +15,15 @@ from ramax.runtime import reprojection
 from ramax.runtime.catchup import catch_up_all
 from ramax.runtime.commands import NO_DOMAIN, append, submit
 from ramax.runtime.core import Core
-from ramax.runtime.page_fold import facts_of
-from ramax.storage import checkpoints, origins
+from ramax.storage import checkpoints
 from ramax.storage.executors import Executor
 from ramax.storage.quarantine import listed
-from ramax.storage.reads import read_event_types, read_facts
+from ramax.storage.reads import read_facts
+from ramax.storage.records import read_records
 from ramax.storage.replicas import Identity, read_identity
+from ramax.storage.runs import read_vector
 from ramax.sync.enabling import enable, rekey
+from ramax.sync.foldable import Foldable
 from ramax.sync.layer import Refused
 from ramax.sync.quarantine import Quarantine, Quarantined, judged
 from ramax.sync.receiving import OriginReusedError, Receive
@@ -72,8 +74,8 @@ class IngestResult:
 class Replica:
     """The replication of one space.
 
-    Events get an origin, a sequence in it and a stamp of a hybrid logical clock, in a row beside
-    each. All replicas that know the same events fold them in the same order, that of their stamps,
+    Events have an origin, a sequence in it and a stamp of a hybrid logical clock, kept beside the
+    log. All replicas that know the same events fold them in the same order, that of their stamps,
     whichever order they came in. What is written here never waits for others.
     """
 
@@ -85,6 +87,7 @@ class Replica:
                 has it, and those of the data types are folded as long as there are none.
         """
         self._core, self._space, self._domain = core, space, domain
+        self._foldable = Foldable()
 
     def __repr__(self) -> str:
         return f"<Replica of {self._space.space_name!r}>"
@@ -230,10 +233,10 @@ class Replica:
 
     async def _fold(self, space: Space) -> None:
         domain = self._domain
-        if domain is None:
-            gap = await self._core.read(lambda ex: _types_behind(ex, space))
-            if not gap or not all(each.startswith(OWN_TYPES) for each in gap):
-                return
+        if domain is None and not await self._core.read(
+            lambda ex: self._foldable.without_domain(ex, space)
+        ):
+            return
         await catch_up_all(self._core, space, domain or NO_DOMAIN)
 
     async def _project_anew(self, space: Space) -> None:
@@ -264,8 +267,7 @@ class Replica:
         self, origin: bytes, after: int, limit: int
     ) -> Callable[[Executor, int], Sequence[EventRecord]]:
         def page(ex: Executor, space_id: int) -> Sequence[EventRecord]:
-            rows = origins.read_records(ex, space_id, origin, after=after, limit=limit)
-            return [origins.as_record(row) for row in rows]
+            return read_records(ex, space_id, origin, after=after, limit=limit)
 
         return page
 
@@ -277,7 +279,7 @@ class Replica:
         if identity is None or identity.epoch is None or facts.guard.replica is None:
             return None
         head = ReplicaHead.unpack(facts.guard.replica)
-        vector = origins.read_vector(ex, space_id)
+        vector = read_vector(ex, space_id)
         aside = len(listed(ex, space_id))
         return ReplicaInfo(
             *(identity.space_uid, head.origin, identity.epoch, vector, head.stamp, aside)
@@ -288,14 +290,6 @@ class Replica:
         if not space.space_id:
             return nothing
         return await self._core.read_whole(lambda ex: work(ex, space.space_id))
-
-
-def _types_behind(ex: Executor, space: Space) -> frozenset[str]:
-    """Return the types of events up to the newest one, where the pstate lacks some of them."""
-    guard = facts_of(ex, space).guard
-    if guard.checkpoint == guard.last_sequence:
-        return frozenset()
-    return read_event_types(ex, space.space_id, guard.last_sequence)
 
 
 def _epoch(identity: Identity | None) -> bytes | None:

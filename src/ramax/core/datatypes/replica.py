@@ -1,7 +1,7 @@
 """What replicas record about records: that one of them is not to be folded by anybody.
 
 Neither event changes the state. A discarded record keeps its place in the vector of its origin, and
-whatever came of it is folded without it (`ramax.storage.origins`).
+whatever came of it is folded without it (`ramax.storage.canonical`).
 """
 
 from typing import Final

@@ -3,26 +3,22 @@
 import struct
 from typing import Final, NamedTuple
 
-from ramax.core.clock import next_stamp
+from ramax.core.clock import wall_stamp
+from ramax.core.sync.runs import ALONE, COUNTED, TIMED, Run, next_timed, rule_from
 
-_FORM: Final = struct.Struct(">16sQQ")
-UID_BYTES: Final = 16
-"""Of the id of an event, which is random."""
+_FORM: Final = struct.Struct(">16sQQB")
+_OLD_FORM: Final = struct.Struct(">16sQQ")
 
 
-class Place(NamedTuple):
-    """What the side row of an event says.
+class Own(NamedTuple):
+    """New events of a replica."""
 
-    ``causation`` is only given where the cause was not known here when the event came. A ``late``
-    event came after others that follow it in the canonical order.
-    """
+    stamps: range
+    run: Run | None
+    """That they begin; None: they go on with the newest one of the log."""
 
-    uid: bytes
-    origin: bytes
-    origin_seq: int
-    stamp: int
-    late: bool = False
-    causation: bytes | None = None
+    head: "ReplicaHead"
+    """After them."""
 
 
 class ReplicaHead(NamedTuple):
@@ -37,24 +33,38 @@ class ReplicaHead(NamedTuple):
     stamp: int = 0
     """The highest stamp of any event of the space; the next one is above it."""
 
+    rule: int = ALONE
+    """Of the newest run of the log, if new events may go on with it."""
+
     @classmethod
     def unpack(cls, packed: bytes) -> "ReplicaHead":
         """Read what `pack` wrote."""
-        return cls(*_FORM.unpack(packed))
+        return cls(*(_FORM if len(packed) == _FORM.size else _OLD_FORM).unpack(packed))
 
     def pack(self) -> bytes:
-        """Return it as it is stored; 32 bytes."""
+        """Return it as it is stored; 33 bytes."""
         return _FORM.pack(*self)
 
     def observed(self, stamp: int) -> "ReplicaHead":
         """Return the head after an event of another origin."""
-        return self._replace(stamp=max(self.stamp, stamp))
+        return ReplicaHead(self.origin, self.origin_seq, max(self.stamp, stamp))
 
-    def own(self, uid: bytes, now: int) -> "tuple[Place, ReplicaHead]":
-        """Return the place of a new event of this replica, and the head after it.
+    def own(self, sequence: int, count: int, micros: int) -> Own:
+        """Give new events of this replica their stamps.
 
         Args:
-            now: UTC µs.
+            sequence: Of the first of them in the log.
+            micros: Their time.
         """
-        head = self._replace(origin_seq=self.origin_seq + 1, stamp=next_stamp(self.stamp, now))
-        return Place(uid, head.origin, head.origin_seq, head.stamp), head
+        origin, before, last, rule = self
+        stamp, run = last + 1, None
+        wall = wall_stamp(micros)
+        timed = next_timed(last, micros, count) if rule == TIMED else None
+        if timed is not None:
+            stamp = timed
+        elif rule != COUNTED or wall >= stamp:
+            stamp = max(stamp, wall)
+            rule = rule_from(stamp, micros, count)
+            run = Run(sequence, origin, before + 1, stamp, rule)
+        head = ReplicaHead(origin, before + count, stamp + count - 1, rule)
+        return Own(range(stamp, stamp + count), run, head)
