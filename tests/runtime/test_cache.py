@@ -192,6 +192,18 @@ def test_a_commit_keeps_what_it_was_decided_on_and_adds_what_it_wrote():
     assert seen(cache, 1) == (guard(8), {"m": b"4"})
 
 
+def test_what_was_known_when_a_batch_began_counts_only_while_it_is_what_is_known():
+    cache = StateCache(10_000)
+    observe(cache, 1, guard(1), {"k": b"1"})
+    old = cache.known(1)
+    cache.commit(1, "x", guard(1), guard(2), {"l": b"2"}, cache.tick(1), old)
+    assert seen(cache, 1) == (guard(2), {"k": b"1", "l": b"2"})
+    observe(cache, 1, guard(5), {"m": b"5"})  # starts afresh
+    cache.commit(1, "x", guard(5), guard(6), {"n": b"6"}, cache.tick(1), old)
+    assert seen(cache, 1) == (guard(6), {"m": b"5", "n": b"6"})
+    assert cache.bytes_used == cache.known(1).size
+
+
 def test_what_began_before_a_write_is_not_kept_after_it():
     cache = StateCache(10_000)
     before = cache.tick(1)

@@ -21,7 +21,7 @@ def test_lone_commands_are_laid_out_by_column():
     columns = lone([first, second])
     assert columns is not None
     assert len(columns) + 2 == len(LONE_PARAMETERS)
-    assert columns[:3] == [(7, 8), (0, 4), (0, 3)]
+    assert columns[:4] == [first.last_timestamp, (7, 8), (0, 4), (0, 3)]
     assert columns[-2:] == [("x", "x"), (b"\x01", b"\x01")]
 
 
@@ -37,6 +37,7 @@ def test_lone_commands_are_laid_out_by_column():
         command(8, version_step=1),
         command(8, NEW._replace(last_timestamp=5000)),
         replace(command(8), last_timestamp=5000),
+        replace(command(8), last_timestamp=5000, events=[event(1)._replace(micros=5000)]),
         *(
             replace(command(8), events=[event(1)._replace(**more)])
             for more in (

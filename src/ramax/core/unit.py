@@ -22,8 +22,8 @@ _NO_CAUSES: Final[dict[int, int]] = {}
 _NO_RUNS: Final[list[Run]] = []
 """Of a space that is no replica; nobody writes to it."""
 
-Project = Callable[[Projection, Iterable[Event]], Sequence[Any]]
-"""Makes bound statements of what a projection makes of events."""
+Project = Callable[[int, str, Projection, Iterable[Event]], Sequence[Any]]
+"""Makes bound statements of what a projection makes of events of a space, by id and name."""
 
 
 class SpaceUnit:
@@ -121,7 +121,7 @@ class SpaceUnit:
             events: Iterable[Event] = map(as_applied, rows)
             if domain.has_versions:
                 events = domain.upcast(events, self.space_name)
-            bound += self.project(projection, events)
+            bound += self.project(self.space_id, self.space_name, projection, events)
         return bound
 
     def _step(self, domain: Domain, projected: Sequence[Any]) -> None:

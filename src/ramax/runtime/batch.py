@@ -188,8 +188,9 @@ def _decide(ex: Executor, attempt: Attempt) -> None:
 
 def _project_with(ex: Executor, attempt: Attempt) -> None:
     """Let units make the statements of inline projections; to ask who has some costs more."""
-    for space_id, unit in attempt.units.items():
-        unit.project = projector(ex.tables, space_id, unit.space_name)
+    project = projector(ex.tables)
+    for unit in attempt.units.values():
+        unit.project = project
 
 
 def _fetch(ex: Executor, attempt: Attempt, wanted: dict[int, list[str]]) -> dict[int, Facts]:

@@ -84,6 +84,7 @@ class StateCache:
         guard: Guard,
         values: Mapping[str, Packed | None],
         tick: int,
+        known: Known | None = None,
     ) -> None:
         """Take over a commit of ours: values stay if it was decided on what is known."""
         elsewhere = self._elsewhere and self._written_elsewhere(space_id)
@@ -91,8 +92,9 @@ class StateCache:
             self.forget(space_id)
             return
         self._ticks[space_id] = tick + 1
-        known = self._spaces.get(space_id)
-        if known is None or known.guard[:2] != decided_on[:2]:
+        if known is None or not known.live:
+            known = self._spaces.get(space_id)
+        if known is None or (known.guard is not decided_on and known.guard[:2] != decided_on[:2]):
             known = self._start(space_id, space_name, guard)
         else:
             known.guard = guard

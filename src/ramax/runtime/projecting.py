@@ -14,13 +14,15 @@ from ramax.storage.tables import Tables
 from ramax.values import Event, Space
 
 
-def projector(tables: Tables, space_id: int, space_name: str) -> Project:
-    """Return what makes bound statements of the events of a space.
+def projector(tables: Tables) -> Project:
+    """Return what makes bound statements of the events of spaces.
 
     It raises ProjectionError where a handler fails, or makes what cannot be confined.
     """
 
-    def project(projection: Projection, events: Iterable[Event]) -> Sequence[Bound]:
+    def project(
+        space_id: int, space_name: str, projection: Projection, events: Iterable[Event]
+    ) -> Sequence[Bound]:
         return [
             bound
             for event in events
@@ -46,5 +48,5 @@ def project_rows(
     ex: Executor, projection: Projection, domain: Domain, space: Space, rows: Sequence[Row]
 ) -> Sequence[Bound]:
     """Make the statements of a page of the log, in today's shape of its events."""
-    project = projector(ex.tables, space.space_id, space.space_name)
-    return project(projection, applied_events(rows, domain, space.space_name))
+    events = applied_events(rows, domain, space.space_name)
+    return projector(ex.tables)(space.space_id, space.space_name, projection, events)

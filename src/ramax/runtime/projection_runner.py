@@ -89,8 +89,10 @@ class _Runner:
 
     def __init__(self, core: Core, target: _Target, reader: Subscription, attempts: int) -> None:
         self._core, self._target, self._reader, self.name = core, target, reader, reader.name
-        project = projector(core.backend.tables, target.space.space_id, target.space.space_name)
-        self._project: ProjectOne = partial(project, target.projection)
+        space = target.space
+        self._project: ProjectOne = partial(
+            projector(core.backend.tables), space.space_id, space.space_name, target.projection
+        )
         self._row: Sequence[Event] = ()
         self._one_by_one = 0
         self._broken: ProjectionError | None = None

@@ -377,11 +377,13 @@ class Writer:
         writes = {write.space_id: write for write in attempt.plan.spaces} if attempt.plan else {}
         committed = []
         for space_id, unit in attempt.units.items():
-            _, tick = attempt.seen[space_id]
+            known, tick = attempt.seen[space_id]
             if space_id in lost:
                 cache.forget(space_id)
             elif (write := writes.get(space_id)) is not None:
-                cache.commit(space_id, unit.space_name, unit.guard, write.after, unit.values, tick)
+                cache.commit(
+                    space_id, unit.space_name, unit.guard, write.after, unit.values, tick, known
+                )
                 if write.events:
                     committed.append(space_id)
             else:

@@ -30,11 +30,10 @@ _GIVEN: dict[str, sa.types.TypeEngine[Any]] = {
     "entity_id": _TEXT,
     "event_type": _TEXT,
     "payload": _BLOB,
-    "stamp": _BIG,
     "key": _TEXT,
     "value": _BLOB,
 }
-LONE_PARAMETERS = ("token", "now", *(f"n_{name}" for name in _GIVEN))
+LONE_PARAMETERS = ("token", "now", "stamp", *(f"n_{name}" for name in _GIVEN))
 """What `append_lone` takes, in the order in which writes are laid out."""
 
 OWN = 5
@@ -43,9 +42,13 @@ OWN = 5
 PLAIN = (None, None, None, 1, None)
 
 
-def lone(spaces: Sequence[SpaceWrite]) -> list[tuple[Any, ...]] | None:
-    """Lay writes out if each is a lone command's: one event, folded, that puts one value."""
+def lone(spaces: Sequence[SpaceWrite]) -> list[Any] | None:
+    """Lay writes out if each is a lone command's: one event, folded, that puts one value.
+
+    All at one time, which is that of the batch unless a space's clock is ahead.
+    """
     rows = []
+    stamp = spaces[0].last_timestamp  # of all: the driver looks at every number of an array
     for write in spaces:
         if len(write.events) != 1 or len(write.puts) != 1 or write.deletes or write.replica:
             return None
@@ -53,11 +56,11 @@ def lone(spaces: Sequence[SpaceWrite]) -> list[tuple[Any, ...]] | None:
         guard = write.guard
         if row[OWN:] != PLAIN or write.version_step or write.checkpoint != row.sequence:
             return None
-        if row.micros != write.last_timestamp or row.micros < guard.last_timestamp:
+        if row.micros != stamp or write.last_timestamp != stamp or stamp < guard.last_timestamp:
             return None
         ((key, value),) = write.puts.items()
-        rows.append((write.space_id, guard[0], guard[1], *row[1:5], key, value))
-    return list(zip(*rows, strict=True))
+        rows.append((write.space_id, guard[0], guard[1], *row[1:4], key, value))
+    return [stamp, *zip(*rows, strict=True)]
 
 
 @Statement
@@ -74,13 +77,14 @@ def append_lone(t: Tables) -> sa.Select[Any]:
         .cte("lk")
     )
     mark = lock_mark(t)
+    stamp = p("stamp", type_=_BIG)
     sequence = lock.c.base + sa.literal_column("1")
     taken = (
         sa.update(q)
         .where(holds(q, lock.c))
         .values(
             last_sequence=sequence,
-            last_timestamp=lock.c.stamp,
+            last_timestamp=stamp,
             writer_token=p("token", type_=_BLOB),
         )
         .returning(
@@ -94,9 +98,7 @@ def append_lone(t: Tables) -> sa.Select[Any]:
         sa.insert(e)
         .from_select(
             [*columns, "timestamp"],
-            sa.select(
-                n.space_id, n.sequence, n.entity_id, n.event_type, n.payload, MSGPACK, n.stamp
-            )
+            sa.select(n.space_id, n.sequence, n.entity_id, n.event_type, n.payload, MSGPACK, stamp)
             .where(n.m.is_not(None))  # so that no id is drawn before the mark is held
             .order_by(n.space_id),
         )
@@ -104,7 +106,7 @@ def append_lone(t: Tables) -> sa.Select[Any]:
         .cte("ev")
     )
     values = put_values(
-        t, sa.select(n.space_id, n.key, n.value, MSGPACK, n.stamp, sa.literal_column("0"))
+        t, sa.select(n.space_id, n.key, n.value, MSGPACK, stamp, sa.literal_column("0"))
     )
     checkpoint = move_checkpoint(
         t,
