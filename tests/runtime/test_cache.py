@@ -201,7 +201,8 @@ def test_what_was_known_when_a_batch_began_counts_only_while_it_is_what_is_known
     observe(cache, 1, guard(5), {"m": b"5"})  # starts afresh
     cache.commit(1, "x", guard(5), guard(6), {"n": b"6"}, cache.tick(1), old)
     assert seen(cache, 1) == (guard(6), {"m": b"5", "n": b"6"})
-    assert cache.bytes_used == cache.known(1).size
+    now = cache.known(1)
+    assert now is not None and cache.bytes_used == now.size
 
 
 def test_what_began_before_a_write_is_not_kept_after_it():

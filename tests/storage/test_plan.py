@@ -3,15 +3,22 @@ import sqlalchemy as sa
 
 from ramax.errors import StorageError
 from ramax.storage import idempotency
-from ramax.storage.plan import Extra
+from ramax.storage.plan import ConsecutiveIds, Extra
 from ramax.storage.spaces import domains_row
 from ramax.storage.sql import Statement
-from tests._plans import NEW, appended, plan, write
+from tests._plans import NEW, appended, event, plan, write
 from tests._tables import dump
 
 
 def key_of(space_id: int) -> dict[str, object]:
     return idempotency.row(space_id, "k", b"f" * 16, [], 0, 1)
+
+
+def test_ids_in_order_are_those_of_the_events_and_of_nothing_else():
+    ids = ConsecutiveIds([event(n) for n in (4, 5, 6)], 10)
+    assert dict(ids) == {4: 14, 5: 15, 6: 16} and len(ids) == 3
+    assert ids.get(3) is None and 7 not in ids
+    assert dict(ConsecutiveIds([], 10)) == {}
 
 
 async def test_extra_rows_are_written_with_the_events_but_not_those_of_a_lost_space(db):

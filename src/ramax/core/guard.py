@@ -1,6 +1,8 @@
 """The guard of a space: what a decision rests on, and what its write compares and sets."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, NamedTuple
 
 from ramax.core.fulltext.documents import Searched
 
@@ -40,3 +42,6 @@ class Guard(NamedTuple):
 
 
 _REPLACEMENT_BITS = 32
+
+guard_of: Callable[[Iterable[Any]], Guard] = partial(tuple.__new__, Guard)
+"""Makes a guard of its values, in a third of the time of the class itself."""

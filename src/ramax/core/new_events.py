@@ -9,6 +9,7 @@ from ramax.core.codec import encode_payload
 from ramax.core.domain import OWN_TYPES, Domain
 from ramax.core.event_row import EventRow, row_of
 from ramax.core.limits import (
+    MAX_PAYLOAD_BYTES,
     check_entity_id,
     check_name,
     check_optional_id,
@@ -69,7 +70,8 @@ def encode_event(
     if places.own and (domain is None or not domain.own):
         raise DataError("event type", event_type, _NOT_YOURS)
     payload = encode_payload(new.payload, places.payload)
-    check_payload_size(payload, places.payload)
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        check_payload_size(payload, places.payload)
     entity_id = new.entity_id
     if entity_id is None and domain is not None:
         entity_id = domain.entity_of(event_type, new.payload)

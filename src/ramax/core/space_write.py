@@ -6,7 +6,7 @@ from typing import Any
 
 from ramax.core.entity import Link
 from ramax.core.event_row import EventRow
-from ramax.core.guard import Guard
+from ramax.core.guard import Guard, guard_of
 from ramax.core.sync.runs import Run
 
 
@@ -55,15 +55,17 @@ class SpaceWrite:
     def after(self) -> Guard:
         """The guard of the space after this write."""
         guard = self.guard
-        return Guard(
-            guard.last_sequence + len(self.events),
-            guard.state_version + self.version_step,
-            max(self.last_timestamp, guard.last_timestamp),
-            guard.checkpoint if self.checkpoint is None else self.checkpoint,
-            guard.domains if self.domains is None else self.domains,
-            self.head_hash,
-            None if self.index_lost else guard.indexed,
-            guard.searched,
-            self.in_step,
-            self.replica or guard.replica,
+        return guard_of(
+            (
+                guard.last_sequence + len(self.events),
+                guard.state_version + self.version_step,
+                max(self.last_timestamp, guard.last_timestamp),
+                guard.checkpoint if self.checkpoint is None else self.checkpoint,
+                guard.domains if self.domains is None else self.domains,
+                self.head_hash,
+                None if self.index_lost else guard.indexed,
+                guard.searched,
+                self.in_step,
+                self.replica or guard.replica,
+            )
         )

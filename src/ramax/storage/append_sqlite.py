@@ -12,7 +12,7 @@ from ramax.core.event_row import EventRow
 from ramax.core.space_write import SpaceWrite
 from ramax.storage.checkpoints import upsert_checkpoint
 from ramax.storage.executors import AddingExecutor, Executor
-from ramax.storage.plan import EventIds, WritePlan
+from ramax.storage.plan import ConsecutiveIds, EventIds, WritePlan
 from ramax.storage.pstate import (
     BULK,
     delete_value,
@@ -111,8 +111,8 @@ def insert_events(t: Tables) -> sa.Insert:
 _OWN = ("space_sequence", "entity_id", "event_type", "payload")
 """What begins an `EventRow`; the rest of it is mostly the same in all events of a write."""
 
-_METADATA = 7
-"""Where an `EventRow` has its metadata, which may differ where all the rest is the same."""
+_METADATA = 3
+"""Which of the rest is the metadata, which may differ where all the others are the same."""
 
 
 def _alike_parameters(own: Sequence[str]) -> tuple[str, ...]:
@@ -182,7 +182,7 @@ def write_sqlite(ex: AddingExecutor, plan: WritePlan) -> dict[int, EventIds]:
             newest, rows = _newest_before(ex, space_id, rows)
         offset = newest - write.guard.last_sequence
         newest += len(write.events)
-        ids = done[space_id] = {row.sequence: row.sequence + offset for row in write.events}
+        ids = done[space_id] = ConsecutiveIds(write.events, offset)
         events += [
             (row.sequence + offset, space_id, *row[:4], FORMAT_MSGPACK, *row[4:])
             for row in _insert_alike(ex, space_id, rows, offset)
@@ -226,21 +226,21 @@ def _insert_alike(
     whole = len(rows) - len(rows) % BULK
     if not whole:
         return rows
-    before, shared = rows[0][4:_METADATA], rows[0][_METADATA:]
-    after = shared[1:]
-    if any(row[4:_METADATA] != before or row[_METADATA + 1 :] != after for row in rows):
+    columns = list(zip(*rows[:whole], strict=True))
+    own, shared = columns[: len(_OWN)], columns[len(_OWN) :]
+    alike = [column.count(column[0]) == whole for column in shared]
+    given = [column[0] for column in shared]
+    statement = insert_alike
+    if not alike.pop(_METADATA):
+        statement = insert_alike_but_metadata
+        own.append(shared[_METADATA])
+        del given[_METADATA]
+    if not all(alike):
         return rows
-    metadata = shared[0]
-    if all(row[_METADATA] == metadata for row in rows):
-        for start in range(0, whole, BULK):
-            own = chain.from_iterable(row[:4] for row in rows[start : start + BULK])
-            ex.run(insert_alike, (*own, offset, space_id, *before, *shared))
-    else:
-        for start in range(0, whole, BULK):
-            own = chain.from_iterable(
-                (*row[:4], row[_METADATA]) for row in rows[start : start + BULK]
-            )
-            ex.run(insert_alike_but_metadata, (*own, offset, space_id, *before, *after))
+    values = list(chain.from_iterable(zip(*own, strict=True)))
+    width = BULK * len(own)
+    for start in range(0, len(values), width):
+        ex.run(statement, (*values[start : start + width], offset, space_id, *given))
     return rows[whole:]
 
 
