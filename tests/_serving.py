@@ -22,6 +22,7 @@ TOKENS = {
     "ann": Access(frozenset({OWN})),
     "relay": Access(None),
     "reader": Access(secrets=False),
+    "listener": Access(),
 }
 
 

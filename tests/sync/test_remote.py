@@ -4,6 +4,7 @@ from contextlib import aclosing, suppress
 
 import pytest
 
+import ramax
 from ramax.core.sealed import SealedSecret, SealedSet
 from ramax.errors import (
     ForkError,
@@ -15,8 +16,11 @@ from ramax.errors import (
     ProtocolError,
 )
 from ramax.sync.layer import SpaceRef, TwoWayLayer
+from ramax.sync.memory_layer import MemoryLayer
 from ramax.testing import LayerContract
+from tests._each import each
 from tests._serving import NOTES, OTHER, OWN, layer_at, memory, records, served
+from tests.secrets._vaults import OneKey
 
 
 async def test_it_is_a_two_way_layer_that_says_what_is_there(reach, port, place):
@@ -122,6 +126,35 @@ async def test_secrets_go_there_sealed_and_come_back(reach, port, place):
         await reader.load_secrets()
 
 
+async def test_who_may_only_read_gives_no_secrets(reach, port, place):
+    layer = reach(port, "listener")
+    info = await layer.open(NOTES)
+    assert info.secrets
+    assert not info.takes_secrets
+    assert await layer.load_secrets() == SealedSet()
+    with pytest.raises(LayerAuthError):
+        await layer.save_secrets(
+            SealedSet((), (SealedSecret("token", b"k" * 16, b"other", 9, OWN),))
+        )
+    assert place.sealed == SealedSet()
+
+
+@each("token", ["reader", "listener"])
+async def test_who_gets_no_secrets_or_gives_none_gets_the_events(reach, port, place, token):
+    place.space_uid = NOTES.space_uid
+    place.add("notes", records(3))
+    async with ramax.connect(keys=OneKey()) as db:
+        layers = [reach(port, token, layer_id="server")]
+        async with ramax.SpaceManager(db, lambda _ref: layers, secrets_interval=0.01) as manager:
+            store = await manager.load("notes")
+            await store.secrets.set("mine", "stays here")
+            place.add("notes", records(1, first=4))
+            while await store.events.get_space_latest_sequence() < 4:
+                await manager.flush("notes")
+            assert (await manager.status("notes"))["server"].connected
+    assert place.sealed == SealedSet()
+
+
 async def test_large_pages_are_cut_but_nothing_is_left_out(reach, port, place):
     place.add("notes", records(12, payload=b"x" * 300_000))
     layer = reach(port)
@@ -142,6 +175,23 @@ async def test_an_answer_that_makes_no_sense_is_the_servers_fault(reach, port, p
     place.records[OWN] = [records(1)[0]._replace(payload=b"changed on the way")]
     with pytest.raises(ProtocolError, match="digest"):
         await anext(layer.read({}))
+
+
+async def test_a_server_that_says_the_same_again_and_again_is_not_asked_for_ever(
+    reach, port, place
+):
+    layer = reach(port)
+    await layer.open(NOTES)
+    place.add("notes", records(2))
+
+    async def the_same(_self, _since, _limit):
+        yield place.records[OWN]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(MemoryLayer, "read", the_same)
+        with pytest.raises(ProtocolError, match="again"):
+            async for _ in layer.read({}):
+                pass
 
 
 async def test_a_server_that_was_reset_is_noticed_before_anything_is_pushed(reach, place):

@@ -15,7 +15,9 @@ from tests._each import each
 from tests._serving import OTHER, OWN, memory, records, served
 
 HELLO = {"protocol": PROTOCOL, "space": "notes", "origin": OWN, "token": "ann"}
-QUICK = Limits(frame_bytes=5_000, records=10, idle_seconds=0.4)
+QUICK = Limits(
+    frame_bytes=5_000, greeting_bytes=1_000, records=10, idle_seconds=0.4, alive_seconds=0.01
+)
 
 
 @pytest.fixture
@@ -44,6 +46,7 @@ def push(count: int, origin: bytes = OWN, **said: Any) -> bytes:
         ("vector", pack_request(HELLO, "pull", {}), 400, "bad_frame"),
         ("vector", pack_request({**HELLO, "protocol": "other"}, "vector", {}), 400, "protocol"),
         ("vector", pack_request({**HELLO, "token": "nobody"}, "vector", {}), 401, "unauthorized"),
+        ("vector", pack_request({**HELLO, "more": b"x" * 1_000}, "vector", {}), 400, "bad_frame"),
         ("push", push(1, OTHER), 403, "forbidden"),
         ("drop", pack_request(HELLO, "drop", {}), 404, "unknown"),
         ("push", push(1, first=2), 409, "gap"),
@@ -79,3 +82,24 @@ async def test_a_body_that_drips_in_is_not_waited_for(port, place):
     assert b" 408 " in await reader.readline()
     writer.close()
     assert place.vector == {}
+
+
+async def test_who_listens_is_told_that_the_server_is_there(client, place):
+    """A connection that is gone is as silent as one on which nothing happens."""
+    kinds: list[str] = []
+    async with client.stream(
+        "POST", "/listen", content=pack_request(HELLO, "listen", {"since": {}})
+    ) as response:
+        waiting = b""
+        async for chunk in response.aiter_bytes():
+            waiting += chunk
+            while waiting and len(waiting) >= 4 + int.from_bytes(waiting[:4]):
+                end = 4 + int.from_bytes(waiting[:4])
+                kinds.append(unpack(waiting[4:end]).kind)
+                waiting = waiting[end:]
+            if kinds.count("alive") == 3:
+                place.add("notes", records(1))
+            if "events" in kinds:
+                break
+    assert kinds[0] == "caught_up"
+    assert kinds.count("alive") >= 3

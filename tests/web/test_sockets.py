@@ -14,7 +14,9 @@ from tests._each import each
 from tests._serving import OTHER, OWN, memory, records, served
 
 HELLO = pack("hello", protocol=PROTOCOL, space="notes", space_uid=None, origin=OWN, token="ann")
-QUICK = Limits(frame_bytes=5_000, records=10, greeting_seconds=0.2, idle_seconds=0.4)
+QUICK = Limits(
+    frame_bytes=5_000, greeting_bytes=4_500, records=10, greeting_seconds=0.2, idle_seconds=0.4
+)
 
 
 @pytest.fixture
@@ -68,6 +70,7 @@ def push(*given: Any) -> bytes:
         (pack("hello", protocol=PROTOCOL, space="notes", token="nobody"), "unauthorized", 4401),
         (b"\x92" * 4_000, "bad_frame", 4400),
         (b"x" * 6_000, "too_large", 4413),
+        (pack("hello", protocol=PROTOCOL, space="x" * 4_600), "too_large", 4413),
     ],
 )
 async def test_a_greeting_that_is_none_is_refused(port, place, case):
@@ -157,10 +160,16 @@ async def test_a_frame_beyond_what_the_web_server_takes_ends_the_connection(sock
     assert place.vector == {}
 
 
-async def test_who_listens_has_nothing_to_say(socket):
+@each("said", [pack("vector"), "text"])
+async def test_who_listens_has_nothing_to_say(port, said):
+    async with connected(port) as socket:
+        await _listens_and_says(socket, said)
+
+
+async def _listens_and_says(socket, said):
     await socket.send(HELLO)
     await socket.recv()
     await socket.send(pack("listen", since={}))
     assert unpack(await socket.recv(decode=False)).kind == "caught_up"
-    await socket.send(pack("vector"))
+    await socket.send(said)
     assert await dismissed(socket) == ("bad_frame", 4400)

@@ -55,7 +55,7 @@ class Copying:
             await claim(layer, info, position)
             await push(replica, layer, info, position, told)
             sealed = await self._secrets_of(space).export()
-            if sealed != SealedSet():
+            if info.takes_secrets and sealed != SealedSet():
                 await layer.save_secrets(sealed)
             await self._remember(space, layer, info, position)
         finally:
@@ -82,7 +82,7 @@ class Copying:
             position = Position(await layer.vector())
             told = _Told(behind(position.vector, known.vector), show)
             await pull(layer, replica, position, told)
-            sealed = await layer.load_secrets()
+            sealed = await layer.load_secrets() if info.secrets else SealedSet()
             if sealed != SealedSet():
                 await self._secrets_of(space).merge(sealed)
             await self._remember(space, layer, info, position)

@@ -40,6 +40,14 @@ class LayerInfo:
     origins: frozenset[bytes] | None = None
     """Whose events it takes. None: everybody's; empty: nobody's, it is only read."""
 
+    secrets: bool = True
+    """Whether it gives its sealed secrets, and takes ours unless it is only read."""
+
+    @property
+    def takes_secrets(self) -> bool:
+        """Whether it takes sealed secrets."""
+        return self.secrets and self.origins != frozenset()
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:

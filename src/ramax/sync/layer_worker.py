@@ -185,6 +185,7 @@ class LayerWorker:
         if (said.space_uid, said.origin) != (here.space_uid, here.origin):
             info = await self.layer.open(SpaceRef(self._home.name, here.space_uid, here.origin))
         self.position.takes = info.origins
+        self._secrets.opened(info)
         await self._look(info)
         await self._secrets.take(self._home.secrets)
         await pull(self.layer, replica, self.position, self._received)

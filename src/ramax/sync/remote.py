@@ -25,6 +25,8 @@ from ramax.errors import (
 from ramax.sync.layer import Incoming, LayerInfo, Refused, SpaceRef, Written
 
 _NO_ACCESS = {"unauthorized", "forbidden"}
+FORBIDDEN = {401, 403}
+"""What HTTP calls that, where somebody before the server says it."""
 
 
 class RemoteLayer(ABC):
@@ -71,6 +73,7 @@ class RemoteLayer(ABC):
                 taken(said, "max_records", int),
                 taken(said, "max_bytes", int),
                 None if origins is None else frozenset(origins),
+                secrets=taken(said, "secrets", bool),
             )
 
     async def vector(self) -> Vector:
@@ -87,8 +90,10 @@ class RemoteLayer(ABC):
                 records = records_from(said.get("records"))
             if not records:
                 return
+            before, since = since, advanced(since, records)
+            if since == before:
+                raise ProtocolError(self.layer_id, "it sends again what it was not asked for")
             yield records
-            since = advanced(since, records)
 
     async def write(self, records: Sequence[EventRecord]) -> Written:
         """Push records; a repetition, as after a lost answer, changes nothing.
@@ -144,6 +149,8 @@ class RemoteLayer(ABC):
                     return Incoming(secrets_changed=True)
                 case "caught_up":
                     return Incoming(caught_up=True)
+                case "alive":
+                    return Incoming()
                 case _:
                     self._checked(frame, "events")
                     return Incoming()

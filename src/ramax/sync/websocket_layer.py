@@ -13,13 +13,14 @@ from ramax.errors import (
     MisuseError,
     ProtocolError,
 )
-from ramax.sync.remote import RemoteLayer
+from ramax.sync.remote import FORBIDDEN, RemoteLayer
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
-_FORBIDDEN = {401, 403}
 _TOO_LARGE = 1009
+_GOODBYE = 2.0
+"""Seconds that a server may take to close a connection with us; nothing depends on it."""
 
 
 class WebSocketLayer(RemoteLayer):
@@ -139,12 +140,15 @@ class WebSocketLayer(RemoteLayer):
                 max_size=MAX_FRAME_BYTES,
                 compression=None,
                 open_timeout=self._timeout,
+                close_timeout=min(self._timeout, _GOODBYE),
             )
         except websockets.InvalidURI as error:
+            if error.uri != self._url:
+                raise LayerUnavailableError(self.layer_id, f"it leads to {error.uri}") from error
             raise MisuseError(f"{self._url!r} is no address of a WebSocket: {error}") from error
         except websockets.InvalidStatus as error:
             status = error.response.status_code
-            kind = LayerAuthError if status in _FORBIDDEN else LayerUnavailableError
+            kind = LayerAuthError if status in FORBIDDEN else LayerUnavailableError
             raise kind(self.layer_id, f"the server answered {status}") from error
         except (websockets.InvalidHandshake, OSError, TimeoutError) as error:
             raise LayerUnavailableError(self.layer_id, f"cannot connect: {error}") from error

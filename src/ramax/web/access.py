@@ -30,7 +30,8 @@ class Access:
     """Whether it may have commands run: it follows the space, and this server is its authority."""
 
     secrets: bool = True
-    """Whether it gets and gives the sealed secrets, which it cannot open without the key."""
+    """Whether it gets the sealed secrets, which it cannot open without the key, and gives its own
+    if it may push anything at all."""
 
 
 Authorize = Callable[[Asking], Awaitable[Access | None]]

@@ -106,6 +106,8 @@ class Conversation:
                 return pack("secrets", sealed=sealed_form(await self._layer.load_secrets()))
             case "save_secrets":
                 self._check_secrets()
+                if self._access.origins == frozenset():
+                    raise RefusedError("forbidden", "you may only read")
                 await self._layer.save_secrets(sealed_from(asked.body.get("sealed")))
                 return pack("saved")
             case _:

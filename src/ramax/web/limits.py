@@ -12,6 +12,9 @@ class Limits:
     frame_bytes: int = MAX_FRAME_BYTES
     """The longest frame. The server in front, such as uvicorn, has one of its own."""
 
+    greeting_bytes: int = 1 << 16
+    """The longest greeting: more is not read of somebody who has not been let in."""
+
     records: int = 500
     """The most records in a frame, both ways."""
 
@@ -20,6 +23,10 @@ class Limits:
 
     greeting_seconds: float = 10.0
     """How long a client may take to say who it is."""
+
+    alive_seconds: float = 20.0
+    """After how long a silence one who listens over HTTP is told that the server is there; a
+    client gives it up after 60. WebSockets have signs of their own."""
 
     idle_seconds: float = 300.0
     """How long a client that does not listen may say nothing, and how long a frame to one that

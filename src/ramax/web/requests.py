@@ -6,8 +6,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
-from ramax.core.sync.frames import framed, unpack_request
+from ramax.core.sync.frames import framed, pack, unpack_greeting, unpack_request
 from ramax.errors import RamaxError
+from ramax.sync.flows import ended
 from ramax.web.access import bearer_token
 from ramax.web.conversation import Conversation, Service
 from ramax.web.refusals import RefusedError, refusal_of
@@ -27,15 +28,20 @@ async def answer(request: Request, service: Service) -> Response:
 
 
 async def _answered(request: Request, service: Service) -> Response:
-    hello, asked = unpack_request(await _body(request, service), request.path_params["kind"])
+    body = await _body(request, service)
+    hello, rest = unpack_greeting(body, service.limits.greeting_bytes)
     conversation = await service.begin(hello, bearer_token(request))
-    if asked.kind == "listen":
-        frames = conversation.listen(asked)
-        return StreamingResponse(_listened(conversation, frames), media_type=MEDIA_TYPE)
     try:
+        asked = unpack_request(rest, request.path_params["kind"])
+        if asked.kind == "listen":
+            frames = _with_signs(conversation.listen(asked), service.limits.alive_seconds)
+            listened = _listened(conversation, frames)
+            return StreamingResponse(listened, media_type=MEDIA_TYPE)
         said = conversation.welcome() if asked.kind == "hello" else await conversation.answer(asked)
-    finally:
+    except BaseException:
         await conversation.aclose()
+        raise
+    await conversation.aclose()
     return Response(said, media_type=MEDIA_TYPE)
 
 
@@ -65,3 +71,22 @@ async def _listened(
     finally:
         await frames.aclose()
         await conversation.aclose()
+
+
+async def _with_signs(frames: AsyncGenerator[bytes], seconds: float) -> AsyncGenerator[bytes]:
+    """Yield frames, and a sign after each silence: a connection that is gone is silent for ever."""
+    following: asyncio.Future[bytes | None] | None = None
+    try:
+        while True:
+            following = following or asyncio.ensure_future(anext(frames, None))
+            if not (await asyncio.wait([following], timeout=seconds))[0]:
+                yield pack("alive")
+                continue
+            frame, following = following.result(), None
+            if frame is None:
+                return
+            yield frame
+    finally:
+        if following is not None:
+            await ended([following])
+        await frames.aclose()

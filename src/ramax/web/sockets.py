@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -31,12 +32,13 @@ class SocketSession:
             await self._dismiss(refusal_of(error))
 
     async def _serve(self) -> None:
-        hello = await self._next(self._limits.greeting_seconds)
+        limits = self._limits
+        hello = await self._next(limits.greeting_seconds, limits.greeting_bytes)
         conversation = await self._service.begin(hello, bearer_token(self._socket))
         try:
             await self._send(conversation.welcome())
             while True:
-                asked = await self._next(self._limits.idle_seconds)
+                asked = await self._next(limits.idle_seconds, limits.frame_bytes)
                 if asked.kind == "listen":
                     await self._stream(conversation.listen(asked))
                     await self._socket.close()
@@ -55,7 +57,7 @@ class SocketSession:
                 raise refused from error
             return refused.frame()
 
-    async def _next(self, seconds: float) -> Frame:
+    async def _next(self, seconds: float, most: int) -> Frame:
         try:
             async with asyncio.timeout(seconds):
                 data = await self._socket.receive_bytes()
@@ -63,8 +65,8 @@ class SocketSession:
             raise RefusedError("timeout", f"nothing was said within {seconds} s") from None
         except KeyError:
             raise RefusedError("bad_frame", "frames are binary") from None
-        if len(data) > self._limits.frame_bytes:
-            raise RefusedError("too_large", f"a frame has at most {self._limits.frame_bytes} bytes")
+        if len(data) > min(most, self._limits.frame_bytes):
+            raise RefusedError("too_large", f"this frame has at most {most} bytes")
         return unpack(data)
 
     async def _send(self, frame: bytes) -> None:
@@ -90,7 +92,8 @@ class SocketSession:
             await self._send(frame)
 
     async def _until_gone(self) -> None:
-        await self._socket.receive_bytes()
+        with suppress(KeyError):  # of what is text
+            await self._socket.receive_bytes()
         raise RefusedError("bad_frame", "who listens has nothing to say")
 
     async def _dismiss(self, refused: RefusedError) -> None:

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import pytest
 
 from ramax.core.sync.frames import (
@@ -8,6 +10,7 @@ from ramax.core.sync.frames import (
     page_of,
     taken,
     unpack,
+    unpack_greeting,
     unpack_request,
 )
 from ramax.errors import CodecError, DataError
@@ -28,12 +31,27 @@ async def test_what_is_no_frame_is_refused(data):
 
 def test_a_request_carries_its_greeting_and_goes_where_it_says():
     data = pack_request({"space": "notes"}, "pull", {"limit": 1})
-    hello, asked = unpack_request(data, "pull")
-    assert (hello.kind, hello.body, asked.body) == ("hello", {"space": "notes"}, {"limit": 1})
+    hello, rest = unpack_greeting(data, 100)
+    assert hello == ("hello", {"space": "notes"})
+    assert unpack_request(rest, "pull").body == {"limit": 1}
     with pytest.raises(DataError, match="push"):
-        unpack_request(data, "push")
+        unpack_request(rest, "push")
     with pytest.raises(DataError):
-        unpack_request(pack("pull"), "pull")
+        unpack_greeting(pack("pull"), 100)
+    with pytest.raises(DataError, match="at most 10 bytes"):
+        unpack_greeting(data, 10)
+
+
+def test_of_a_request_nothing_is_decoded_with_its_greeting():
+    many = b"\xdd" + (1_000_000).to_bytes(4) + b"\x80" * 1_000_000
+    bomb = b"\x92" + pack("hello", space="notes") + many
+    tracemalloc.start()
+    try:
+        hello, rest = unpack_greeting(bomb, 100)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+    assert (hello.body["space"], rest) == ("notes", many)
 
 
 def test_what_a_body_says_is_of_the_type_that_is_asked_for():

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
+from msgpack import Unpacker
+
 from ramax.core.codec import decode, encode
 from ramax.core.sync.record import EventRecord
 from ramax.core.sync.wire import MAX_RECORD_BYTES, size_of
@@ -16,6 +18,10 @@ from ramax.errors import DataError
 PROTOCOL: Final = "ramax.sync.1"
 MAX_FRAME_BYTES: Final = MAX_RECORD_BYTES + (2 << 20)
 """One record of the largest payload and metadata, or a page, and what is around it."""
+
+
+_PAIR: Final = b"\x92"
+"""Begins an array of two."""
 
 
 class Frame(NamedTuple):
@@ -37,7 +43,11 @@ def unpack(data: bytes) -> Frame:
         DataError: It is no frame.
         CodecError: It is not even MessagePack.
     """
-    return _frame(decode(data))
+    match decode(data):
+        case [str(kind), dict(body)]:
+            return Frame(kind, body)
+        case form:
+            raise DataError("frame", form, "must be [kind, {name: value}]")
 
 
 def pack_request(hello: Mapping[str, Any], kind: str, body: Mapping[str, Any]) -> bytes:
@@ -45,34 +55,48 @@ def pack_request(hello: Mapping[str, Any], kind: str, body: Mapping[str, Any]) -
     return encode([["hello", dict(hello)], [kind, dict(body)]], "request")
 
 
-def unpack_request(data: bytes, kind: str) -> tuple[Frame, Frame]:
-    """Read what `pack_request` wrote: the greeting and the request, which must be of the kind.
+def unpack_greeting(data: bytes, most: int) -> tuple[Frame, bytes]:
+    """Read the greeting of what `pack_request` wrote, and nothing of the request, which is left.
+
+    Whoever has not been let in yet must not have a whole request decoded: as objects it may take
+    seventy times its bytes.
+
+    Args:
+        most: Bytes that the greeting may have.
 
     Raises:
-        DataError: It is not both.
+        DataError: It is none.
         CodecError: It is not even MessagePack.
     """
-    match decode(data):
-        case [hello, asked]:
-            request = _frame(asked)
-            if request.kind != kind:
-                raise DataError("request", request.kind, f"was sent to {kind!r}")
-            return _frame(hello), request
-        case _:
-            raise DataError("request", data[:32], "must be [greeting, frame]")
+    unpacker = Unpacker()
+    unpacker.feed(data[1 : 1 + most])
+    try:
+        unpacker.skip()
+    except Exception as error:  # whatever foreign bytes provoke in msgpack
+        rule = f"must begin with a greeting of at most {most} bytes"
+        raise DataError("request", data[:32], rule) from error
+    end = 1 + unpacker.tell()
+    if data[:1] != _PAIR:
+        raise DataError("request", data[:32], "must be [greeting, frame]")
+    return unpack(data[1:end]), data[end:]
+
+
+def unpack_request(data: bytes, kind: str) -> Frame:
+    """Read what `unpack_greeting` left: the request, which must be of the kind.
+
+    Raises:
+        DataError: It is none.
+        CodecError: It is not even MessagePack.
+    """
+    request = unpack(data)
+    if request.kind != kind:
+        raise DataError("request", request.kind, f"was sent to {kind!r}")
+    return request
 
 
 def framed(frame: bytes) -> bytes:
     """Put the length before a frame, for a stream that has no borders of its own."""
     return len(frame).to_bytes(4) + frame
-
-
-def _frame(form: Any) -> Frame:
-    match form:
-        case [str(kind), dict(body)]:
-            return Frame(kind, body)
-        case _:
-            raise DataError("frame", form, "must be [kind, {name: value}]")
 
 
 def taken(body: Mapping[str, Any], name: str, *kinds: type) -> Any:
