@@ -377,8 +377,8 @@ async def test_a_transaction_that_waits_too_long_says_so_and_leaves_nothing(
 async def test_a_slow_transaction_is_named_in_a_warning(
     durable_db: ramax.Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    writer = durable_db._core.writer
-    writer._limits = dataclasses.replace(writer._limits, slow_turn=0.05)
+    turns = durable_db._core.turns
+    turns._limits = dataclasses.replace(turns._limits, slow_turn=0.05)
     store = await durable_db.content_store("acme", ledger)
 
     async def slow() -> None:

@@ -29,7 +29,7 @@ class Clock:
 
     def __init__(self, db, micros):
         self.micros = micros
-        db._core.clock = db._core.writer._clock = lambda: self.micros
+        db._core.clock = db._core.attempts.clock = lambda: self.micros
 
 
 async def stamps(store):

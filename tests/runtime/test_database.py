@@ -252,8 +252,8 @@ async def test_closing_waits_for_an_open_transaction(durable_url, kind):
 
 async def test_a_transaction_that_forgets_to_end_is_named(url, caplog):
     async with ramax.connect(url) as db:
-        limits = dataclasses.replace(db._core.writer._limits, slow_turn=0.01)
-        db._core.writer._limits = limits
+        limits = dataclasses.replace(db._core.turns._limits, slow_turn=0.01)
+        db._core.turns._limits = limits
         store = await db.content_store("acme", counter())
         async with store.transaction():
             async with asyncio.timeout(25):

@@ -166,7 +166,7 @@ async def test_an_append_by_idempotency_key_happens_once(db):
 async def test_the_time_of_events_never_falls_in_a_space(db, monkeypatch):
     await db.spaces.create("acme")
     clock = iter([5_000_000, 3_000_000, 4_000_000, 9_000_000])
-    monkeypatch.setattr(db._core.writer, "_clock", lambda: next(clock))
+    monkeypatch.setattr(db._core.attempts, "clock", lambda: next(clock))
     for _ in range(4):
         await db.events.append("acme", "e", "t", {})
     seconds = [e.timestamp.timestamp() for e in await db.events.get_events("acme", "e")]

@@ -16,7 +16,7 @@ async def numbers(stream):
 @pytest.fixture
 async def store(db):
     """Twelve events, two a moment: of types t0 to t2, of entities e0 and e1, every third tagged."""
-    db._core.clock = db._core.writer._clock = iter_clock()
+    db._core.clock = db._core.attempts.clock = iter_clock()
     for name in ("other", "s"):
         store = await db.content_store(name, counter())
         for n in range(0, 12, 2):

@@ -42,7 +42,7 @@ async def test_one_has_it_and_gives_it_back(durable_db, key, other):
 
 async def test_it_ends_when_nobody_prolongs_it(durable_db, key, other):
     core = durable_db._core
-    early = Leases(core.reader.run, core.writer.locked, lambda: core.clock() - 60_000_000)
+    early = Leases(core.reader.run, core.turns.locked, lambda: core.clock() - 60_000_000)
     assert await early.take(key, 30)
     await early._stop()  # as when the process has died
     assert await other.take(key, 30)

@@ -137,7 +137,7 @@ async def test_what_came_late_beside_a_rebuild_is_in_its_place(diaries):
     new = reprojection.Reprojection(store.space, domain, projection, 10)
     await core.read_whole(new.prepare)
     await store.replica.ingest([note(ONE, 1, "late", 1)])
-    await core.writer.locked("a rebuild", lambda ex: new.swap(ex, core.clock()))
+    await core.turns.locked("a rebuild", lambda ex: new.swap(ex, core.clock()))
     assert await words_of(diaries, store) == ["late", "here"]
 
 

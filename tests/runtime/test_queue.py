@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 from ramax.core.new_events import Causes
 from ramax.runtime.jobs import Append, Job
-from ramax.runtime.queue import Turn, WorkQueue
+from ramax.runtime.queue import WorkQueue
+from ramax.runtime.turn import Turn
 
 
 def job(space_id: int = 1) -> Job:

@@ -63,7 +63,7 @@ async def exchange(*stores):
 
 
 def set_clock(db, micros):
-    db._core.clock = db._core.writer._clock = lambda: micros
+    db._core.clock = db._core.attempts.clock = lambda: micros
 
 
 async def kept(store):

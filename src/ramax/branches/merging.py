@@ -80,7 +80,7 @@ class Merging:
         for space_id in written:
             self._core.cache.forget(space_id)
         if written:
-            self._core.writer.on_commit(written)
+            self._core.tell(written)
         return done
 
     async def preview(self) -> BranchPreview:

@@ -55,7 +55,7 @@ class Promotion:
         done = await self._core.locked(name, work)
         if done.changed:
             self._core.cache.forget(target.space_id)
-            self._core.writer.on_commit([target.space_id])
+            self._core.tell([target.space_id])
         return done
 
     async def preview(self) -> MergePreview:

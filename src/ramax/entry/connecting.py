@@ -16,8 +16,8 @@ from ramax.entry.features import open_vault
 from ramax.entry.handles import Database
 from ramax.errors import DataError, MisuseError, SchemaOutOfDateError
 from ramax.runtime.core import Core, Options
+from ramax.runtime.queue import Limits
 from ramax.runtime.write_back import WriteBackLimits
-from ramax.runtime.writer import Limits
 from ramax.storage import migrate
 from ramax.storage.backend_postgres import PostgresBackend
 from ramax.storage.backend_sqlite import SqliteBackend

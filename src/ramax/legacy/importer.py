@@ -144,7 +144,7 @@ class _Import:
         finally:
             for space_id in written:  # who is cancelled during the commit has committed
                 self._core.cache.forget(space_id)
-        self._core.writer.on_commit(written)
+        self._core.tell(written)
         return self._report(known, writing.ids, writing.place, dry_run=False)
 
     async def _write(self, writing: Writing, destinations: Sequence[Destination]) -> None:

@@ -49,7 +49,7 @@ async def _fold_pages(core: Core, space: Space, domain: Domain, new: Refold) -> 
     folded = 0
     while True:
         try:
-            page = await core.writer.locked(
+            page = await core.turns.locked(
                 f"catching up space {space.space_name!r}",
                 lambda ex: fold_gap(ex, space, domain, core.options.page, core.clock(), new),
             )
@@ -60,7 +60,7 @@ async def _fold_pages(core: Core, space: Space, domain: Domain, new: Refold) -> 
         folded += page
         core.cache.forget(space.space_id)
         if page:
-            core.writer.on_commit([space.space_id])
+            core.tell([space.space_id])
         if page < core.options.page:
             return folded
 
@@ -72,7 +72,7 @@ async def inherit(core: Core, space: Space) -> bool:
         take_lock(ex, space.space_id, space.space_name)
         return inherited(ex, space.space_id, facts_of(ex, space).guard, core.clock())
 
-    copied = await core.writer.locked(f"copying space {space.space_name!r}", work)
+    copied = await core.turns.locked(f"copying space {space.space_name!r}", work)
     core.cache.forget(space.space_id)
     return copied
 

@@ -23,14 +23,17 @@ from ramax.errors import (
 )
 from ramax.runtime.announcements import Announcements
 from ramax.runtime.arrivals import Arrivals
+from ramax.runtime.attempts import Attempts
 from ramax.runtime.cache import StateCache
 from ramax.runtime.feed_watch import FeedWatch
 from ramax.runtime.leases import Leases
+from ramax.runtime.queue import Limits
 from ramax.runtime.reader import Reader
+from ramax.runtime.turns import Turns
 from ramax.runtime.wakeups import Wakeups
 from ramax.runtime.watching import Watch
 from ramax.runtime.write_back import WriteBack, WriteBackLimits
-from ramax.runtime.writer import Limits, Writer
+from ramax.runtime.writer import Writer
 from ramax.storage import lineage, spaces
 from ramax.storage.backend import Backend
 from ramax.storage.cancellation import to_its_end
@@ -77,17 +80,19 @@ class Core:
     ) -> None:
         self.backend, self.options, self.clock = backend, options, clock
         self.cache = StateCache(options.cache_bytes)
-        self.writer = Writer(backend, self.cache, clock, options.limits)
-        self.reader = Reader(backend, self.writer, self.cache)
+        self.attempts = Attempts(backend, self.cache, clock)
+        self.writer = Writer(backend, self.attempts, options.limits)
+        self.turns = Turns(backend, self.writer, options.limits)
+        self.reader = Reader(backend, self.turns, self.cache)
         self.write_back = WriteBack(
-            self.writer, self.cache, options.write_back, read_only=options.read_only
+            self.turns, self.cache, options.write_back, read_only=options.read_only
         )
-        self.writer.on_outdated = self.write_back.add
-        self.leases = Leases(self.reader.run, self.writer.locked, clock)
+        self.attempts.on_outdated = self.write_back.add
+        self.leases = Leases(self.reader.run, self.turns.locked, clock)
         self.wakeups = Wakeups(
             self.reader.run, backend.listener, FeedWatch(options.limits.slow_turn)
         )
-        self.writer.on_commit = self.wakeups.committed
+        self.attempts.on_commit = self.wakeups.committed
         self.arrivals = Arrivals()
         self.projected: dict[int, sa.Table] = {}  # by identity: tables of projections
         self.confirming: dict[int, Confirm] = {}
@@ -95,7 +100,7 @@ class Core:
         self._announcements: Announcements | None = None
         if backend.listener is not None:
             self._announcements = Announcements(self.reader.run, clock)
-            self.writer.on_commit = self.tell
+            self.attempts.on_commit = self.tell
         self._transactions: weakref.WeakKeyDictionary[asyncio.Task[Any], OpenTransaction] = (
             weakref.WeakKeyDictionary()
         )
@@ -114,7 +119,7 @@ class Core:
             self.watch.closed()
         watch = self.watch = None if observer is None else Watch(observer)
         self.quick_reads = self.options.exclusive and watch is None
-        self.writer.watch = self.write_back.watch = watch
+        self.attempts.watch = self.write_back.watch = watch
         if watch is not None:
             writer, write_back, cache = self.writer, self.write_back, self.cache
             watch.opened(
@@ -213,9 +218,9 @@ class Core:
         return await to_its_end(self.reader.run(work))
 
     async def locked(self, holder: str, work: Callable[[Executor], T]) -> T:
-        """Run work in a transaction of its own; see `Writer.locked`."""
+        """Run work in a transaction of its own; see `Turns.locked`."""
         self.check_caller()
-        return await self.writer.locked(holder, work)
+        return await self.turns.locked(holder, work)
 
     # -- which space -----------------------------------------------------------------------------
 

@@ -250,7 +250,7 @@ class Database:
             async with self.engine.connect() as connection:
                 yield connection
             return
-        async with self._core.writer.turn("db.connection()"):
+        async with self._core.turns.take("db.connection()"):
             connection = await self._core.backend.connection()
             try:
                 yield connection

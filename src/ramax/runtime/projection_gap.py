@@ -25,7 +25,7 @@ async def project_missing(core: Core, space: Space, domain: Domain) -> None:
     """
     for projection in await core.read(lambda ex: _too_late(ex, space, domain)):
         await reprojection.rebuild(core, space, domain, projection)
-    while await core.writer.locked(
+    while await core.turns.locked(
         f"projecting space {space.space_name!r}",
         lambda ex: project_gap(ex, space, domain, core.options.page, core.clock()),
     ):

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from itertools import islice
 
 from ramax.runtime.jobs import Job
+from ramax.runtime.turn import Turn
 
 
-@dataclass(eq=False, slots=True)
-class Turn:
-    """Somebody who needs the writing connection for himself; granted when it is his."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How the writer shares itself; times in seconds."""
 
-    holder: str
-    granted: "asyncio.Future[None]"
-    timer: asyncio.TimerHandle | None = None
-    expiry: asyncio.TimerHandle | None = None
+    batch: int = 256
+    queue: int = 10_000
+    lock_timeout: float = 30.0
+    optimistic_tries: int = 3
+    slow_turn: float = 5.0
 
 
 _NOBODY: Mapping[int, object] = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ramax.runtime.cache import StateCache
-from ramax.runtime.writer import Writer
+from ramax.runtime.turns import Turns
 from ramax.storage.backend import Backend, Reading
 from ramax.storage.executors import Executor
 from ramax.storage.reads import Facts, read_facts
@@ -25,8 +25,8 @@ class _Request:
 class Reader:
     """Runs reads, and gathers key reads that come while one is on its way."""
 
-    def __init__(self, backend: Backend, writer: Writer, cache: StateCache) -> None:
-        self._backend, self._writer, self._cache = backend, writer, cache
+    def __init__(self, backend: Backend, turns: Turns, cache: StateCache) -> None:
+        self._backend, self._turns, self._cache = backend, turns, cache
         self._waiting: list[_Request] = []
         self._draining: asyncio.Task[None] | None = None
 
@@ -38,14 +38,14 @@ class Reader:
     async def run(self, work: Callable[[Executor], T]) -> T:
         """Run any read; in memory it takes its turn with the writes."""
         if self._backend.one_connection:
-            return await self._writer.read(work)
+            return await self._turns.read(work)
         return await self._backend.read(work)
 
     @asynccontextmanager
     async def reading(self, holder: str) -> AsyncIterator[Reading]:
         """Keep one state of the database; in memory nothing else goes on meanwhile."""
         if self._backend.one_connection:
-            async with self._writer.turn(holder), self._backend.reading() as reading:
+            async with self._turns.take(holder), self._backend.reading() as reading:
                 yield reading
         else:
             async with self._backend.reading() as reading:

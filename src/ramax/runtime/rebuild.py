@@ -41,7 +41,7 @@ async def rebuild(
             await _watched(core, space, new, progress)
     finally:
         new.close()
-    core.writer.on_commit([space.space_id])
+    core.tell([space.space_id])
     return new.sequence
 
 
@@ -116,7 +116,7 @@ class _Rebuild:
     async def _swap(self, compared: Guard | None) -> bool:
         core, space = self._core, self._space
         try:
-            await core.writer.locked(
+            await core.turns.locked(
                 f"rebuilding space {space.space_name!r}",
                 lambda ex: self._new.swap(ex, compared, core.clock()),
             )

@@ -49,7 +49,7 @@ async def rebuild(
         if progress is not None:
             progress(Progress(new.projected, total, time.monotonic() - started))
     try:
-        await core.writer.locked(
+        await core.turns.locked(
             f"rebuilding projection {projection.name!r} of space {space.space_name!r}",
             lambda ex: new.swap(ex, core.clock()),
         )

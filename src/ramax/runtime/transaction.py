@@ -26,6 +26,7 @@ from ramax.errors import (
 from ramax.runtime.batch import Attempt, Trial, run_batch
 from ramax.runtime.catchup import fold_gap
 from ramax.runtime.commands import NO_DOMAIN, try_empty
+from ramax.runtime.complaints import notice
 from ramax.runtime.core import Core, SpaceLike, check_space, unregistered
 from ramax.runtime.jobs import Append, Execute, Job, StateBehindError
 from ramax.runtime.partition import Partition
@@ -133,7 +134,7 @@ class Transaction:
 
     async def _begin(self, name: str) -> None:
         await self._stack.__aenter__()
-        await self._stack.enter_async_context(self._core.writer.turn(name))
+        await self._stack.enter_async_context(self._core.turns.take(name))
         self._connection = await self._core.backend.connection()
         self._stack.push_async_callback(self._core.backend.release, self._connection)
         try:
@@ -173,7 +174,7 @@ class Transaction:
             self._forget()
             await self._stack.__aexit__(None, None, None)
         if commit and self._committed:
-            self._core.writer.on_commit(sorted(self._committed))
+            self._core.tell(sorted(self._committed))
 
     def _forget(self) -> None:
         for space_id in self._held:
@@ -375,7 +376,7 @@ class Transaction:
 
         while True:
             attempt = await self.run(step)
-            core.writer.notice(attempt)
+            notice(attempt.units, core.write_back.add)
             answer = attempt.answered[0]
             if not isinstance(answer.error, StateBehindError):
                 break

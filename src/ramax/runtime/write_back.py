@@ -19,8 +19,8 @@ from ramax.core.schema import Schema
 from ramax.core.state import Packed
 from ramax.errors import DataError, RamaxError, SpaceNotFoundError
 from ramax.runtime.cache import StateCache
+from ramax.runtime.turns import Turns
 from ramax.runtime.watching import Watch
-from ramax.runtime.writer import Writer
 from ramax.storage.executors import Executor
 from ramax.storage.links import replace_links
 from ramax.storage.reads import read_facts
@@ -132,9 +132,9 @@ class WriteBack:
     """Gathers keys, and writes them back after an interval, when a batch is full, or when asked."""
 
     def __init__(
-        self, writer: Writer, cache: StateCache, limits: WriteBackLimits, *, read_only: bool
+        self, turns: Turns, cache: StateCache, limits: WriteBackLimits, *, read_only: bool
     ) -> None:
-        self._writer, self._cache, self._limits = writer, cache, limits
+        self._turns, self._cache, self._limits = turns, cache, limits
         self._off = read_only or limits.interval is None
         self._spaces: dict[int, _Space] = {}
         self._waiting = 0
@@ -291,7 +291,7 @@ class WriteBack:
             StorageError: The database failed; nothing was written.
         """
         tick = self._cache.tick(space_id)
-        done = await self._writer.locked(
+        done = await self._turns.locked(
             f"writing back migrated values of space {space_name!r}",
             lambda ex: write_back(ex, space_id, space_name, keys),
         )
