@@ -11,7 +11,8 @@ from ramax.core.guard import Guard
 from ramax.core.merging.knowledge import Origin
 from ramax.core.merging.results import SpaceMerge
 from ramax.errors import StorageError
-from ramax.runtime.batch import Attempt, Trial, run_batch
+from ramax.runtime.attempt import Attempt, Trial
+from ramax.runtime.batch import run_batch
 from ramax.runtime.catchup import fold_gap
 from ramax.runtime.commands import NO_DOMAIN, causes
 from ramax.runtime.core import Core

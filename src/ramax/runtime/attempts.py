@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 
-from ramax.runtime.batch import Attempt, Seen, Trial
+from ramax.runtime.attempt import Attempt, Seen, Trial
 from ramax.runtime.cache import StateCache
 from ramax.runtime.complaints import OnOutdated, nobody_cares, notice
 from ramax.runtime.jobs import Job

@@ -23,7 +23,7 @@ from ramax.core.sync.runs import Newest
 from ramax.core.tags import checked_tags
 from ramax.core.unit import SpaceUnit
 from ramax.errors import MisuseError
-from ramax.runtime.batch import commits_of
+from ramax.runtime.attempt import commits_of
 from ramax.runtime.catchup import catch_up_all
 from ramax.runtime.causation import inherited
 from ramax.runtime.core import Confirm, Core, SpaceLike

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from ramax.core.space_write import SpaceWrite
 from ramax.errors import CommitUnknownError, SpaceNotFoundError, StorageError
-from ramax.runtime.batch import Attempt, commits_of
+from ramax.runtime.attempt import Attempt, commits_of
 from ramax.storage.backend import Backend
 from ramax.storage.events import read_page
 from ramax.storage.executors import Executor

@@ -1,10 +1,10 @@
 """From events to statements of projections: what handlers make of them, confined to a space."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ramax.core.domain import Domain
 from ramax.core.projections import Projection
-from ramax.core.unit import Project
+from ramax.core.unit import Project, SpaceUnit
 from ramax.errors import ProjectionError
 from ramax.storage import projections
 from ramax.storage.events import applied_events
@@ -30,6 +30,13 @@ def projector(tables: Tables) -> Project:
         ]
 
     return project
+
+
+def project_with(ex: Executor, units: Mapping[int, SpaceUnit]) -> None:
+    """Let units make the statements of inline projections; to ask who has some costs more."""
+    project = projector(ex.tables)
+    for unit in units.values():
+        unit.project = project
 
 
 def _of_event(

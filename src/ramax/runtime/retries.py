@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from ramax.errors import CommitUnknownError, StorageBusyError, StorageError
+from ramax.runtime.attempt import Attempt
 from ramax.runtime.attempts import Attempts
-from ramax.runtime.batch import Attempt, run_batch
+from ramax.runtime.batch import run_batch
 from ramax.runtime.fence import settle_lost
 from ramax.runtime.jobs import Job
 from ramax.runtime.lanes import Lanes

@@ -23,7 +23,8 @@ from ramax.errors import (
     StorageError,
     TransactionFailedError,
 )
-from ramax.runtime.batch import Attempt, Trial, run_batch
+from ramax.runtime.attempt import Attempt, Trial
+from ramax.runtime.batch import run_batch
 from ramax.runtime.catchup import fold_gap
 from ramax.runtime.commands import NO_DOMAIN, try_empty
 from ramax.runtime.complaints import notice

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from ramax.core.observer import BatchReport, Observer
-from ramax.runtime.batch import Attempt
+from ramax.runtime.attempt import Attempt
 from ramax.runtime.jobs import StateBehindError
 from ramax.values import Progress
 

@@ -12,8 +12,9 @@ from ramax.errors import (
     NestedTransactionError,
     StorageBusyError,
 )
+from ramax.runtime.attempt import Attempt
 from ramax.runtime.attempts import Attempts
-from ramax.runtime.batch import Attempt, run_batch
+from ramax.runtime.batch import run_batch
 from ramax.runtime.jobs import Job
 from ramax.runtime.lanes import CANCELLED
 from ramax.runtime.queue import Limits, WorkQueue
