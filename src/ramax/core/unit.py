@@ -1,10 +1,10 @@
 """A unit of work on one space: decides commands in memory and gathers what is to be written."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from ramax.core.domain import Command, Domain
-from ramax.core.event_row import EventRow, as_applied, row_of
+from ramax.core.event_row import EventRow, as_applied
 from ramax.core.folding import apply_command
 from ramax.core.guard import Guard
 from ramax.core.mapping import ReadState
@@ -12,15 +12,9 @@ from ramax.core.new_events import Causes, checked_events, encode_event
 from ramax.core.projections import Projection
 from ramax.core.space_write import SpaceWrite
 from ramax.core.state import Packed, Source, SpaceState
-from ramax.core.sync.head import ReplicaHead
-from ramax.core.sync.record import REFUSED
-from ramax.core.sync.runs import Place, Run, runs_of
+from ramax.core.sync.placing import Placing, numbered
+from ramax.core.sync.runs import Place
 from ramax.values import Event, NewEvent
-
-_NO_PLACES: Final[dict[int, Place]] = {}
-_NO_CAUSES: Final[dict[int, int]] = {}
-_NO_RUNS: Final[list[Run]] = []
-"""Of a space that is no replica; nobody writes to it."""
 
 Project = Callable[[int, str, Projection, Iterable[Event]], Sequence[Any]]
 """Makes bound statements of what a projection makes of events of a space, by id and name."""
@@ -30,18 +24,15 @@ class SpaceUnit:
     """Runs commands of one space one after another; each contributes wholly or not at all."""
 
     __slots__ = (
-        "causes",
         "domains",
         "folded",
         "guard",
         "in_step",
-        "places",
+        "placing",
         "positions",
         "project",
         "projected",
-        "replica",
         "rows",
-        "runs",
         "space_id",
         "space_name",
         "state",
@@ -69,11 +60,7 @@ class SpaceUnit:
         self.project: Project | None = None
         self.projected: list[Any] = []
         self.positions: dict[str, int] = {}
-        self.places, self.causes, self.runs = _NO_PLACES, _NO_CAUSES, _NO_RUNS
-        self.replica: ReplicaHead | None = None
-        if guard.replica is not None:
-            self.places, self.causes, self.runs = {}, {}, []
-            self.replica = ReplicaHead.unpack(guard.replica)
+        self.placing = None if guard.replica is None else Placing(guard.replica)
 
     @property
     def head(self) -> int:
@@ -88,21 +75,23 @@ class SpaceUnit:
         Raises:
             Exception: Whatever the command or an applicator raised; nothing of it stays.
         """
-        before, replica = self.timestamp, self.replica
+        before = self.timestamp
         try:
             result = command(ReadState(self.state, domain.schema, domain.prefix), params)
             new_events = checked_events(result, command)
             rows = self._new_rows(domain, new_events, causes, now)
-            stamps = self._place(rows)
-            numbered = rows if stamps is None else _numbered(rows, stamps)
-            self._fold(domain, numbered)
+            seen = rows
+            if self.placing is not None and rows:
+                seen = numbered(rows, self.placing.own(rows))
+            self._fold(domain, seen)
             if self.state.failure is not None:  # the domain caught what was not for it
                 raise self.state.failure  # noqa: TRY301 - undone like any other failure
-            projected = self._projected(domain, numbered)
+            projected = self._projected(domain, seen)
         except BaseException:
-            self.timestamp, self.replica = before, replica
+            self.timestamp = before
             self.state.discard()
-            self._unplace()
+            if self.placing is not None:
+                self.placing.forget_beyond(self.head)
             raise
         self.state.keep()
         self.rows += rows
@@ -152,17 +141,18 @@ class SpaceUnit:
     ) -> list[tuple[EventRow, ...]]:
         """Decide commands one after another, each on what the one before left; all or none."""
         state = self.state
-        before = len(self.rows), self.timestamp, self.folded, self.replica
+        before = len(self.rows), self.timestamp, self.folded
         written, links = dict(state.written), dict(state.links)
         projected, in_step, positions = len(self.projected), self.in_step, dict(self.positions)
         try:
             return [self.execute(domain, c, params, causes, now) for c, params in commands]
         except BaseException:
-            count, self.timestamp, self.folded, self.replica = before
+            count, self.timestamp, self.folded = before
             state.written, state.links = written, links
             del self.rows[count:], self.projected[projected:]
             self.in_step, self.positions = in_step, positions
-            self._unplace()
+            if self.placing is not None:
+                self.placing.forget_beyond(self.head)
             raise
 
     def append(
@@ -170,47 +160,25 @@ class SpaceUnit:
     ) -> tuple[EventRow, ...]:
         """Add facts as they are; the pstate, and with it the checkpoint, stays behind."""
         rows = self._new_rows(domain, checked_events(new_events, "append"), causes, now)
-        self._place(rows)
         if rows:
             self.timestamp = rows[-1].micros
+            if self.placing is not None:
+                self.placing.own(rows)
         self.rows += rows
         return tuple(rows)
 
-    def _place(self, rows: Sequence[EventRow]) -> range | None:
-        """Give new events of a replicated space their place among those of all replicas.
-
-        Returns:
-            Their stamps; None where the space is not replicated.
-        """
-        if self.replica is None or not rows:
-            return None
-        stamps, run, self.replica = self.replica.own(rows[0].sequence, len(rows), rows[0].micros)
-        if run is not None:
-            self.runs.append(run)
-        return stamps
-
-    def _unplace(self) -> None:
-        """Forget the runs that begin with events that are not to be written after all."""
-        while self.runs and self.runs[-1].sequence > self.head:
-            self.runs.pop()
-
     def receive(
-        self, events: Sequence[tuple[EventRow, Place]], causes: Mapping[int, int] = _NO_CAUSES
+        self, events: Sequence[tuple[EventRow, Place]], causes: Mapping[int, int]
     ) -> tuple[EventRow, ...]:
         """Add events of other replicas as they are; the pstate stays behind.
 
-        Their times do not move the clock of the space: another replica's may be wrong. Neither
-        does the stamp of one that was refused.
+        Their times do not move the clock of the space: another replica's may be wrong.
 
         Args:
             causes: Of which of these events another one is the cause, by sequence.
         """
-        assert self.replica is not None
-        for row, place in events:
-            self.places[row.sequence] = place
-            self.replica = self.replica.observed(0 if row.event_type == REFUSED else place.stamp)
-        self.runs += runs_of((row.sequence, row.micros, place) for row, place in events)
-        self.causes |= causes
+        assert self.placing is not None
+        self.placing.received(events, causes)
         rows = [row for row, _ in events]
         self.rows += rows
         return tuple(rows)
@@ -244,7 +212,7 @@ class SpaceUnit:
         if not (self.rows or written or self.touched):
             return None
         puts, deletes = self.state.changes()
-        return SpaceWrite(
+        write = SpaceWrite(
             self.space_id,
             self.guard,
             self.rows,
@@ -258,12 +226,8 @@ class SpaceUnit:
             in_step=self.in_step,
             projected=self.projected,
             positions=self.positions,
-            runs=self.runs,
-            causes=self.causes,
-            replica=None if self.replica is None else self.replica.pack(),
         )
-
-
-def _numbered(rows: Sequence[EventRow], stamps: range) -> list[EventRow]:
-    """Number events by their stamps, as applicators of a replicated space see them."""
-    return [row_of((stamp, *row[1:])) for row, stamp in zip(rows, stamps, strict=True)]
+        if (placing := self.placing) is not None:
+            write.runs, write.causes = placing.runs, placing.causes
+            write.replica = placing.head.pack()
+        return write

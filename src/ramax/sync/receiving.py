@@ -10,6 +10,7 @@ from ramax.core.datatypes.replica import entity_of
 from ramax.core.event_row import EventRow
 from ramax.core.sync.accepting import accept
 from ramax.core.sync.head import ReplicaHead
+from ramax.core.sync.placing import Placing
 from ramax.core.sync.record import REFUSED, EventRecord
 from ramax.core.sync.runs import Newest, Place, uid_of
 from ramax.core.sync.sound import DAMAGED, UNSOUND, Refusal
@@ -70,10 +71,11 @@ class Receive:
             ForkError: Other events are in their places; nothing of it stays.
             OriginReusedError: They are of this replica, which does not know them, and gives way.
         """
-        head = unit.replica
-        if head is None:
+        placing = unit.placing
+        if placing is None:
             raise MisuseError(f"space {unit.space_name!r} is not replicated: enable it first")
-        newest = _newest(log, unit, head)
+        head = placing.head
+        newest = _newest(log, placing)
         known = {origin: each.origin_seq for origin, each in newest.items()}
         sorting = _Sorting(unit.space_name, newest, self.discarded, now)
         for given in sorted(self.given, key=_turn):
@@ -85,12 +87,12 @@ class Receive:
             if each.origin == head.origin and each.origin_seq > head.origin_seq:
                 raise ForkError(unit.space_name, each.origin, each.origin_seq)
         new, self.duplicates = accept(
-            unit.space_name, believed, known, _Digests(log, unit, believed).at
+            unit.space_name, believed, known, _Digests(log, unit, placing, believed).at
         )
         self.accepted, self.vector = new, advanced(known, new)
         new.sort(key=sorting.place)
-        _check_uids(unit, log, new)
-        return [_receive(unit, log, new, sorting.left_out)]
+        _check_uids(unit, placing, log, new)
+        return [_receive(unit, placing, log, new, sorting.left_out)]
 
 
 def _turn(given: Given) -> tuple[bytes, int, bool]:
@@ -204,10 +206,11 @@ def _check_own(
         raise OriginReusedError(head.origin, head.origin_seq + 1)
 
 
-def _newest(log: WholeLog, unit: SpaceUnit, head: ReplicaHead) -> dict[bytes, Newest]:
+def _newest(log: WholeLog, placing: Placing) -> dict[bytes, Newest]:
     """Return the newest of what is stored and of what this unit of work adds to it."""
     newest = dict(log.newest())
-    for place in unit.places.values():
+    head = placing.head
+    for place in placing.places.values():
         newest[place.origin] = Newest(place.origin_seq, place.stamp)
     if head.origin_seq:  # any stamp may follow: if others have more of it, it was restored
         newest[head.origin] = Newest(head.origin_seq, -1)
@@ -217,8 +220,11 @@ def _newest(log: WholeLog, unit: SpaceUnit, head: ReplicaHead) -> dict[bytes, Ne
 class _Digests:
     """Knows the digests of records that are in the log, or were taken just before these."""
 
-    def __init__(self, log: WholeLog, unit: SpaceUnit, records: Sequence[EventRecord]) -> None:
+    def __init__(
+        self, log: WholeLog, unit: SpaceUnit, placing: Placing, records: Sequence[EventRecord]
+    ) -> None:
         self._log, self._unit, self._records = log, unit, records
+        self._places = placing.places
 
     def at(self, origin: bytes, origin_seq: int) -> bytes:
         """Return the digest of a record that is there."""
@@ -233,7 +239,7 @@ class _Digests:
         return next((r.digest for r in same if _said(r) == row), b"")
 
     def _row_at(self, origin: bytes, origin_seq: int) -> tuple[Any, ...] | None:
-        for sequence, place in self._unit.places.items():
+        for sequence, place in self._places.items():
             if (place.origin, place.origin_seq) == (origin, origin_seq):
                 row = self._unit.rows[sequence - self._unit.guard.last_sequence - 1]
                 return (place.uid, place.stamp, *row[1:5], *row[6:])
@@ -256,7 +262,9 @@ def _said(record: EventRecord) -> tuple[object, ...]:
     )
 
 
-def _check_uids(unit: SpaceUnit, log: WholeLog, new: Sequence[EventRecord]) -> None:
+def _check_uids(
+    unit: SpaceUnit, placing: Placing, log: WholeLog, new: Sequence[EventRecord]
+) -> None:
     """Refuse new records that bear the id of another event.
 
     Raises:
@@ -266,7 +274,7 @@ def _check_uids(unit: SpaceUnit, log: WholeLog, new: Sequence[EventRecord]) -> N
     if not given:  # what follows from its place is nobody else's
         return
     known = {*log.ids_of([record.uid for record in given])}
-    known |= {place.uid for place in unit.places.values()}
+    known |= {place.uid for place in placing.places.values()}
     for record in given:
         if record.uid in known:
             raise ForkError(unit.space_name, record.origin, record.origin_seq)
@@ -274,16 +282,19 @@ def _check_uids(unit: SpaceUnit, log: WholeLog, new: Sequence[EventRecord]) -> N
 
 
 def _receive(
-    unit: SpaceUnit, log: WholeLog, new: Sequence[EventRecord], left_out: Mapping[bytes, int]
+    unit: SpaceUnit,
+    placing: Placing,
+    log: WholeLog,
+    new: Sequence[EventRecord],
+    left_out: Mapping[bytes, int],
 ) -> tuple[EventRow, ...]:
     """Add new records with what is known of their causes, here or among them."""
     ids = log.ids_of({each.causation for each in new if each.causation is not None})
-    coming = {place.uid: sequence for sequence, place in unit.places.items()}
+    coming = {place.uid: sequence for sequence, place in placing.places.items()}
     coming |= {each.uid: sequence for sequence, each in enumerate(new, unit.head + 1)}
     if unit.guard.head_hash is not None:  # a hash covers that they had none
         coming = {}
-    assert unit.replica is not None
-    rows, causes, newest = [], {}, unit.replica.stamp
+    rows, causes, newest = [], {}, placing.head.stamp
     for sequence, record in enumerate(new, unit.head + 1):
         if record.uid in left_out:
             rows.append(_refused_row(record, sequence, left_out[record.uid]))
