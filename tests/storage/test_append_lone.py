@@ -3,7 +3,13 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from ramax.storage.append_lone import LONE_PARAMETERS, append_lone, lone
+from ramax.storage.append_lone import (
+    LONE_PARAMETERS,
+    LONE_REPLICA_PARAMETERS,
+    append_lone,
+    append_lone_replica,
+    lone,
+)
 from ramax.storage.tables import build_tables
 from tests._plans import NEW, appended, event, plan, write
 from tests._tables import dump, of_space
@@ -23,6 +29,13 @@ def test_lone_commands_are_laid_out_by_column():
     assert len(columns) + 2 == len(LONE_PARAMETERS)
     assert columns[:4] == [first.last_timestamp, (7, 8), (0, 4), (0, 3)]
     assert columns[-2:] == [("x", "x"), (b"\x01", b"\x01")]
+
+
+def test_where_the_logs_of_replicas_are_is_laid_out_if_there_are_any():
+    columns = lone([command(7), replace(command(8), replica=b"head")])
+    assert columns is not None
+    assert len(columns) + 2 == len(LONE_REPLICA_PARAMETERS)
+    assert columns[-2:] == [(b"\x01", b"\x01"), [None, b"head"]]
 
 
 @pytest.mark.parametrize(
@@ -54,9 +67,13 @@ def test_whatever_is_more_than_that_is_for_the_general_form(other):
     assert lone([command(7), other]) is None
 
 
-def test_the_statement_takes_what_is_laid_out_and_marks_before_it_draws():
-    compiled = append_lone.on(build_tables("postgresql", "elsewhere"))
-    assert set(compiled.names) == set(LONE_PARAMETERS)
+@pytest.mark.parametrize(
+    ("statement", "names"),
+    [(append_lone, LONE_PARAMETERS), (append_lone_replica, LONE_REPLICA_PARAMETERS)],
+)
+def test_the_statement_takes_what_is_laid_out_and_marks_before_it_draws(statement, names):
+    compiled = statement.on(build_tables("postgresql", "elsewhere"))
+    assert set(compiled.names) == set(names)
     assert "FROM elsewhere.event_id_seq" in compiled.text
 
 
@@ -97,6 +114,19 @@ async def test_it_writes_what_each_command_would_alone(db_on_postgres):
     for step in (await dump(db))["projection_checkpoints"]:
         found = events[step["last_event_id"]]
         assert (found["space_id"], found["space_sequence"]) == (step["space_id"], 3)
+
+
+@pytest.mark.postgres
+async def test_where_the_log_of_a_replica_is_moves_with_it_and_with_no_other(db_on_postgres):
+    db = db_on_postgres
+    a, b, c = [(await db.spaces.create(name)).space_id for name in ("a", "b", "c")]
+    later = NEW._replace(last_sequence=1, checkpoint=1)
+    await write(db, plan(replace(command(a), replica=b"a1"), command(b), command(c)))
+    changed = replace(command(b, later), replica=b"b2")
+    await write(db, plan(replace(command(a, later), replica=b"a2"), changed, command(c, later)))
+    found = {r["space_id"]: r for r in (await dump(db))["space_sequences"]}
+    assert [found[each]["replica_head"] for each in (a, b, c)] == [b"a2", b"b2", None]
+    assert [found[each]["last_sequence"] for each in (a, b, c)] == [2, 2, 2]
 
 
 @pytest.mark.postgres

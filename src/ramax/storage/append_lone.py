@@ -33,8 +33,13 @@ _GIVEN: dict[str, sa.types.TypeEngine[Any]] = {
     "key": _TEXT,
     "value": _BLOB,
 }
+_OF_REPLICA = _GIVEN | {"replica": _BLOB}
+
 LONE_PARAMETERS = ("token", "now", "stamp", *(f"n_{name}" for name in _GIVEN))
 """What `append_lone` takes, in the order in which writes are laid out."""
+
+LONE_REPLICA_PARAMETERS = (*LONE_PARAMETERS, "n_replica")
+"""What `append_lone_replica` takes."""
 
 OWN = 5
 """How many columns of an `EventRow` every event has; the others are mostly `PLAIN`."""
@@ -45,12 +50,14 @@ PLAIN = (None, None, None, 1, None)
 def lone(spaces: Sequence[SpaceWrite]) -> list[Any] | None:
     """Lay writes out if each is a lone command's: one event, folded, that puts one value.
 
-    All at one time, which is that of the batch unless a space's clock is ahead.
+    All at one time, which is that of the batch unless a space's clock is ahead. Where the log of
+    each replica is comes last, if there are any.
     """
     rows = []
+    replicas = [write.replica for write in spaces]
     stamp = spaces[0].last_timestamp  # of all: the driver looks at every number of an array
     for write in spaces:
-        if len(write.events) != 1 or len(write.puts) != 1 or write.deletes or write.replica:
+        if len(write.events) != 1 or len(write.puts) != 1 or write.deletes:
             return None
         (row,) = write.events
         guard = write.guard
@@ -60,14 +67,25 @@ def lone(spaces: Sequence[SpaceWrite]) -> list[Any] | None:
             return None
         ((key, value),) = write.puts.items()
         rows.append((write.space_id, guard[0], guard[1], *row[1:4], key, value))
-    return [stamp, *zip(*rows, strict=True)]
+    columns = [stamp, *zip(*rows, strict=True)]
+    return [*columns, replicas] if any(replicas) else columns
 
 
 @Statement
 def append_lone(t: Tables) -> sa.Select[Any]:
     """Move hot rows whose guards hold and which nobody holds locked; add what goes with each."""
+    return _append(t, _GIVEN)
+
+
+@Statement
+def append_lone_replica(t: Tables) -> sa.Select[Any]:
+    """As `append_lone`, of spaces of which some are replicated: their logs move on as such."""
+    return _append(t, _OF_REPLICA)
+
+
+def _append(t: Tables, columns: dict[str, sa.types.TypeEngine[Any]]) -> sa.Select[Any]:
     q, e = t.space_sequences, t.events
-    given = unnest("n", **_GIVEN)
+    given = unnest("n", **columns)
     lock = (
         sa.select(*given.c)
         .select_from(q.join(given, q.c.space_id == given.c.space_id))
@@ -79,25 +97,24 @@ def append_lone(t: Tables) -> sa.Select[Any]:
     mark = lock_mark(t)
     stamp = p("stamp", type_=_BIG)
     sequence = lock.c.base + sa.literal_column("1")
+    moved: dict[str, Any] = {"last_sequence": sequence, "last_timestamp": stamp}
+    if "replica" in columns:
+        moved["replica_head"] = sa.func.coalesce(lock.c.replica, q.c.replica_head)
     taken = (
         sa.update(q)
         .where(holds(q, lock.c))
-        .values(
-            last_sequence=sequence,
-            last_timestamp=stamp,
-            writer_token=p("token", type_=_BLOB),
-        )
+        .values(writer_token=p("token", type_=_BLOB), **moved)
         .returning(
             *lock.c, sequence.label("sequence"), sa.select(mark.c.m).scalar_subquery().label("m")
         )
         .cte("sq")
     )
     n = taken.c
-    columns = ("space_id", "space_sequence", "entity_id", "event_type", "payload", "format")
+    of_event = ("space_id", "space_sequence", "entity_id", "event_type", "payload", "format")
     recorded = (
         sa.insert(e)
         .from_select(
-            [*columns, "timestamp"],
+            [*of_event, "timestamp"],
             sa.select(n.space_id, n.sequence, n.entity_id, n.event_type, n.payload, MSGPACK, stamp)
             .where(n.m.is_not(None))  # so that no id is drawn before the mark is held
             .order_by(n.space_id),

@@ -7,7 +7,15 @@ from typing import Any
 
 from ramax.core.event_row import EventRow
 from ramax.core.space_write import SpaceWrite
-from ramax.storage.append_lone import LONE_PARAMETERS, OWN, PLAIN, append_lone, lone
+from ramax.storage.append_lone import (
+    LONE_PARAMETERS,
+    LONE_REPLICA_PARAMETERS,
+    OWN,
+    PLAIN,
+    append_lone,
+    append_lone_replica,
+    lone,
+)
 from ramax.storage.append_statement import Form, append_statement, parameters
 from ramax.storage.executors import Executor
 from ramax.storage.plan import EventIds, WritePlan
@@ -52,18 +60,35 @@ def _laid_out(
     if len(spaces) == 1:
         form, values = _one_space(spaces[0])
     elif (values := lone(spaces)) is not None:
-        return *_prepared(tables, None), values
+        replicated = len(values) + _FOR_ALL == len(LONE_REPLICA_PARAMETERS)
+        return *_prepared_lone(tables, replicated=replicated), values
     else:
         form, values = _many_spaces(spaces)
     return *_prepared(tables, form), values
 
 
+_FOR_ALL = 2
+"""Parameters that are not columns: the token, and the time."""
+
+
 @cache
-def _prepared(tables: Tables, form: Form | None) -> tuple[Statement, Ordered]:
-    """Return a statement, that of lone commands for None, and what orders a laid out write."""
-    statement = append_lone if form is None else append_statement(form)
-    laid_out = LONE_PARAMETERS if form is None else parameters(form)
-    return statement, itemgetter(*(laid_out.index(name) for name in statement.on(tables).names))
+def _prepared(tables: Tables, form: Form) -> tuple[Statement, Ordered]:
+    """Return a statement, and what orders a laid out write."""
+    statement = append_statement(form)
+    return statement, _order(tables, statement, parameters(form))
+
+
+@cache
+def _prepared_lone(tables: Tables, *, replicated: bool) -> tuple[Statement, Ordered]:
+    """Return the statement of lone commands, and what orders a laid out write."""
+    if replicated:
+        laid_out = LONE_REPLICA_PARAMETERS
+        return append_lone_replica, _order(tables, append_lone_replica, laid_out)
+    return append_lone, _order(tables, append_lone, LONE_PARAMETERS)
+
+
+def _order(tables: Tables, statement: Statement, laid_out: Sequence[str]) -> Ordered:
+    return itemgetter(*(laid_out.index(name) for name in statement.on(tables).names))
 
 
 def _guard(w: SpaceWrite, *, replica: bool) -> tuple[Any, ...]:
