@@ -3,7 +3,9 @@
 from ramax.datatypes.cells import Cell, Cells, CellVersion
 from ramax.datatypes.json import JsonDocument, JsonDocuments, JsonVersion
 from ramax.datatypes.kv import KeyValues, KeyVersion
-from ramax.datatypes.log import Log, LogCommit, LogEntry, LogVerification
+from ramax.datatypes.log import Log, LogCommit
+from ramax.datatypes.log_entry import LogEntry
+from ramax.datatypes.log_verification import LogVerification
 from ramax.datatypes.tree import Node, NodeCommit, Tree
 from ramax.datatypes.vectors import Collection, Vector, VectorMatch, Vectors
 from ramax.datatypes.versions import VersionedCommit

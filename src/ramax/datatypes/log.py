@@ -1,35 +1,21 @@
 """``store.log``: typed entries, numbered 1, 2, 3 … and chained by hashes."""
 
-from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Mapping
-from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, Self, Unpack
+from typing import Any, Self, Unpack
 
 from ramax.core.datatypes import log as rules
 from ramax.core.datatypes.log import Head
 from ramax.core.limits import MAX_NAME_BYTES, check_name, check_sequence
-from ramax.core.query import Search
 from ramax.datatypes.arguments import bound
+from ramax.datatypes.log_entry import LogEntry, entry_of
+from ramax.datatypes.log_verification import LogVerification, verify
 from ramax.errors import DataError
 from ramax.runtime.partition import Partition, WriteOptions
 from ramax.storage.events import FOREVER
-from ramax.values import Commit, Event, from_micros, to_micros
+from ramax.values import Commit, to_micros
 
 _LONGEST_TYPE = MAX_NAME_BYTES - len(rules.PREFIX)
-
-
-@dataclass(frozen=True, slots=True)
-class LogEntry:
-    """One entry: ``hash`` covers it and, through ``previous_hash``, all before it."""
-
-    sequence: int
-    type: str
-    payload: dict[str, Any]
-    timestamp: datetime
-    hash: bytes
-    previous_hash: bytes
 
 
 class LogCommit(Commit):
@@ -51,17 +37,6 @@ class LogCommit(Commit):
     def of(cls, commit: Commit) -> Self:
         """Make it of the commit that the writer gave."""
         return cls(lambda: commit.events, commit.space_sequence, commit.replayed)
-
-
-@dataclass(frozen=True, slots=True)
-class LogVerification:
-    """What a verification found; ``head`` is the hash of the newest entry, to keep elsewhere."""
-
-    length: int
-    valid: bool
-    head: bytes
-    first_invalid: int | None = None
-    error: str | None = None
 
 
 class Log:
@@ -170,25 +145,8 @@ class Log:
                 chain alone shows damage, not a log that somebody rewrote as a whole.
         """
         newest = Head(*await self._part.get(rules.HEAD) or ())
-        previous, anchored = rules.GENESIS, head in {None, rules.GENESIS}
-        length = 0
         stored = self._entries(1, newest.sequence + 1, None, None, reverse=False)
-        async with aclosing(self._part.events(Search(entity_id=rules.ENTITY))) as events:
-            recorded: _Recorded = _InOrder(events)
-            if await self._part.access.is_replicated():
-                recorded = await _InAnyOrder.of(events)
-            async for entry in stored:
-                is_recorded = await recorded.has(entry)
-                if not is_recorded or entry.hash != _hash_of_entry(entry, previous):
-                    error = f"entry {length + 1} is not what was appended"
-                    return _broken(length, previous, error)
-                previous, length = entry.hash, length + 1
-                anchored = anchored or previous == head
-        if (length, previous) != newest:
-            error = f"{newest.sequence} entries were appended, {length} are there"
-            return _broken(length, previous, error)
-        error_ = None if anchored else "no entry has the given hash"
-        return LogVerification(length, anchored, previous, error=error_)
+        return await verify(self._part, newest, stored, head)
 
     async def _between(
         self,
@@ -246,7 +204,7 @@ class Log:
                 continue
             if left <= 0:
                 return
-            yield _entry(int(key[len(rules.ENTRIES) :], 16), row)
+            yield entry_of(int(key[len(rules.ENTRIES) :], 16), row)
             left -= 1
 
 
@@ -264,62 +222,3 @@ class LogRange:
 
     def __aiter__(self) -> AsyncIterator[LogEntry]:
         return self._entries
-
-
-def _broken(length: int, head: bytes, error: str) -> LogVerification:
-    return LogVerification(length, valid=False, head=head, first_invalid=length + 1, error=error)
-
-
-def _entry(sequence: int, row: Any) -> LogEntry:
-    name, payload, micros, digest, previous = row
-    return LogEntry(sequence, name, payload, from_micros(micros), digest, previous)
-
-
-class _Recorded(Protocol):
-    """The events that made the entries."""
-
-    async def has(self, entry: LogEntry) -> bool:
-        """Say whether the entry is one that was recorded; each event makes one."""
-        ...
-
-
-class _InOrder:
-    """Events in the order of the entries."""
-
-    def __init__(self, events: AsyncGenerator[Event]) -> None:
-        self._events = events
-
-    async def has(self, entry: LogEntry) -> bool:
-        event = await anext(self._events, None)
-        return event is not None and _said(event) == _said_by(entry)
-
-
-class _InAnyOrder:
-    """Events of a replicated space, whose entries stand in the order of stamps; kept in memory."""
-
-    def __init__(self, left: Counter[bytes]) -> None:
-        self._left = left
-
-    @classmethod
-    async def of(cls, events: AsyncGenerator[Event]) -> "_InAnyOrder":
-        return cls(Counter([_said(event) async for event in events]))
-
-    async def has(self, entry: LogEntry) -> bool:
-        said = _said_by(entry)
-        self._left[said] -= 1
-        return self._left[said] >= 0
-
-
-def _said(event: Event) -> bytes:
-    name = event.event_type[len(rules.PREFIX) :]
-    return rules.entry_hash(0, name, event.micros, event.payload, rules.GENESIS)
-
-
-def _said_by(entry: LogEntry) -> bytes:
-    micros = to_micros(entry.timestamp)
-    return rules.entry_hash(0, entry.type, micros, entry.payload, rules.GENESIS)
-
-
-def _hash_of_entry(entry: LogEntry, previous: bytes) -> bytes:
-    micros = to_micros(entry.timestamp)
-    return rules.entry_hash(entry.sequence, entry.type, micros, entry.payload, previous)

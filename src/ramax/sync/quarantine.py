@@ -14,7 +14,7 @@ from ramax.storage import quarantine
 from ramax.storage.executors import Executor
 from ramax.storage.quarantine import Kept
 from ramax.storage.spaces import take_lock
-from ramax.sync.receiving import WAITING, Aside, Given
+from ramax.sync.sorting import WAITING, Aside, Given
 from ramax.values import NewEvent, Space, from_micros
 
 
