@@ -1,8 +1,10 @@
+import re
 from dataclasses import replace
 
 import pytest
 
 from ramax import NewEvent
+from tests._counting import counted
 from tests._domains import counter
 from tests.runtime._damage import damage
 
@@ -68,3 +70,15 @@ async def test_a_fork_answers_for_the_tags_of_its_own_events(db, store):
     await damage(db, "DELETE FROM event_tags WHERE space_id = 2 AND space_sequence = 1")
     assert len(await found(forked)) == 1  # what it has from before is its parent's to tell
     assert len(await found(store)) == 2
+
+
+async def test_each_page_asks_for_the_tags_of_its_own_events(db_on_sqlite):
+    """Else to verify twice as many events is four times the work."""
+    store = await db_on_sqlite.content_store("s", counter())
+    added = NewEvent("added", {"by": 1}, entity_id="n", tags=["red"])
+    await store.events.append_many([added] * 5)
+    async with counted(db_on_sqlite) as calls:
+        assert await found(store, page=2) == []
+    asked = [text for text in calls.texts if "event_tags.tag IN" in text]
+    bounds = [re.findall(r"event_tags.space_sequence <?>?=? ?(\d+)", text) for text in asked]
+    assert bounds == [["0", "2"], ["2", "4"], ["4", "5"]]

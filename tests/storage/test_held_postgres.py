@@ -2,6 +2,7 @@ import pytest
 import sqlalchemy as sa
 
 from ramax.storage.faults import ConnectionLostError
+from ramax.storage.planning import SESSION
 from ramax.storage.sql import Statement
 
 pytestmark = pytest.mark.postgres
@@ -9,16 +10,16 @@ pytestmark = pytest.mark.postgres
 
 @Statement
 def setting(_):
-    return sa.select(sa.func.current_setting("plan_cache_mode"), sa.func.current_setting("jit"))
+    return sa.select(*(sa.func.current_setting(name) for name in SESSION))
 
 
 def settings(ex):
-    return [tuple(row) for row in ex.rows(setting, {})]
+    return dict(zip(SESSION, ex.rows(setting, {})[0], strict=True))
 
 
-async def test_a_session_plans_for_any_values_because_arrays_cost_more_to_plan(db_on_postgres):
+async def test_a_session_plans_for_any_values_and_by_indexes(db_on_postgres):
     held = await db_on_postgres._core.backend._hold()
-    assert await held.run(settings) == [("force_generic_plan", "off")]
+    assert await held.run(settings) == SESSION
     await held.close()
     assert held.lost
 

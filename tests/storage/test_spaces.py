@@ -4,6 +4,7 @@ from ramax import Ref, field
 from ramax.errors import CodecError, SpaceNotEmptyError, SpaceNotFoundError, StorageBusyError
 from ramax.storage import spaces
 from ramax.storage.executors import CoreExecutor
+from ramax.storage.planning import limit_waiting
 from tests._domains import documents, put
 from tests._merging import took_over
 from tests._reading import park
@@ -107,7 +108,7 @@ async def test_who_keeps_a_space_lets_appends_through_and_no_delete(db_on_postgr
     space_id, tables = store.space.space_id, db._core.backend.tables
 
     def delete(ex):
-        spaces.limit_waiting(ex, 0.01)
+        limit_waiting(ex, 0.01)
         spaces.delete(ex, store.space, force=True)
 
     async with db.engine.connect() as other:

@@ -1,7 +1,7 @@
 import pytest
 import sqlalchemy as sa
 
-from ramax.storage.sql import Statement, unnest
+from ramax.storage.sql import Statement, along, beside, unnest
 from ramax.storage.tables import build_tables
 
 SQLITE = build_tables("sqlite")
@@ -65,3 +65,34 @@ async def test_arrays_become_rows_in_their_order(db_on_postgres):
 
     assert await read([2, 1], ["b", None]) == [(2, "b"), (1, None)]
     assert await read([], []) == []
+
+
+def test_bounds_go_with_the_column_before_them_on_postgresql():
+    def entity(t):
+        e = t.events.c
+        bounds = ("after", "upto")
+        return sa.select(e.payload).where(
+            *along(t, (e.entity_id, e.space_sequence), "entity_id", bounds)
+        )
+
+    sqlite = Statement(entity).on(SQLITE)
+    assert sqlite.names == ("entity_id", "after", "upto")
+    assert "space_sequence > ?" in sqlite.text
+    postgres = Statement(entity).on(build_tables("postgresql"))
+    assert "(events.entity_id, events.space_sequence) > (" in postgres.text
+    assert "(events.entity_id, events.space_sequence) <= (" in postgres.text
+
+
+@pytest.mark.parametrize(("outer", "join"), [(False, "JOIN"), (True, "LEFT OUTER JOIN")])
+def test_one_row_is_searched_for_beside_each_on_postgresql(outer, join):
+    def tagged(t):
+        g, e = t.event_tags, t.events
+        same = (e.c.space_id == g.c.space_id) & (e.c.space_sequence == g.c.space_sequence)
+        source, event = beside(t, g, e, same, outer=outer)
+        return sa.select(g.c.tag, event.c.payload).select_from(source)
+
+    sqlite = Statement(tagged).on(SQLITE).text
+    assert f"event_tags {join} events ON" in sqlite
+    postgres = Statement(tagged).on(build_tables("postgresql")).text
+    assert f"event_tags {join} LATERAL (SELECT" in postgres
+    assert "LIMIT 1) AS its" in postgres

@@ -19,7 +19,7 @@ from ramax.runtime.core import Core
 from ramax.runtime.database import Database
 from ramax.runtime.transaction import Transaction
 from ramax.storage.import_ids import take_turn
-from ramax.storage.spaces import limit_waiting
+from ramax.storage.planning import limit_waiting
 from ramax.storage.spill import Spill
 from ramax.values import Progress
 

@@ -34,9 +34,9 @@ class TagCheck:
         }
         if not wanted:
             return
-        found = read_indexed(
-            ex, self._space_id, {tag for _, tag in wanted}, after=base, upto=rows[-1][2]
-        )
+        first, last = max(base + 1, rows[0][2]), rows[-1][2]
+        tags = {tag for _, tag in wanted}
+        found = read_indexed(ex, self._space_id, tags, after=first - 1, upto=last)
         for sequence, tag in sorted(wanted - found):
             self._add(f"event {sequence} has the tag {tag!r}, but is not found by it")
 

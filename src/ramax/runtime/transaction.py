@@ -285,7 +285,12 @@ class Transaction:
         patience = self._core.options.limits.lock_timeout
         await self.run(
             lambda ex: take_lock(
-                ex, space.space_id, space.space_name, nowait=nowait, wait_seconds=patience
+                ex,
+                space.space_id,
+                space.space_name,
+                nowait=nowait,
+                wait_seconds=patience,
+                joined=self._joined,
             )
         )
         self._held[space.space_id] = space

@@ -15,7 +15,7 @@ from ramax.storage.backend import Backend
 from ramax.storage.cancellation import to_its_end
 from ramax.storage.executors import Executor
 from ramax.storage.faults import ConnectionLostError
-from ramax.storage.spaces import limit_waiting
+from ramax.storage.planning import limit_waiting
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from ramax.storage.events import read_page
 from ramax.storage.executors import Executor, Row
 from ramax.storage.lineage import clipped, lineage_of
 from ramax.storage.plan import Extra
-from ramax.storage.sql import Statement
+from ramax.storage.sql import Statement, beside
 from ramax.storage.tables import Tables
 
 
@@ -68,9 +68,10 @@ def _head(t: Tables) -> sa.Select[Any]:
     """The newest hash as the hot row says, and as the newest event's row does: one moment."""
     q, h = t.space_sequences, t.event_hashes
     newest = (h.c.space_id == q.c.space_id) & (h.c.space_sequence == q.c.last_sequence)
+    source, its = beside(t, q, h, newest, outer=True)
     return (
-        sa.select(q.c.last_sequence, q.c.head_hash, h.c.hash)
-        .select_from(q.outerjoin(h, newest))
+        sa.select(q.c.last_sequence, q.c.head_hash, its.c.hash)
+        .select_from(source)
         .where(q.c.space_id == p("space_id"))
     )
 

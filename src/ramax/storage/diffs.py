@@ -9,7 +9,7 @@ from sqlalchemy import bindparam as p
 from ramax.core.state import Packed
 from ramax.storage.executors import Executor
 from ramax.storage.reads import packed
-from ramax.storage.sql import Statement
+from ramax.storage.sql import Statement, beside
 from ramax.storage.tables import Tables
 
 
@@ -21,38 +21,36 @@ class Stored(NamedTuple):
     there: Packed | None
 
 
-def _joined(here: sa.Table, there: sa.FromClause, *, outer: bool) -> sa.Select[Any]:
-    same = (there.c.space_id == p("other_id")) & (there.c.key == here.c.key)
-    values = (here.c.value, here.c.format, there.c.value, there.c.format)
-    return (
-        sa.select(here.c.key, *values)
-        .select_from(here.join(there, same, isouter=outer))
-        .where(here.c.space_id == p("space_id"))
-    )
+def _joined(t: Tables, *, outer: bool) -> tuple[sa.Select[Any], sa.FromClause]:
+    """Select keys of the one with both values; also return what has those of the other."""
+    here, other = t.pstate, t.pstate.alias("there")
+    same = (other.c.space_id == p("other_id")) & (other.c.key == here.c.key)
+    source, there = beside(t, here, other, same, outer=outer)
+    values = (here.c.key, here.c.value, here.c.format, there.c.value, there.c.format)
+    return sa.select(*values).select_from(source).where(here.c.space_id == p("space_id")), there
 
 
 @Statement
 def different(t: Tables) -> sa.Select[Any]:
     """The keys that both have, with bytes of their own."""
-    here, there = t.pstate, t.pstate.alias("there")
-    bytes_differ = (here.c.value != there.c.value) | (here.c.format != there.c.format)
-    return _joined(here, there, outer=False).where(bytes_differ)
+    here = t.pstate.c
+    found, there = _joined(t, outer=False)
+    return found.where((here.value != there.c.value) | (here.format != there.c.format))
 
 
 @Statement
 def touched(t: Tables) -> sa.Select[Any]:
     """The keys that were written in the one since a time."""
-    here = t.pstate
-    written = here.c.updated_at.is_(None) | (here.c.updated_at >= p("since"))
-    return _joined(here, here.alias("there"), outer=True).where(written)
+    written = t.pstate.c.updated_at
+    found, _ = _joined(t, outer=True)
+    return found.where(written.is_(None) | (written >= p("since")))
 
 
 @Statement
 def direct(t: Tables) -> sa.Select[Any]:
     """The keys of the one that were put beside its log."""
-    here = t.pstate
-    put = here.c.direct == sa.literal_column("1")
-    return _joined(here, here.alias("there"), outer=True).where(put)
+    found, _ = _joined(t, outer=True)
+    return found.where(t.pstate.c.direct == sa.literal_column("1"))
 
 
 @Statement
@@ -63,9 +61,11 @@ def _count(t: Tables) -> sa.Select[Any]:
 @Statement
 def missing(t: Tables) -> sa.Select[Any]:
     """The keys of the one that the other lacks; of the index alone."""
-    here, there = t.pstate.c, t.pstate.alias("there")
-    same = sa.exists().where(there.c.space_id == p("other_id"), there.c.key == here.key)
-    return sa.select(here.key).where(here.space_id == p("space_id"), ~same).order_by(here.key)
+    here, there = t.pstate.c, t.pstate.alias("there").c
+    same = sa.select(there.key).where(there.space_id == p("other_id"), there.key == here.key)
+    one = same.limit(sa.literal_column("1")).scalar_subquery()  # no join: see `beside`
+    found = sa.select(here.key).where(here.space_id == p("space_id"), one.is_(None))
+    return found.order_by(here.key)
 
 
 def read_touched(ex: Executor, space_id: int, other_id: int, since: int | None) -> list[Stored]:

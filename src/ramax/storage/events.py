@@ -13,8 +13,16 @@ from ramax.core.tags import unpack_tags
 from ramax.storage.branches import seen_on
 from ramax.storage.executors import Executor, Row
 from ramax.storage.lineage import FOREVER as FOREVER  # noqa: PLC0414 - for readers
-from ramax.storage.lineage import as_own, clipped, gather, in_order, lineage_of, read_over
-from ramax.storage.sql import Statement
+from ramax.storage.lineage import (
+    as_own,
+    clipped,
+    gather,
+    in_order,
+    lineage_of,
+    ordered_by_itself,
+    read_over,
+)
+from ramax.storage.sql import Statement, along
 from ramax.storage.tables import EVENT_ID_SEQUENCE, Tables
 from ramax.values import MAIN_BRANCH, Event, EventDraft
 
@@ -57,15 +65,23 @@ def space_page(t: Tables) -> sa.Select[Any]:
 
 def all_page(t: Tables) -> sa.Select[Any]:
     """Select a page of all spaces of a branch by id."""
-    e, s = t.events.c, t.spaces.c
-    # no join: a planner may begin with the spaces, and sort all of their events for each page
-    branch = sa.select(s.branch_id).where(s.space_id == e.space_id).scalar_subquery()
+    e = t.events.c
+    mine = _branch(t) == p("branch_id")
     return (
         sa.select(*event_columns(t))
-        .where(e.event_id > p("after"), e.event_id <= p("upto"), branch == p("branch_id"))
+        .where(e.event_id > p("after"), e.event_id <= p("upto"), mine)
         .order_by(e.event_id)
         .limit(p("limit", type_=sa.BigInteger()))
     )
+
+
+def _branch(t: Tables) -> sa.ScalarSelect[Any]:
+    """The branch of the space of an event.
+
+    It is no join: a planner may begin with the spaces, and sort all of their events for each page.
+    """
+    s = t.spaces.c
+    return sa.select(s.branch_id).where(s.space_id == t.events.c.space_id).scalar_subquery()
 
 
 @Statement
@@ -77,10 +93,7 @@ def _all_page(t: Tables) -> sa.Select[Any]:
 @Statement
 def _by_id(t: Tables) -> sa.Select[Any]:
     """One event by its id; names no space on purpose."""
-    e, s = t.events.c, t.spaces
-    joined = t.events.join(s, s.c.space_id == e.space_id)
-    found = sa.select(*event_columns(t), s.c.branch_id).select_from(joined)
-    return found.where(e.event_id == p("event_id"))
+    return sa.select(*event_columns(t), _branch(t)).where(t.events.c.event_id == p("event_id"))
 
 
 @Statement
@@ -91,8 +104,7 @@ def count_of_entity(t: Tables) -> sa.Select[Any]:
         sa.select(sa.literal_column("1"))
         .where(
             e.space_id == p("space_id"),
-            e.entity_id == p("entity_id"),
-            e.space_sequence <= p("upto"),
+            *along(t, (e.entity_id, e.space_sequence), "entity_id", (None, "upto")),
         )
         .limit(p("limit", type_=sa.BigInteger()))
     )
@@ -109,10 +121,9 @@ def page_over(segments: int) -> Statement:
         def part(n: int) -> sa.Select[Any]:
             mine = (e.space_id == p(f"space_id{n}"), e.space_sequence <= p(f"upto{n}"))
             found = sa.select(*event_columns(t)).where(*mine, e.space_sequence > p("after"))
-            if t.dialect == "sqlite":
-                return found
-            # ordered by itself, or PostgreSQL may take another index of the space for it
-            return sa.select(found.order_by(e.space_sequence).limit(limit).subquery(f"part{n}"))
+            return ordered_by_itself(
+                t, found, e.space_sequence, limit, name=f"part{n}", reverse=False
+            )
 
         union = sa.union_all(*(part(n) for n in range(segments)))
         return in_order(union, 2, reverse=False).limit(limit)
@@ -129,8 +140,7 @@ def count_over(segments: int) -> Statement:
         parts = [
             sa.select(e.space_sequence).where(
                 e.space_id == p(f"space_id{n}"),
-                e.entity_id == p("entity_id"),
-                e.space_sequence <= p(f"upto{n}"),
+                *along(t, (e.entity_id, e.space_sequence), "entity_id", (None, f"upto{n}")),
             )
             for n in range(segments)
         ]

@@ -11,6 +11,7 @@ from ramax.storage.backend import Done
 from ramax.storage.driving import Drive
 from ramax.storage.executors import AsyncpgExecutor, Executor
 from ramax.storage.faults import ConnectionLostError, translated
+from ramax.storage.planning import set_session
 from ramax.storage.tables import Tables
 
 T = TypeVar("T")
@@ -33,8 +34,8 @@ class HeldPostgres:
         return bool(self._driver.is_closed())
 
     async def prepare(self) -> None:
-        """Set the session up: statements over arrays take longer to plan than to run."""
-        await self._driver.execute("SET plan_cache_mode = force_generic_plan; SET jit = off")
+        """Set the session up."""
+        await self._driver.execute(set_session())
 
     async def run(self, work: Callable[[Executor], T]) -> T:
         """Run synchronous code that waits for the database in a greenlet."""

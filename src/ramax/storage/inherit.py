@@ -79,9 +79,10 @@ def copy_refs(t: Tables) -> sa.Insert:
     """Copy the index of references of what `copy_state` copies."""
     r, e = t.pstate_refs.c, t.pstate.c
     new = sa.bindparam("space_id", type_=sa.BigInteger())
-    there = sa.exists().where(e.space_id == new, e.key == r.source)
+    copied = sa.select(e.key).where(e.space_id == new, e.key == r.source)
+    one = copied.limit(sa.literal_column("1")).scalar_subquery()  # no join: see `beside`
     found = sa.select(new, r.target, r.source, r.field).where(
-        r.space_id == p("parent_id"), there, _still_there(t)
+        r.space_id == p("parent_id"), one.is_not(None), _still_there(t)
     )
     return sa.insert(t.pstate_refs).from_select(["space_id", "target", "source", "field"], found)
 

@@ -147,6 +147,25 @@ def read_over(  # noqa: PLR0917 - what is read, and how far
     return found
 
 
+def ordered_by_itself(
+    t: Tables,
+    part: sa.Select[Any],
+    sequence: sa.ColumnElement[int],
+    limit: sa.BindParameter[int] | int,
+    *,
+    name: str,
+    reverse: bool,
+) -> sa.Select[Any]:
+    """Return what is read of one segment as a part of a union, of which a page is wanted.
+
+    PostgreSQL would find all of each part first, and sort that, or take another index of the space.
+    """
+    if t.dialect == "sqlite":  # merges the parts, and takes no order within one
+        return part
+    ordered = part.order_by(sequence.desc() if reverse else sequence).limit(limit)
+    return sa.select(ordered.subquery(name))
+
+
 def in_order(
     union: sa.CompoundSelect[Any], column: int, *, reverse: bool
 ) -> sa.CompoundSelect[Any]:

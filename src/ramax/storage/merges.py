@@ -18,7 +18,7 @@ from ramax.storage.events import as_event, event_columns
 from ramax.storage.executors import Executor
 from ramax.storage.lineage import FOREVER, Segment, lineage_of
 from ramax.storage.spaces import as_space, space_columns
-from ramax.storage.sql import Statement
+from ramax.storage.sql import Statement, along, opaque
 from ramax.storage.tables import Tables
 from ramax.values import Event, Space
 
@@ -172,7 +172,8 @@ def briefs(t: Tables) -> sa.Select[Any]:
 def of_entity(t: Tables) -> sa.Select[Any]:
     """The events of an entity in a part of a log."""
     e = t.events.c
-    found = sa.select(*event_columns(t)).where(*_between(t), e.entity_id == p("entity_id"))
+    part = along(t, (e.entity_id, e.space_sequence), "entity_id", ("after", "upto"))
+    found = sa.select(*event_columns(t)).where(e.space_id == p("space_id"), *part)
     return found.order_by(e.space_sequence)
 
 
@@ -180,10 +181,15 @@ def of_entity(t: Tables) -> sa.Select[Any]:
 def inside(t: Tables) -> sa.Select[Any]:
     """The events of entities whose ids begin alike, in a part of a log."""
     e = t.events.c
+    sequence = opaque(e.space_sequence)  # or a planner may go over the part of the log
     found = sa.select(*event_columns(t)).where(
-        *_between(t), e.entity_id >= p("low"), e.entity_id < p("high")
+        e.space_id == p("space_id"),
+        e.entity_id >= p("low"),
+        e.entity_id < p("high"),
+        sequence > p("after"),
+        sequence <= p("upto"),
     )
-    return found.order_by(e.space_sequence)
+    return found.order_by(e.entity_id, e.space_sequence)
 
 
 @Statement

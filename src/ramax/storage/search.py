@@ -12,8 +12,15 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from ramax.core.query import Query, Search
 from ramax.storage.events import event_columns
 from ramax.storage.executors import Executor, Row
-from ramax.storage.lineage import as_own, gather, in_order, lineage_of, read_over
-from ramax.storage.sql import Statement
+from ramax.storage.lineage import (
+    as_own,
+    gather,
+    in_order,
+    lineage_of,
+    ordered_by_itself,
+    read_over,
+)
+from ramax.storage.sql import Statement, along, beside
 from ramax.storage.tables import Tables
 
 
@@ -56,23 +63,42 @@ def listed(t: Tables, values: Sequence[str]) -> Any:
     return list(values) if t.dialect == "postgresql" else json.dumps(list(values))
 
 
-def _found(
-    t: Tables, shape: Shape, columns: Sequence[sa.ColumnElement[Any]], number: str = ""
-) -> tuple[sa.Select[Any], sa.ColumnElement[int]]:
-    """Select what a shape asks for; also return the sequence that leads its index.
+class _Found(NamedTuple):
+    """What a shape asks for, without columns, in no order yet."""
+
+    rows: sa.Select[Any]
+    sequence: sa.ColumnElement[int]
+    """Of the table that leads: its index has them in order."""
+
+    events: sa.FromClause
+    """What has the columns of events."""
+
+    def page(self, t: Tables) -> sa.Select[Any]:
+        """Select the columns of a page, of those of some time."""
+        e = self.events.c
+        columns = [self.sequence if c.name == _SEQUENCE else e[c.name] for c in event_columns(t)]
+        rows = self.rows.with_only_columns(*columns)
+        return rows.where(e.timestamp > p("since"), e.timestamp <= p("until"))
+
+
+_SEQUENCE = "space_sequence"
+
+
+def _found(t: Tables, shape: Shape, number: str = "") -> _Found:
+    """Select what a shape asks for.
 
     Args:
         number: Of a segment, where a log has several: what its bounds are called by.
     """
-    e, g = t.events.c, t.event_tags.c
-    source: sa.FromClause = t.events
-    space, sequence = e.space_id, e.space_sequence
+    events: sa.FromClause = t.events
+    leading: sa.FromClause = t.event_tags if shape.tags else t.events
+    space, sequence = leading.c.space_id, leading.c.space_sequence
+    source = leading
     conditions: list[sa.ColumnElement[bool]] = []
     if shape.tags:
-        space, sequence = g.space_id, g.space_sequence
-        conditions.append(g.tag == p("tag"))
-        same = (e.space_id == space) & (e.space_sequence == sequence)
-        source = t.event_tags.join(t.events, same)
+        conditions.append(leading.c.tag == p("tag"))
+        same = (events.c.space_id == space) & (events.c.space_sequence == sequence)
+        source, events = beside(t, leading, events, same)
     if shape.tags > 1:
         more = t.event_tags.alias("more")
         others = sa.select(sa.func.count()).where(
@@ -81,35 +107,33 @@ def _found(
             more.c.space_sequence == sequence,
         )
         conditions.append(others.scalar_subquery() == p("tag_count", type_=sa.BigInteger()))
-    if shape.entity:
-        conditions.append(e.entity_id == p("entity_id"))
+    bounds = ("after", f"upto{number}")
+    led_by = shape.origin or ("entity_id" if shape.entity else "")
+    if led_by and not shape.tags:
+        conditions += along(t, (events.c[led_by], sequence), led_by, bounds)
+    else:
+        conditions += [sequence > p(bounds[0]), sequence <= p(bounds[1])]
+        conditions += [events.c[led_by] == p(led_by)] if led_by else []
     if shape.types:
-        conditions.append(among(t, e.event_type, "types"))
-    if shape.origin:
-        conditions.append(e[shape.origin] == p(shape.origin))
+        conditions.append(among(t, events.c.event_type, "types"))
     mine = space == p(f"space_id{number}")
-    bounds = (sequence > p("after"), sequence <= p(f"upto{number}"))
-    found = sa.select(*columns or (sequence,)).select_from(source)
-    return found.where(mine, *bounds, *conditions), sequence
+    rows = sa.select(sequence).select_from(source).where(mine, *conditions)
+    return _Found(rows, sequence, events)
 
 
 def _newest(shape: Shape) -> Statement:
     def build(t: Tables) -> sa.Select[Any]:
-        found, sequence = _found(t, shape, ())
-        return found.order_by(sequence.desc()).limit(1)
+        found = _found(t, shape)
+        return found.rows.order_by(found.sequence.desc()).limit(1)
 
     return Statement(build)
 
 
 def _page(shape: Shape, *, reverse: bool) -> Statement:
     def build(t: Tables) -> sa.Select[Any]:
-        found, sequence = _found(t, shape, event_columns(t))
-        moment = t.events.c.timestamp
-        return (
-            found.where(moment > p("since"), moment <= p("until"))
-            .order_by(sequence.desc() if reverse else sequence)
-            .limit(p("limit", type_=sa.BigInteger()))
-        )
+        found = _found(t, shape)
+        order = found.sequence.desc() if reverse else found.sequence
+        return found.page(t).order_by(order).limit(p("limit", type_=sa.BigInteger()))
 
     return Statement(build)
 
@@ -119,8 +143,13 @@ def newest_over(shape: Shape, segments: int) -> Statement:
     """As `NEWEST`, over a number of segments at once."""
 
     def build(t: Tables) -> sa.CompoundSelect[Any]:
-        parts = [_found(t, shape, (), str(number))[0] for number in range(segments)]
-        return in_order(sa.union_all(*parts), 0, reverse=True).limit(1)
+        def part(number: int) -> sa.Select[Any]:
+            found = _found(t, shape, str(number))
+            name = f"part{number}"
+            return ordered_by_itself(t, found.rows, found.sequence, 1, name=name, reverse=True)
+
+        union = sa.union_all(*map(part, range(segments)))
+        return in_order(union, 0, reverse=True).limit(1)
 
     return Statement(build)
 
@@ -130,14 +159,14 @@ def page_over(shape: Shape, segments: int, *, reverse: bool) -> Statement:
     """As `PAGES`, over a number of segments at once: a merge of what each has in order."""
 
     def build(t: Tables) -> sa.CompoundSelect[Any]:
-        moment = t.events.c.timestamp
-        within = (moment > p("since"), moment <= p("until"))
-        columns = event_columns(t)
-        if shape.tags:
-            columns[SEQUENCE] = t.event_tags.c.space_sequence  # it leads the index
-        parts = [_found(t, shape, columns, str(number))[0] for number in range(segments)]
-        union = sa.union_all(*(part.where(*within) for part in parts))
         limit = p("limit", type_=sa.BigInteger())
+
+        def part(number: int) -> sa.Select[Any]:
+            found = _found(t, shape, str(number))
+            name, page = f"part{number}", found.page(t)
+            return ordered_by_itself(t, page, found.sequence, limit, name=name, reverse=reverse)
+
+        union = sa.union_all(*map(part, range(segments)))
         return in_order(union, SEQUENCE, reverse=reverse).limit(limit)
 
     return Statement(build)

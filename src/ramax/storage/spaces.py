@@ -16,6 +16,7 @@ from ramax.storage import branches, secrets
 from ramax.storage.executors import Executor, Row
 from ramax.storage.lineage import learn
 from ramax.storage.plan import Extra
+from ramax.storage.planning import limit_waiting
 from ramax.storage.sql import Statement
 from ramax.storage.tables import TOKENS_TABLE, Tables
 from ramax.values import EPOCH, MAIN_BRANCH, Space, from_micros
@@ -149,13 +150,6 @@ def lock_nowait(t: Tables) -> sa.Select[Any]:
 
 
 @Statement
-def _lock_timeout(_: Tables) -> sa.Select[Any]:
-    return sa.select(
-        sa.func.set_config("lock_timeout", p("milliseconds", type_=sa.Text()), sa.true())
-    )
-
-
-@Statement
 def _bump(t: Tables) -> sa.Update:
     q = t.space_sequences
     return (
@@ -277,12 +271,14 @@ def take_lock(
     *,
     nowait: bool = False,
     wait_seconds: float | None = None,
+    joined: bool = False,
 ) -> None:
     """Lock a space for the transaction of ``ex``.
 
     Args:
         nowait: Fail at once where somebody holds it (PostgreSQL; SQLite has one lock for all).
         wait_seconds: How long to wait on PostgreSQL; SQLite waits by its busy timeout.
+        joined: See `limit_waiting`.
 
     Raises:
         SpaceNotFoundError: It was deleted.
@@ -290,15 +286,9 @@ def take_lock(
     """
     postgres = ex.tables.dialect == "postgresql"
     if wait_seconds is not None:
-        limit_waiting(ex, wait_seconds)
+        limit_waiting(ex, wait_seconds, joined=joined)
     if not ex.rows(lock_nowait if nowait and postgres else lock, {"space_id": space_id}):
         raise SpaceNotFoundError(space)
-
-
-def limit_waiting(ex: Executor, seconds: float) -> None:
-    """Let no statement of the transaction wait longer for a lock; SQLite has its busy timeout."""
-    if ex.tables.dialect == "postgresql":
-        ex.rows(_lock_timeout, {"milliseconds": str(max(int(seconds * 1000), 1))})
 
 
 def keep(ex: Executor, space_id: int) -> int | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import bindparam as p
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
@@ -65,6 +66,59 @@ def opaque(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     row again, and a plan that was begun stays: some hundred rows took minutes.
     """
     return column + sa.literal_column("0")
+
+
+def beside(
+    t: Tables,
+    given: sa.FromClause,
+    found: sa.FromClause,
+    same: sa.ColumnElement[bool],
+    *,
+    outer: bool = False,
+) -> tuple[sa.FromClause, sa.FromClause]:
+    """Join what is searched for, one row for each that there is; also return what has its columns.
+
+    PostgreSQL may plan a join as if there were few rows, and keep to that: it then goes over a
+    whole table for each. A single row of its own is always searched for by its key.
+
+    Args:
+        same: Finds the row by a whole key.
+        outer: Also where there is none.
+    """
+    if t.dialect == "sqlite":  # searches anyway
+        return given.join(found, same, isouter=outer), found
+    one = sa.select(*found.c).where(same).limit(sa.literal_column("1"))
+    its = one.correlate_except(found).lateral("its")
+    return given.join(its, sa.true(), isouter=outer), its
+
+
+def along(
+    t: Tables,
+    columns: tuple[sa.ColumnElement[Any], sa.ColumnElement[int]],
+    value: str,
+    bounds: tuple[str | None, str],
+) -> list[sa.ColumnElement[bool]]:
+    """Say that a column has a value, where the sequence beside it in an index is within bounds.
+
+    Before PostgreSQL has statistics, a part of the log costs it as much as one entity of it, and
+    to find one event it may read the log. Bound together, only the index of both answers.
+
+    Args:
+        value: The name of the parameter of the first column.
+        bounds: The names of those of the second: above the first one, up to the second one.
+    """
+    column, sequence = columns
+    low, high = bounds
+    mine = column == p(value)
+    if t.dialect == "sqlite":  # without statistics it takes the index that has more of equalities
+        above = [] if low is None else [sequence > p(low)]
+        return [mine, *above, sequence <= p(high)]
+
+    def place(bound: str) -> sa.Tuple:
+        return sa.tuple_(p(value, type_=column.type), p(bound, type_=sequence.type))
+
+    both = sa.tuple_(column, sequence)
+    return [mine, *([] if low is None else [both > place(low)]), both <= place(high)]
 
 
 def unnest(name: str, **columns: sa.types.TypeEngine[Any]) -> sa.TableValuedAlias:

@@ -11,7 +11,7 @@ from ramax.core.tags import unpack_tags
 from ramax.storage.executors import Executor, Row
 from ramax.storage.plan import Extra
 from ramax.storage.search import among, listed
-from ramax.storage.sql import Statement, opaque
+from ramax.storage.sql import Statement, beside
 from ramax.storage.tables import Tables
 
 
@@ -48,11 +48,12 @@ def _of_events(t: Tables) -> sa.Select[Any]:
 @Statement
 def _page(t: Tables) -> sa.Select[Any]:
     g, e = t.event_tags, t.events
-    its_event = (e.c.space_id == opaque(g.c.space_id)) & (e.c.space_sequence == g.c.space_sequence)
+    same = (e.c.space_id == g.c.space_id) & (e.c.space_sequence == g.c.space_sequence)
+    source, its_event = beside(t, g, e, same, outer=True)
     place = sa.tuple_(g.c.tag, g.c.space_sequence)
     return (
-        sa.select(g.c.tag, g.c.space_sequence, e.c.tags)
-        .select_from(g.outerjoin(e, its_event))
+        sa.select(g.c.tag, g.c.space_sequence, its_event.c.tags)
+        .select_from(source)
         .where(
             g.c.space_id == p("space_id"),
             place > sa.tuple_(p("tag", type_=sa.Text()), p("sequence", type_=sa.BigInteger())),

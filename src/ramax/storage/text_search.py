@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql
 
 from ramax.core.fulltext.query import Phrase, Wanted
 from ramax.storage.executors import Executor, Row
-from ramax.storage.sql import Statement
+from ramax.storage.sql import Statement, beside
 from ramax.storage.tables import TOKENS_TABLE, Tables
 from ramax.storage.text_index import own_lexeme
 
@@ -57,11 +57,12 @@ def _best(t: Tables, candidates: sa.Select[Any]) -> sa.Select[Any]:
         .offset(p("offset", type_=sa.BigInteger()))
         .subquery("best")
     )
+    same = (d.space_id == p("of_space")) & (d.key == best.c.key)
+    source, text = beside(t, best, t.search_documents, same)
     return (
-        sa.select(d.key, d.type, d.text, best.c.score, best.c.hits)
-        .join(best, d.key == best.c.key)
-        .where(d.space_id == p("of_space"))
-        .order_by(best.c.score.desc(), d.key)
+        sa.select(text.c.key, text.c.type, text.c.text, best.c.score, best.c.hits)
+        .select_from(source)
+        .order_by(best.c.score.desc(), text.c.key)
     )
 
 

@@ -10,7 +10,7 @@ from ramax.storage.events import read_page
 from ramax.storage.executors import Executor, Row
 from ramax.storage.lineage import base_of
 from ramax.storage.reads import PSTATE
-from ramax.storage.sql import Statement
+from ramax.storage.sql import Statement, beside
 from ramax.storage.tables import Tables
 
 
@@ -25,11 +25,11 @@ def _ends(t: Tables) -> sa.Select[Any]:
 def _checkpoints(t: Tables) -> sa.Select[Any]:
     q, c, e = t.space_sequences.c, t.checkpoints.c, t.events.c
     at = (e.space_id == c.space_id) & (e.space_sequence == c.last_space_sequence)
+    standing = t.space_sequences.join(t.checkpoints, c.space_id == q.space_id)
+    source, event = beside(t, standing, t.events, at, outer=True)
     return (
-        sa.select(q.last_sequence, c.name, c.last_space_sequence, c.last_event_id, e.event_id)
-        .select_from(
-            t.space_sequences.join(t.checkpoints, c.space_id == q.space_id).outerjoin(t.events, at)
-        )
+        sa.select(q.last_sequence, c.name, c.last_space_sequence, c.last_event_id, event.c.event_id)
+        .select_from(source)
         .where(q.space_id == p("space_id"))
         .order_by(c.name)
     )
