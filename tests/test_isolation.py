@@ -555,6 +555,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
     },
     Transaction: {
         "execute": lambda t: in_transaction(t, lambda tx: tx.execute(fill, MINE)),
+        "execute_many": lambda t: in_transaction(t, lambda tx: tx.execute_many([(fill, MINE)])),
         "append": lambda t: in_transaction(t, lambda tx: tx.append("k0", "doc.deleted", {})),
         "append_many": lambda t: in_transaction(t, lambda tx: tx.append_many([A_PUT])),
         "append_if": lambda t: in_transaction(
@@ -585,6 +586,9 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "vectors": lambda t: in_transaction(t, lambda tx: tx.at(MINE).vectors.list_collections()),
         "tree": lambda t: in_transaction(t, lambda tx: tx.at(MINE).tree("t").children()),
         "execute": lambda t: in_transaction(t, lambda tx: tx.at(t.mine).execute(fill, MINE)),
+        "execute_many": lambda t: in_transaction(
+            t, lambda tx: tx.at(t.mine).execute_many([(fill, MINE)])
+        ),
         "append": lambda t: in_transaction(t, lambda tx: tx.at(MINE).append("k0", "x", {})),
         "append_many": lambda t: in_transaction(t, lambda tx: tx.at(MINE).append_many([A_PUT])),
         "append_if": lambda t: in_transaction(

@@ -1,10 +1,12 @@
 import asyncio
 
 import pytest
+import sqlalchemy as sa
 
 import ramax
 from ramax import (
     ClosedError,
+    DataError,
     Domain,
     MisuseError,
     NestedTransactionError,
@@ -61,6 +63,38 @@ async def test_a_no_leaves_the_transaction_usable(store):
             await tx.execute(count, 11)
         await tx.execute(count, 4)
     assert await store.pstate.get("total") == 4
+
+
+async def test_many_commands_are_one_step_of_which_each_has_its_commit(store):
+    async with store.transaction() as tx:
+        await tx.execute(count, 1)
+        commits = await tx.execute_many(((count, by) for by in (2, 3)), expected_sequence=1)
+        assert [commit.space_sequence for commit in commits] == [2, 3]
+        with pytest.raises(TooMuch):
+            await tx.execute_many([(count, 4), (count, 11)])
+        with pytest.raises(DataError, match="pairs"):
+            await tx.execute_many([count])
+        assert await tx.execute_many([]) == []
+        assert await tx.pstate.get("total") == 6
+    assert await store.pstate.get("total") == 6
+
+
+@pytest.mark.postgres
+async def test_a_step_of_many_commands_is_as_many_statements_as_one_of_few(db_on_postgres):
+    """On PostgreSQL each step goes over the rows that those before it in its transaction left."""
+    asked: list[int] = []
+    statements: list[str] = []
+    engine = db_on_postgres.engine.sync_engine
+    store = await db_on_postgres.content_store("a", domain)
+    await store.execute(count, 1)
+    sa.event.listen(engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
+    for many in (2, 200):
+        async with store.transaction() as tx:
+            await tx.execute_many([(count, 1)] * many)
+            statements.clear()
+            await tx.execute_many([(count, 1)] * many)
+            asked.append(len(statements))
+    assert asked[0] == asked[1] > 0
 
 
 async def test_code_may_wait_between_two_steps(store):

@@ -22,7 +22,7 @@ from ramax.core.sync.record import EventRecord
 from ramax.core.sync.runs import Newest
 from ramax.core.tags import checked_tags
 from ramax.core.unit import SpaceUnit
-from ramax.errors import MisuseError
+from ramax.errors import DataError, MisuseError
 from ramax.runtime.attempt import commits_of
 from ramax.runtime.catchup import catch_up_all
 from ramax.runtime.causation import inherited
@@ -43,6 +43,31 @@ def causes(causation_id: int | None, correlation_id: str | None) -> Causes:
         return inherited(None, None)
     check_optional_id(causation_id, correlation_id)
     return inherited(causation_id, correlation_id)
+
+
+def check_command(command: object) -> None:
+    """Refuse what cannot be called.
+
+    Raises:
+        MisuseError: It is no function.
+    """
+    if not callable(command):
+        raise MisuseError(f"a command is a function (state, params), got {command!r:.80}")
+
+
+def checked_commands(given: object) -> list[tuple[Command, Any]]:
+    """Return what `execute_many` is given.
+
+    Raises:
+        DataError: Something of it is no pair.
+        MisuseError: A command is no function.
+    """
+    pairs: list[Any] = list(given) if isinstance(given, Iterable) else [given]
+    for pair in pairs:
+        if not isinstance(pair, tuple) or len(pair) != 2:  # noqa: PLR2004 - a pair
+            raise DataError("execute_many", pair, "give (command, params) pairs")
+        check_command(pair[0])
+    return pairs
 
 
 async def execute(  # noqa: PLR0913 - what a call may say
@@ -67,8 +92,7 @@ async def execute(  # noqa: PLR0913 - what a call may say
     """
     core.check_caller()
     for command, _ in commands:
-        if not callable(command):
-            raise MisuseError(f"a command is a function (state, params), got {command!r:.80}")
+        check_command(command)
     if expected_sequence is not None:
         check_sequence(expected_sequence, "expected_sequence")
     work = Execute(

@@ -132,10 +132,7 @@ class ContentStore:
         Returns:
             One commit for each command, same order.
         """
-        pairs = list(commands_) if isinstance(commands_, Iterable) else [commands_]
-        for pair in pairs:
-            if not isinstance(pair, tuple) or len(pair) != 2:  # noqa: PLR2004 - a pair
-                raise DataError("execute_many", pair, "give (command, params) pairs")
+        pairs = commands.checked_commands(commands_)
         if not pairs:
             await self._core.present(self.space)
             return []

@@ -225,14 +225,14 @@ class Transaction:
         space = await self._find(target)
         return None if space is None else await self._take(space)
 
-    def rehearse(self, target: SpaceLike, work: Execute | Append) -> Commit:
+    def rehearse(self, target: SpaceLike, work: Execute | Append) -> list[Commit]:
         """Run a step on an empty space that is not there; nothing is written.
 
         Raises:
             SpaceNameError: No space can be made of this name.
         """
         name = validate_space_name(target.space_name if isinstance(target, Space) else target)
-        return try_empty(self._core, unregistered(name), work)[0]
+        return try_empty(self._core, unregistered(name), work)
 
     def _holding(self, target: SpaceLike) -> Space | None:
         self._check()
@@ -320,6 +320,12 @@ class Transaction:
         """See `TransactionScope.execute`."""
         return await self._only().execute(command, params, **options)
 
+    async def execute_many(
+        self, commands: Iterable[tuple[Command, Any]], **options: Any
+    ) -> list[Commit]:
+        """See `TransactionScope.execute_many`."""
+        return await self._only().execute_many(commands, **options)
+
     async def append(
         self, entity_id: str, event_type: str, payload: Mapping[str, Any], **options: Any
     ) -> Event:
@@ -357,17 +363,17 @@ class Transaction:
             self._failure = error
             raise
 
-    async def run_job(self, space: Space, domain: Domain, work: Execute | Append) -> Commit:
+    async def run_job(self, space: Space, domain: Domain, work: Execute | Append) -> list[Commit]:
         """Decide and write one step under the lock that is held."""
         if self._core.watch is None:
             return await self._run_job(space, domain, work)
         name = "execute" if isinstance(work, Execute) else "append"
         with self._core.watch.operation(name, space.space_name) as operation:
-            commit = await self._run_job(space, domain, work)
-            operation.facts["events"] = len(commit.events)
-            return commit
+            commits = await self._run_job(space, domain, work)
+            operation.facts["events"] = sum(len(commit.events) for commit in commits)
+            return commits
 
-    async def _run_job(self, space: Space, domain: Domain, work: Execute | Append) -> Commit:
+    async def _run_job(self, space: Space, domain: Domain, work: Execute | Append) -> list[Commit]:
         core = self._core
         future: asyncio.Future[list[Commit]] = asyncio.get_running_loop().create_future()
         job = Job(space.space_id, space.space_name, work, future)
@@ -391,7 +397,7 @@ class Transaction:
         if answer.error is not None:
             raise answer.error
         self._committed.add(space.space_id)
-        return answer.commits[0]
+        return answer.commits
 
     async def read(
         self, space: Space, domain: Domain | None, keys: Sequence[str]
