@@ -857,6 +857,7 @@ WITHOUT_SPACE = {
     "spaces._everywhere": "the registry: the ids of all spaces",
     "spaces._by_name": "the registry: which space has this name",
     "spaces._all": "the registry: every space",
+    "replicas._named": "the registry: what the space of an id is called",
     "spaces._prefixed": "the registry: spaces by the beginning of their names",
     "spaces._insert": "the registry: the space that gets its id by this",
     "planning._lock_timeout": "a setting of the transaction",

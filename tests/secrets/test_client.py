@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import traceback
 import uuid
 from decimal import Decimal
 
@@ -280,3 +281,13 @@ async def test_a_stamp_never_goes_back(url, provider):
         db._core.clock = lambda: 0
         await secrets.set("a", 2)
         assert await rows(db, "SELECT stamp FROM secrets") == [(stamp + 1,)]
+
+
+async def test_a_value_that_cannot_be_read_is_not_shown(db, provider, monkeypatch):
+    secrets = await secrets_of(db, "acme", provider)
+    with monkeypatch.context() as patched:
+        patched.setattr("ramax.secrets.client._packed", lambda *_: b"\xc1 the plain value")
+        await secrets.set("later", None)
+    with pytest.raises(DataError, match="'later'.*this version") as failed:
+        await secrets.get("later")
+    assert "plain value" not in "".join(traceback.format_exception(failed.value))

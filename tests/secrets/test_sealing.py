@@ -44,3 +44,7 @@ def test_only_the_key_itself_proves_that_it_was_destroyed():
     assert not proves_destruction(gone, new_key(), UID)
     assert not proves_destruction(gone, SEALER.key, ID)
     assert not proves_destruction(destroyed_key(key, None, UID, (2, ID)), SEALER.key, UID)
+
+
+def test_a_sealer_does_not_show_its_key():
+    assert repr(SEALER.key) not in repr(SEALER)

@@ -222,3 +222,15 @@ async def test_a_space_whose_layers_cannot_be_had_is_not_made(memory_url):
         with pytest.raises(DataError, match="durability"):
             await manager.create("notes")
         assert not await manager.primary.spaces.exists("notes")
+
+
+async def test_no_layer_is_asked_for_a_name_that_no_new_space_may_have(memory_url):
+    """An application may make a path or an address of it."""
+
+    def layers_for(ref):
+        raise AssertionError(ref.name)
+
+    async with manager_on(memory_url, layers_for) as manager:
+        for name in ("../../elsewhere", "メモ", "_system_x", ""):
+            with pytest.raises(DataError):
+                await manager.load(name)

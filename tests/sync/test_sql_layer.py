@@ -103,3 +103,16 @@ async def test_only_ciphertext_is_exchanged_and_nobody_there_needs_the_key(db_on
     assert await relay.load_secrets() == sealed
     assert [secret.name for secret in sealed.secrets] == ["api"]
     assert b"token" not in b"".join(secret.sealed for secret in sealed.secrets)
+
+
+async def test_a_space_that_was_renamed_gets_no_second_copy_under_its_new_name(db):
+    layer = SqlLayer(db)
+    await layer.open(REF)
+    await layer.write(records(ANNE, 1, 3))
+    renamed = SpaceRef("memos", REF.space_uid)
+    with pytest.raises(LayerError, match="called 'notes' there.*SqlLayer"):
+        await layer.open(renamed)
+    assert not await db.spaces.exists("memos")
+    layer = SqlLayer(db, space="notes")
+    assert (await layer.open(renamed)).space_uid == REF.space_uid
+    assert await layer.vector() == {ANNE: 3}

@@ -52,6 +52,7 @@ def test_it_is_due_when_something_happened_and_the_last_time_is_long_ago():
     standing.heard(105)
     assert not standing.due(105, 10)
     assert standing.due(110, 10)
+    assert standing.due(50, 10), "the clock was set back"
 
 
 async def test_what_is_remembered_of_a_layer_is_not_what_it_has():

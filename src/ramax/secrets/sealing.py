@@ -1,6 +1,6 @@
 """Sealing the values, deletions and proofs of one space with its data keys."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ramax.core.clock import Version
 from ramax.core.sealed import (
@@ -19,7 +19,7 @@ class Sealer:
     """The data key with which a space seals now; ``made`` where it has to be written first."""
 
     key_id: bytes
-    key: bytes
+    key: bytes = field(repr=False)
     made: WrappedKey | None = None
 
 

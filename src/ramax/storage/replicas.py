@@ -61,6 +61,18 @@ def _set_epoch(t: Tables) -> sa.Update:
     )
 
 
+@Statement
+def _named(t: Tables) -> sa.Select[Any]:
+    r, s = t.replicas.c, t.spaces.c
+    query = sa.select(s.space_name).join_from(t.replicas, t.spaces, r.space_id == s.space_id)
+    return query.where(r.space_uid == p("space_uid")).order_by(s.space_id)
+
+
+def read_names(ex: Executor, space_uid: bytes) -> list[str]:
+    """Return what the spaces of this database are called that replicas know by an id."""
+    return [name for (name,) in ex.rows(_named, {"space_uid": space_uid})]
+
+
 def read_identity(ex: Executor, space_id: int) -> Identity | None:
     """Return the identity of a space, or None if it never needed one."""
     rows = ex.rows(_get, {"space_id": space_id})

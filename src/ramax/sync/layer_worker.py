@@ -246,7 +246,7 @@ class LayerWorker:
         """Try again, now and then, what was refused while the layer stayed connected."""
         position, now = self.position, self._home.clock()
         pause = int(self._home.pace.backoff.most * 1_000_000)
-        if not (position.held_here or position.held_there) or now - self._tried_at < pause:
+        if not (position.held_here or position.held_there) or 0 <= now - self._tried_at < pause:
             return False
         self._tried_at = now
         position.release()

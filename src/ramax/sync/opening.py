@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ramax.core.domain import Domain
-from ramax.core.limits import check_name
+from ramax.core.limits import check_name, validate_space_name
 from ramax.errors import DataError, SpaceLoadTimeoutError, SpaceNotFoundError
 from ramax.runtime.content_store import ContentStore
 from ramax.runtime.core import Core
@@ -62,12 +62,15 @@ class Opening:
 
         Raises:
             SpaceNotFoundError: Neither the primary nor a layer has it.
+            SpaceNameError: The primary has it not, and a new space may not have this name.
             SpaceLoadError: No layer that could be reached has it.
             SpaceLoadTimeoutError: It took longer than ``seconds``.
         """
         space = await self._core.find_by_name(ref.name)
         if space is not None and space.space_id and await self._is_here(space):
             return await self.here(space, ref, domain)
+        if space is None:
+            validate_space_name(ref.name)  # before a layer makes a path or an address of it
         layers = await self._layers(ref)
         if not layers:
             raise SpaceNotFoundError(ref.name)

@@ -107,6 +107,7 @@ class SpaceManager(Generic[S]):
 
         Raises:
             SpaceNotFoundError: Neither the primary nor a layer has it.
+            SpaceNameError: The primary has it not, and a new space may not have this name.
             SpaceLoadError: No layer that could be reached has it.
             SpaceLoadTimeoutError: It took longer than ``timeout``, or ``load_timeout``, seconds.
         """

@@ -18,6 +18,7 @@ from ramax.errors import (
 from ramax.runtime.core import Core
 from ramax.runtime.database import Database
 from ramax.runtime.spaces import SpaceRegistry
+from ramax.storage.replicas import read_names
 from ramax.sync.layer import Incoming, LayerInfo, SpaceRef, Written
 from ramax.sync.replica import Replica
 from ramax.sync.secret_flow import SecretExchange
@@ -67,6 +68,7 @@ class SqlLayer:
         core = self._core()
         space = await core.find_by_name(self._ref.name)
         if space is None or not space.space_id:
+            await self._check_not_renamed(core)
             return LayerInfo(None, None)
         replica = Replica(core, space)
         if not await replica.enabled():
@@ -79,6 +81,18 @@ class SqlLayer:
         self._space, self._replica = space, replica
         found = await replica.info()
         return LayerInfo(found.space_uid, found.epoch)
+
+    async def _check_not_renamed(self, core: Core) -> None:
+        """Refuse to make a second copy of a space that has another name there."""
+        uid = self._ref.space_uid
+        if self._name is None and uid is not None:
+            names = await core.read(lambda ex: read_names(ex, uid))
+            if names:
+                raise LayerError(
+                    self.layer_id,
+                    f"space {self._ref.name!r} is called {names[0]!r} there; rename one of them, "
+                    f"or name it: SqlLayer(…, space={names[0]!r})",
+                )
 
     async def vector(self) -> Vector:
         """Return how far it is, by origin."""

@@ -82,7 +82,8 @@ class Standing:
 
     def due(self, now: int, pause: int) -> bool:
         """Say whether there is something to remember, and the last time is long enough ago."""
-        return self.unsaved and now - self._saved_at >= pause
+        # a clock that was set back says that it is yet to come
+        return self.unsaved and not 0 <= now - self._saved_at < pause
 
     def saved(self, now: int) -> None:
         """Note that the cursor was written."""
