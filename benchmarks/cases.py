@@ -689,7 +689,7 @@ def _replicas() -> Iterator[Case]:
         kind: Any = database
         options = {"synchronous": "NORMAL"} if database == "sqlite" else {}
         safe = durability("NORMAL") if database == "sqlite" else DURABLE
-        for per_commit, commits in ((1, 200), (100, 20)):
+        for per_commit, commits in ((1, 500), (100, 50)):
             size = {"per_commit": per_commit, "commits": commits}
             yield Case(
                 f"{database}-replica-append-{per_commit}",
@@ -719,7 +719,7 @@ def _replicas() -> Iterator[Case]:
                 Entrant("direct", "replicating", "first_sync", options | {"events": 100_000}),
                 Entrant("manager", "replicating", "managed_sync", options | {"events": 100_000}),
             ),
-            rounds=3,
+            rounds=2,
             in_quick=False,
         )
 

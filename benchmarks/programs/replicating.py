@@ -7,8 +7,7 @@ from typing import Any
 import ramax
 from benchmarks.programs.library import fill, stores_of
 from benchmarks.work import Meter, Numbers, Round, Sample, Work, serve
-from ramax import NewEvent
-from ramax.sync import SpaceManager, SqlLayer
+from ramax import NewEvent, SpaceManager, SqlLayer
 
 PAGE = 500
 
@@ -70,7 +69,8 @@ async def managed_sync(target: str, events: int, **options: Any) -> AsyncIterato
         numbers = Numbers()
 
         async def one_round(_: int) -> Sample:
-            layer = SqlLayer(db, layer_id="there", space=f"managed-{numbers.take(1)[0]}")
+            copy = f"managed-{numbers.take(1)[0]}"
+            layer = SqlLayer(db, layer_id=copy, space=copy)
             with Meter() as meter:
                 async with SpaceManager(source, lambda _: [layer], flush_timeout=600) as manager:
                     await manager.load(store.space.space_name)

@@ -1,3 +1,4 @@
+import importlib
 import json
 import re
 import subprocess
@@ -43,6 +44,18 @@ def test_a_quick_run_measures_ramax_against_the_raw_driver() -> None:
 
 def test_a_part_of_no_name_is_an_error() -> None:
     assert bench("--only", "no such case").returncode == 2
+
+
+RIVALS = ("depeche_rival", "eventsourcing_rival", "strata_rival")
+"""They need what is not installed for the tests."""
+
+
+def test_every_case_names_work_that_its_program_does() -> None:
+    for case in CASES.values():
+        for entrant in case.entrants:
+            if entrant.program not in RIVALS:
+                program = importlib.import_module(f"benchmarks.programs.{entrant.program}")
+                assert entrant.work in program.WORKS, (case.name, entrant)
 
 
 def test_every_target_is_about_a_figure_that_its_case_gives() -> None:
