@@ -156,7 +156,7 @@ def _each(
 
 def read_parted(ex: Executor, space_id: int, parts: Sequence[Part]) -> list[tuple[Run, Row]]:
     """Read the events of parts, in the order of these, each with its run."""
-    joined = _joined((first, last) for _, first, last in parts)
+    joined = _joined(((first, last) for _, first, last in parts), _NEAR)
     if len(joined) > 1 and ex.tables.dialect == "postgresql":
         rows = list(ex.rows(events_in, _arrays(space_id, joined)))
     else:
@@ -210,11 +210,16 @@ def _arrays(space_id: int, parts: Sequence[tuple[int, int]]) -> dict[str, Any]:
     return {"space_id": space_id, "w_first": firsts, "w_last": lasts, "limit": _MOST}
 
 
-def _joined(parts: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Join parts that follow each other in the log."""
+_NEAR = 4
+"""Where so few events are between parts, they are read as well: that costs less than to ask again.
+"""
+
+
+def _joined(parts: Iterable[tuple[int, int]], between: int = 0) -> list[tuple[int, int]]:
+    """Join parts that follow each other in the log, or nearly so: with few others between them."""
     found: list[tuple[int, int]] = []
     for first, last in parts:
-        if found and found[-1][1] + 1 == first:
+        if found and 0 < first - found[-1][1] <= between + 1:
             found[-1] = (found[-1][0], last)
         else:
             found.append((first, last))
