@@ -1,12 +1,10 @@
-"""What the handles share: which space is meant, and who may ask."""
-
-import asyncio
+"""What the handles share: which space is meant."""
 
 import pytest
 
 import ramax
 from ramax import DataError, Space
-from ramax.errors import NestedTransactionError, SpaceNotFoundError
+from ramax.errors import SpaceNotFoundError
 from ramax.runtime.core import utc_micros
 from tests._counting import counted
 from tests._domains import add, counter
@@ -58,36 +56,6 @@ async def test_a_space_is_a_space_a_name_or_an_id(db):
         with pytest.raises(DataError) as caught:
             await db._core.resolve(wrong)
         assert caught.value.value == wrong
-
-
-async def test_only_the_task_of_a_transaction_is_kept_from_the_handles(db):
-    store = await db.content_store("acme", counter())
-    opened, go_on = asyncio.Event(), asyncio.Event()
-
-    async def transact():
-        async with store.transaction() as tx:
-            opened.set()
-            await go_on.wait()
-            with pytest.raises(NestedTransactionError):
-                await store.execute(add)
-            await tx.execute(add)
-        await store.execute(add)  # free again
-
-    running = asyncio.create_task(transact())
-    await opened.wait()
-    beside = asyncio.create_task(store.execute(add))  # waits for its turn, or for the lock
-    await asyncio.sleep(0)
-    go_on.set()
-    await asyncio.gather(running, beside)
-    assert await store.pstate.fetch("n") == 3
-
-
-async def test_a_transaction_that_failed_sets_its_task_free(db):
-    store = await db.content_store("acme", counter())
-    with pytest.raises(ZeroDivisionError):
-        async with store.transaction():
-            raise ZeroDivisionError
-    assert (await store.execute(add)).space_sequence == 1
 
 
 def test_the_clock_is_in_utc_microseconds():

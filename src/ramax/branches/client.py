@@ -13,7 +13,7 @@ from ramax.errors import (
     MisuseError,
 )
 from ramax.runtime.core import Core
-from ramax.runtime.past import check_point, locate
+from ramax.runtime.point import check_point, locate
 from ramax.storage import branches, forking, projections, spaces
 from ramax.storage.cursors import all_spaces
 from ramax.storage.executors import Executor

@@ -15,7 +15,7 @@ from ramax.runtime import commands
 from ramax.runtime.core import Core
 from ramax.runtime.page_fold import facts_of
 from ramax.runtime.partition import Range, Window, Write, WriteOptions
-from ramax.runtime.past import check_point, locate
+from ramax.runtime.point import check_point, locate
 from ramax.runtime.state_reads import StateReads
 from ramax.storage import pstate
 from ramax.storage.canonical import read_entity_in_order

@@ -8,7 +8,7 @@ from ramax.runtime.core import Core
 from ramax.storage import branches
 from ramax.values import Space
 
-_CHANGING = {"closed", "watch", "quick_reads"}
+_CHANGING = {"watch", "quick_reads"}
 
 
 class BranchCore(Core):

@@ -1,12 +1,9 @@
 """What the handles of one open database share: backend, writer, reader, cache, clock."""
 
-import asyncio
-import os
 import time
-import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -15,9 +12,7 @@ from ramax.core.limits import RESERVED_PREFIX, check_sequence, validate_space_na
 from ramax.core.observer import Observer
 from ramax.core.schema import Schema
 from ramax.errors import (
-    ClosedError,
     DataError,
-    MisuseError,
     NestedTransactionError,
     SpaceNotFoundError,
 )
@@ -25,6 +20,7 @@ from ramax.runtime.announcements import Announcements
 from ramax.runtime.arrivals import Arrivals
 from ramax.runtime.attempts import Attempts
 from ramax.runtime.cache import StateCache
+from ramax.runtime.callers import Callers
 from ramax.runtime.feed_watch import FeedWatch
 from ramax.runtime.leases import Leases
 from ramax.runtime.queue import Limits
@@ -65,13 +61,6 @@ class Options:
     pgvector: bool = False
 
 
-class OpenTransaction(NamedTuple):
-    """What a task is inside of; ``joined`` is the caller's own transaction, if it is that."""
-
-    name: str
-    joined: sa.Transaction | None
-
-
 class Core:
     """One open database; every handle refers to it and nothing else is shared."""
 
@@ -79,6 +68,8 @@ class Core:
         self, backend: Backend, options: Options, clock: Callable[[], int] = utc_micros
     ) -> None:
         self.backend, self.options, self.clock = backend, options, clock
+        self.callers = Callers()
+        self.check_caller = self.callers.check
         self.cache = StateCache(options.cache_bytes)
         self.attempts = Attempts(backend, self.cache, clock)
         self.writer = Writer(backend, self.attempts, options.limits)
@@ -101,13 +92,7 @@ class Core:
         if backend.listener is not None:
             self._announcements = Announcements(self.reader.run, clock)
             self.attempts.on_commit = self.tell
-        self._transactions: weakref.WeakKeyDictionary[asyncio.Task[Any], OpenTransaction] = (
-            weakref.WeakKeyDictionary()
-        )
-        self._loop = asyncio.get_running_loop()
-        self._process = os.getpid()
         self._default: Space | None = None
-        self.closed = False
         self.watch: Watch | None = None
         self.quick_reads = options.exclusive  # straight from memory; a watched read is counted
 
@@ -137,70 +122,15 @@ class Core:
         if self._announcements is not None:
             self._announcements.committed(space_ids)
 
-    # -- who may call ----------------------------------------------------------------------------
-
-    def check_caller(self, joining: sa.Transaction | None = None) -> None:
-        """Refuse what would hang or corrupt.
-
-        Args:
-            joining: The transaction of his own that the caller wants more of.
-
-        Raises:
-            ClosedError: The database is closed.
-            MisuseError: Another event loop or a forked child calls.
-            NestedTransactionError: This task has a transaction open.
-        """
-        try:  # in a forked child no loop is running until it starts its own
-            here = asyncio.get_running_loop() is self._loop
-        except RuntimeError:
-            here = False
-        if self.closed or not here:
-            self._refuse()
-        # its dict: a weak one counts in Python, which each command would pay for
-        open_ = self._transactions.data  # type: ignore[attr-defined]
-        if open_ and (opened := self._opened(joining)) is not None:
-            raise NestedTransactionError(
-                f"this task is inside {opened.name}; use the transaction (tx.execute, "
-                "tx.append, tx.pstate, tx.at) or end it first"
-            )
-
-    def _refuse(self) -> NoReturn:
-        if self.closed:
-            raise ClosedError("the database is closed")
-        if os.getpid() != self._process:
-            raise MisuseError(
-                "the database was opened before a fork; open it again in the child process"
-            )
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            raise MisuseError("ramax is async only: call it from a running event loop") from None
-        raise MisuseError("the database was opened in another event loop; open one in each loop")
-
-    def _opened(self, joining: sa.Transaction | None) -> OpenTransaction | None:
-        task = asyncio.current_task()
-        found = None if task is None else self._transactions.get(task)
-        if task is None or found is None or found.joined is None:
-            return found
-        if not found.joined.is_active:  # its owner has ended it
-            del self._transactions[task]
-            return None
-        return None if found.joined is joining else found
-
-    def enter(self, name: str, joined: sa.Transaction | None = None) -> None:
-        """Note that the calling task has a transaction open, its own or a joined one."""
-        if (task := asyncio.current_task()) is not None:
-            self._transactions[task] = OpenTransaction(name, joined)
-
-    def leave(self, task: "asyncio.Task[Any] | None") -> None:
-        """Note that a task has ended its transaction."""
-        if task is not None:
-            self._transactions.pop(task, None)
-
     def know(self, domain: Domain | None) -> None:
         """Remember in which tables a domain projects: a space that is deleted leaves them, too."""
         for projection in () if domain is None else domain.projections:
             self.projected.update((id(table), table) for table in projection.tables)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the database was closed."""
+        return self.callers.closed
 
     # -- running work ----------------------------------------------------------------------------
 
@@ -362,10 +292,10 @@ class Core:
         Raises:
             NestedTransactionError: The caller's own transaction is open, and would be waited for.
         """
-        opened = self._opened(None)
+        opened = self.callers.opened(None)
         if opened is not None and opened.joined is None:
             raise NestedTransactionError(f"close the database after {opened.name}, not inside")
-        self.closed = True
+        self.callers.closed = True
         await self.write_back.close()
         await self.wakeups.close()
         await self.leases.close()

@@ -78,8 +78,8 @@ class PStateReader(StateView):
                 self._reading = await stack.enter_async_context(self._core.reader.reading(name))
                 facts = await self._reading.read(lambda ex: facts_of(ex, self._space))
                 self._sequence = facts.guard.checkpoint
-            self._core.enter(name)
-            stack.callback(self._core.leave, self._task)
+            self._core.callers.enter(name)
+            stack.callback(self._core.callers.leave, self._task)
             warning = asyncio.get_running_loop().call_later(LONG, _warn, name)
             stack.callback(warning.cancel)
             self._stack = stack.pop_all()

@@ -108,7 +108,7 @@ class Transaction:
             self._state = "closed"
             await self._stack.__aexit__(type(error), error, error.__traceback__)
             raise
-        self._core.enter(name, self._root)
+        self._core.callers.enter(name, self._root)
         return self
 
     @property
@@ -152,7 +152,7 @@ class Transaction:
             if failed is not None and error is None:
                 raise TransactionFailedError(_BROKEN) from failed
             return
-        self._core.leave(self._task)
+        self._core.callers.leave(self._task)
         await to_its_end(self._end(commit=error is None and failed is None))
         if failed is not None and error is None:
             raise TransactionFailedError(_BROKEN) from failed
