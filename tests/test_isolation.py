@@ -48,7 +48,7 @@ from ramax.runtime.subscriptions import SubscriptionRepository
 from ramax.secrets import Secrets
 from ramax.secrets.vault import Vault
 from ramax.storage import forking
-from ramax.storage.spaces import delete_statements
+from ramax.storage.deletion import delete_statements
 from ramax.storage.sql import Statement
 from ramax.storage.tables import HEAD, TOKENS_TABLE, build_tables
 from ramax.storage.text_waiting import read_waiting

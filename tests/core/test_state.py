@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ramax.core.keys import prefix_end
-from ramax.core.state import KeysMissingError, SpaceState, StateUnavailableError, Tagged, unpack
+from ramax.core.state import (
+    KeysMissingError,
+    NothingStored,
+    SpaceState,
+    StateUnavailableError,
+    Tagged,
+    unpack,
+)
 from tests.core._sources import Broken, Stored, packed
 
 TOP = prefix_end("")
@@ -128,3 +135,9 @@ def test_a_failed_search_for_a_key_is_not_for_the_domain_to_catch():
     with pytest.raises(StateUnavailableError):
         state.nearest("a", "b")
     assert state.failure is not None
+
+
+def test_where_nothing_is_stored_every_key_is_absent():
+    state = SpaceState(NothingStored())
+    assert state.packed("a") is None
+    assert state.keys("", "z") == []

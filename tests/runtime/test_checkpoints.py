@@ -8,7 +8,7 @@ import pytest
 import ramax
 from ramax import ConcurrencyError, DataError, MisuseError
 from ramax.errors import SpaceNotFoundError
-from ramax.storage import spaces
+from ramax.storage import deletion, locks
 from ramax.storage.executors import CoreExecutor
 from tests._domains import add, counter
 from tests._tables import dump, of_space
@@ -173,8 +173,8 @@ async def test_a_space_that_is_being_deleted_gets_no_checkpoint(postgres_url):
 
         def delete(connection):
             executor = CoreExecutor(connection, tables)
-            spaces.take_lock(executor, store.space.space_id, "acme")
-            spaces.delete(executor, store.space, force=True)
+            locks.take_lock(executor, store.space.space_id, "acme")
+            deletion.delete(executor, store.space, force=True)
 
         async with other.engine.connect() as connection, connection.begin():
             await connection.run_sync(delete)
@@ -192,7 +192,7 @@ async def test_a_reader_that_moves_its_checkpoint_does_not_hold_up_commands(post
         tables = db._core.backend.tables
         async with db.engine.connect() as connection, connection.begin():
             await connection.run_sync(
-                lambda c: spaces.keep(CoreExecutor(c, tables), store.space.space_id)
+                lambda c: locks.keep(CoreExecutor(c, tables), store.space.space_id)
             )
             async with asyncio.timeout(25):
                 await store.execute(add)

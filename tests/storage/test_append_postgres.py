@@ -2,8 +2,8 @@ import pytest
 
 import ramax
 from ramax.storage.executors import CoreExecutor
+from ramax.storage.locks import take_lock
 from ramax.storage.reads import read_facts
-from ramax.storage.spaces import take_lock
 from tests._plans import NEW, appended, plan, write
 from tests._tables import dump
 

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from ramax.storage import spaces
+from ramax.storage import locks, spaces
 from ramax.storage.append_postgres import write_postgres
 from ramax.storage.append_sqlite import write_sqlite
 from ramax.storage.backend import write_plan
@@ -41,7 +41,7 @@ async def test_a_plan_gives_the_same_answer_and_rows_as_the_way_of_its_database(
 
     def undone(way, ex):
         answers.append(way(ex, wanted))
-        states.append([tuple(row) for s in (a, b) for row in ex.rows(spaces.lock, {"space_id": s})])
+        states.append([tuple(row) for s in (a, b) for row in ex.rows(locks.lock, {"space_id": s})])
         raise _Failure
 
     for way in (write_plan, direct):

@@ -21,7 +21,7 @@ from ramax.storage.faults import (
     at_commit,
     translated,
 )
-from ramax.storage.spaces import move_state_version, take_lock
+from ramax.storage.locks import move_state_version, take_lock
 from ramax.storage.sql import Statement
 from ramax.storage.tables import build_tables
 

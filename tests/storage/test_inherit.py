@@ -4,7 +4,7 @@ import pytest
 
 from ramax.runtime.page_fold import facts_of
 from ramax.storage import inherit
-from ramax.storage.spaces import take_lock
+from ramax.storage.locks import take_lock
 from tests._domains import documents, put
 from tests._tables import dump, of_space
 

@@ -262,8 +262,8 @@ async def test_a_new_origin_changes_the_order_among_equal_stamps(tmp_path):
 async def become(db, store, origin: bytes, origin_seq: int) -> None:
     """Make a replica go on as another one, as a copy of its files would."""
     from ramax.core.sync.head import ReplicaHead
+    from ramax.storage.locks import move_state_version
     from ramax.storage.origins import write_replica_head
-    from ramax.storage.spaces import move_state_version
 
     stamp = (await store.replica.info()).stamp
     core = store._core

@@ -14,7 +14,7 @@ from ramax.errors import (
 )
 from ramax.runtime.core import Core
 from ramax.runtime.point import check_point, locate
-from ramax.storage import branches, forking, projections, spaces
+from ramax.storage import branches, deletion, forking, projections, spaces
 from ramax.storage.cursors import all_spaces
 from ramax.storage.executors import Executor
 from ramax.storage.forking import Head
@@ -149,7 +149,7 @@ class Branches(MergeVerbs):
             for head in heads if self._core.projected else ():
                 projections.empty(ex, self._core.projected.values(), head.space_id)
             forking.empty_branch(ex, found.branch_id)
-            spaces.empty(ex, all_spaces(found.branch_id))  # of readers of the whole branch
+            deletion.empty(ex, all_spaces(found.branch_id))  # of readers of the whole branch
             branches.remove(ex, found.branch_id)
             return [head.space_id for head in heads]
 

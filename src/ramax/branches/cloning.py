@@ -3,7 +3,7 @@
 from ramax.core.limits import validate_space_name
 from ramax.errors import MisuseError, SpaceExistsError
 from ramax.runtime.core import Core, SpaceLike
-from ramax.storage import branches, forking, inherit, spaces
+from ramax.storage import branches, forking, inherit, locks, spaces
 from ramax.storage.executors import Executor
 from ramax.storage.lineage import FOREVER
 from ramax.storage.spaces import DEFAULT
@@ -21,7 +21,7 @@ async def clone(core: Core, source: SpaceLike, name: str) -> Space:
 
     def work(ex: Executor) -> Space:
         branches.keep(ex, found.branch_id, f"number {found.branch_id}")
-        spaces.take_lock(ex, found.space_id, found.space_name)
+        locks.take_lock(ex, found.space_id, found.space_name)
         if spaces.find_by_name(ex, name, found.branch_id) is not None:
             raise SpaceExistsError(name)
         forking.check_in_order(ex, found.space_id, found.space_name, FOREVER)

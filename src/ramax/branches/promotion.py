@@ -19,7 +19,7 @@ from ramax.core.merging.decisions import decide
 from ramax.core.merging.results import MergePreview, SpaceMerge
 from ramax.errors import DataError, MisuseError, SpaceNotFoundError
 from ramax.runtime.core import Core
-from ramax.storage import spaces
+from ramax.storage import locks
 from ramax.storage.events import read_head
 from ramax.storage.executors import Executor
 from ramax.values import Space
@@ -102,7 +102,7 @@ def in_order(ex: Executor, targets: Iterable[Space]) -> None:
     """
     for space in sorted(targets, key=lambda each: each.space_id):
         if space.space_id:
-            spaces.take_lock(ex, space.space_id, space.space_name)
+            locks.take_lock(ex, space.space_id, space.space_name)
 
 
 def chosen_of(

@@ -75,6 +75,22 @@ class Source(Protocol):
         ...
 
 
+class NothingStored:
+    """The source of a space that has no values."""
+
+    def load(self, _key: str) -> Packed | None:
+        """Return None."""
+        return None
+
+    def load_range(self, _low: str, _high: str) -> Mapping[str, Packed]:
+        """Return nothing."""
+        return {}
+
+    def load_nearest(self, _low: str, _high: str, _end: End) -> str | None:
+        """Return None."""
+        return None
+
+
 class SpaceState:
     """Packed values of one space: read ones, written ones, and those of the running command."""
 

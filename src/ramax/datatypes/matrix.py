@@ -5,7 +5,6 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Final
 
-from ramax.core.datatypes.vectors import FLOAT_BYTES
 from ramax.datatypes.clusters import Clusters
 from ramax.datatypes.filters import Test
 from ramax.errors import MisuseError
@@ -215,8 +214,3 @@ class Matrix:
 def is_plain(length: float) -> bool:
     """Say whether squares and products of such lengths fit 32-bit floats."""
     return length == 0 or _SHORTEST <= length <= _LONGEST
-
-
-def vector_size(dimension: int) -> int:
-    """Return the bytes of a stored vector."""
-    return dimension * FLOAT_BYTES

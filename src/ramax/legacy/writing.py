@@ -16,7 +16,8 @@ from ramax.legacy.source import PSTATE_CHECKPOINT, LegacySource
 from ramax.legacy.target import Destination, Run, Survey, is_empty
 from ramax.storage import chain, import_ids, import_rows
 from ramax.storage.executors import Executor
-from ramax.storage.spaces import domains_row, pack_metadata, take_lock
+from ramax.storage.locks import take_lock
+from ramax.storage.spaces import domains_row, pack_metadata
 from ramax.storage.spill import Spill
 from ramax.values import Progress
 

@@ -13,8 +13,8 @@ from ramax.storage.events import read_page
 from ramax.storage.executors import Executor
 from ramax.storage.inherit import inherit as inherited
 from ramax.storage.lineage import base_of
+from ramax.storage.locks import take_lock
 from ramax.storage.reads import StoredSource, read_event_types
-from ramax.storage.spaces import take_lock
 from ramax.values import Space
 
 

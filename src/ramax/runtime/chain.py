@@ -8,7 +8,7 @@ from ramax.errors import SpaceNotFoundError
 from ramax.runtime.core import Core
 from ramax.storage import branches, chain
 from ramax.storage.executors import Executor
-from ramax.storage.spaces import keep, move_state_version, take_lock
+from ramax.storage.locks import keep, move_state_version, take_lock
 from ramax.values import ChainHead, Progress, Space
 
 _TAIL = 1000

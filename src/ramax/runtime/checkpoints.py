@@ -5,8 +5,8 @@ from ramax.errors import ConcurrencyError, DataError, MisuseError, SpaceNotFound
 from ramax.runtime.core import Core, SpaceLike
 from ramax.storage import checkpoints
 from ramax.storage.executors import Executor
+from ramax.storage.locks import keep
 from ramax.storage.reads import PSTATE
-from ramax.storage.spaces import keep
 
 
 class CheckpointRepository:

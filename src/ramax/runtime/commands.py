@@ -1,7 +1,7 @@
 """Handing commands and appends to the writer, with what must be true before."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ramax.core.codec import decode, encode_payload
@@ -13,21 +13,15 @@ from ramax.core.expectation import (
     expect_versions,
     expect_versions_of,
 )
-from ramax.core.guard import Guard
 from ramax.core.limits import check_name, check_optional_id, check_sequence
 from ramax.core.new_events import Causes, checked_events
-from ramax.core.query import Query
-from ramax.core.state import End, Packed
-from ramax.core.sync.record import EventRecord
-from ramax.core.sync.runs import Newest
 from ramax.core.tags import checked_tags
-from ramax.core.unit import SpaceUnit
 from ramax.errors import DataError, MisuseError
-from ramax.runtime.attempt import commits_of
 from ramax.runtime.catchup import catch_up_all
 from ramax.runtime.causation import inherited
 from ramax.runtime.core import Confirm, Core, SpaceLike
 from ramax.runtime.jobs import Append, Execute, Job, StateBehindError, Work
+from ramax.runtime.rehearsal import try_empty
 from ramax.runtime.watching import Watch
 from ramax.storage import idempotency
 from ramax.values import Commit, NewEvent, Space
@@ -193,7 +187,7 @@ async def _confirmed(work: Awaitable[list[Commit]], confirm: Confirm) -> list[Co
 async def _submit_first(
     core: Core, space: Space, work: Work, key: str | None, fingerprint: bytes
 ) -> list[Commit]:
-    commits = try_empty(core, space, work)
+    commits = try_empty(space, work, core.clock())
     if key is None and not any(commit.events for commit in commits):
         return commits
     return await _submit(core, await core.saved(space), work, key, fingerprint)
@@ -205,52 +199,6 @@ async def _watched(core: Core, watch: Watch, job: Job) -> list[Commit]:
         commits = await core.writer.submit(job)
         operation.facts["events"] = sum(len(commit.events) for commit in commits)
     return commits
-
-
-class _Nothing:
-    """The stored state of a space that has no row."""
-
-    def load(self, _key: str) -> None:
-        return None
-
-    def load_range(self, _low: str, _high: str) -> dict[str, Packed]:
-        return {}
-
-    def load_nearest(self, _low: str, _high: str, _end: End) -> None:
-        return None
-
-
-class _NoLog:
-    """The stored log of a space that has no row."""
-
-    def types_up_to(self, _upto: int) -> frozenset[str]:
-        return frozenset()
-
-    def count_of(self, _entity_id: str, _upto: int, _most: int) -> int:
-        return 0
-
-    def standing_at(self, _sequence: int) -> frozenset[str]:
-        return frozenset()
-
-    def newest_match(self, _query: Query, _after: int, _upto: int) -> int | None:
-        return None
-
-    def newest(self) -> dict[bytes, Newest]:
-        return {}
-
-    def record_at(self, _origin: bytes, _origin_seq: int) -> EventRecord | None:
-        return None
-
-    def ids_of(self, _uids: Collection[bytes]) -> dict[bytes, int]:
-        return {}
-
-
-def try_empty(core: Core, space: Space, work: Work) -> list[Commit]:
-    """Run work on an empty space: what fails, or adds nothing, must not give `default` its row."""
-    unit = SpaceUnit(space.space_id, space.space_name, Guard(0, 0, 0, 0, None), _Nothing())
-    groups = work.run(unit, _NoLog(), core.clock())
-    ids = {row.sequence: 0 for row in unit.rows}
-    return commits_of(space.space_id, groups, ids, 0)
 
 
 def name_of(command: Callable[..., Any]) -> str:

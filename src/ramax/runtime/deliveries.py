@@ -27,7 +27,7 @@ from ramax.storage import subscriptions
 from ramax.storage.cursors import Place, over_all
 from ramax.storage.executors import Executor, Row
 from ramax.storage.lineage import base_of
-from ramax.storage.spaces import keep
+from ramax.storage.locks import keep
 from ramax.storage.subscriptions import Key, Standing
 from ramax.values import Event
 

@@ -14,7 +14,7 @@ from ramax.runtime.page_fold import facts_of
 from ramax.storage import pstate
 from ramax.storage.executors import Executor
 from ramax.storage.links import replace_links, set_indexed
-from ramax.storage.spaces import move_state_version, take_lock
+from ramax.storage.locks import move_state_version, take_lock
 from ramax.storage.text_index import keep_text
 from ramax.values import Space
 

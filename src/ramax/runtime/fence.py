@@ -14,8 +14,8 @@ from ramax.runtime.attempt import Attempt, commits_of
 from ramax.storage.backend import Backend
 from ramax.storage.events import read_page
 from ramax.storage.executors import Executor
+from ramax.storage.locks import move_state_version
 from ramax.storage.planning import limit_waiting
-from ramax.storage.spaces import move_state_version
 
 Verdict = dict[int, tuple[str, Mapping[int, int]]]
 

@@ -10,9 +10,9 @@ from ramax.runtime.core import Core
 from ramax.runtime.page_fold import facts_of
 from ramax.storage.executors import Executor
 from ramax.storage.links import END, set_indexed, sync_links
+from ramax.storage.locks import move_state_version, take_lock
 from ramax.storage.reads import packed
 from ramax.storage.rebuild import read_stored
-from ramax.storage.spaces import move_state_version, take_lock
 from ramax.values import Space
 
 

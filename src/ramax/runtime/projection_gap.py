@@ -10,7 +10,7 @@ from ramax.runtime.projecting import project_rows
 from ramax.storage import checkpoints, projections
 from ramax.storage.events import read_head, read_page
 from ramax.storage.executors import Executor
-from ramax.storage.spaces import move_state_version, take_lock
+from ramax.storage.locks import move_state_version, take_lock
 from ramax.values import Space
 
 

@@ -15,10 +15,11 @@ from ramax.storage import pstate, snapshots, text_index
 from ramax.storage.backend import write_plan
 from ramax.storage.executors import Executor, Row
 from ramax.storage.links import set_indexed
+from ramax.storage.locks import take_lock
 from ramax.storage.plan import WritePlan
 from ramax.storage.reads import packed, uncatchable
 from ramax.storage.rebuild import add, read_changed_since, read_key_count, read_stored, replace
-from ramax.storage.spaces import domains_row, take_lock
+from ramax.storage.spaces import domains_row
 from ramax.storage.spill import Spill
 from ramax.values import Space
 

@@ -10,8 +10,8 @@ from ramax.core.state import Packed
 from ramax.errors import DataError, SpaceNotFoundError
 from ramax.storage.executors import Executor
 from ramax.storage.links import replace_links
+from ramax.storage.locks import move_state_version, take_lock
 from ramax.storage.reads import read_facts
-from ramax.storage.spaces import move_state_version, take_lock
 from ramax.storage.text_index import keep_text
 from ramax.storage.write_back import Renewal, replace_exactly
 

@@ -17,8 +17,8 @@ from ramax.runtime.projecting import project_rows
 from ramax.storage import projections, subscriptions
 from ramax.storage.events import FOREVER, read_head
 from ramax.storage.executors import Executor
+from ramax.storage.locks import move_state_version, take_lock
 from ramax.storage.projections import Bound
-from ramax.storage.spaces import move_state_version, take_lock
 from ramax.storage.subscriptions import Key
 from ramax.values import Progress, Space
 

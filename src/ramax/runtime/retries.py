@@ -14,7 +14,7 @@ from ramax.runtime.queue import Limits, WorkQueue
 from ramax.storage.backend import Backend
 from ramax.storage.executors import Executor
 from ramax.storage.faults import ConnectionLostError, UniqueViolationError
-from ramax.storage.spaces import take_lock
+from ramax.storage.locks import take_lock
 
 
 class Retries:

@@ -5,8 +5,8 @@ from ramax.runtime.core import Core
 from ramax.runtime.past_fold import PastFold
 from ramax.storage import snapshots
 from ramax.storage.executors import Executor
+from ramax.storage.locks import keep, take_lock
 from ramax.storage.snapshots import Fold, Stored
-from ramax.storage.spaces import keep, take_lock
 
 
 async def save(core: Core, fold: PastFold, domain: Domain) -> bool:

@@ -8,7 +8,7 @@ from ramax.runtime.past import Past
 from ramax.runtime.snapshot_writing import save
 from ramax.storage import snapshots
 from ramax.storage.executors import Executor
-from ramax.storage.spaces import take_lock
+from ramax.storage.locks import take_lock
 from ramax.values import SnapshotInfo, Space
 
 

@@ -9,7 +9,7 @@ from ramax.core.limits import validate_space_name
 from ramax.errors import DataError, MisuseError, SpaceExistsError, SpaceNotFoundError
 from ramax.runtime import chain, text_search, text_worker
 from ramax.runtime.core import Core, SpaceLike
-from ramax.storage import projections, spaces
+from ramax.storage import deletion, locks, projections, spaces
 from ramax.storage.executors import Executor
 from ramax.storage.faults import UniqueViolationError
 from ramax.storage.reads import PSTATE
@@ -106,12 +106,12 @@ class SpaceRegistry:
             raise MisuseError(f"cannot rename {found.space_name!r} to {name!r}: 'default' is fixed")
 
         def work(ex: Executor) -> Space:
-            spaces.take_lock(ex, found.space_id, found.space_name)
+            locks.take_lock(ex, found.space_id, found.space_name)
             other = spaces.find_by_name(ex, name, found.branch_id)
             if other is not None and other.space_id != found.space_id:
                 raise SpaceExistsError(name)
             spaces.rename(ex, found.space_id, name)
-            spaces.move_state_version(ex, found.space_id)  # cached names are stale now
+            locks.move_state_version(ex, found.space_id)  # cached names are stale now
             return _stored(ex, found)
 
         try:
@@ -131,7 +131,7 @@ class SpaceRegistry:
         saved = await self._core.saved(found)
 
         def work(ex: Executor) -> Space:
-            spaces.take_lock(ex, saved.space_id, saved.space_name)
+            locks.take_lock(ex, saved.space_id, saved.space_name)
             spaces.set_metadata(ex, saved.space_id, packed)
             return _stored(ex, saved)
 
@@ -258,8 +258,8 @@ class SpaceRegistry:
             raise MisuseError("the space 'default' cannot be deleted")
 
         def work(ex: Executor) -> None:
-            spaces.take_lock(ex, found.space_id, found.space_name)
-            spaces.delete(ex, found, force=force)
+            locks.take_lock(ex, found.space_id, found.space_name)
+            deletion.delete(ex, found, force=force)
             projections.empty(ex, self._core.projected.values(), found.space_id)
 
         await self._core.locked(f"deleting space {found.space_name!r}", work)

@@ -19,9 +19,9 @@ from ramax.runtime.scope import Steps
 from ramax.runtime.state_reads import StateReads
 from ramax.storage import text_index
 from ramax.storage.executors import Executor
+from ramax.storage.locks import move_state_version, take_lock
 from ramax.storage.reads import packed
 from ramax.storage.rebuild import read_key_count, read_stored
-from ramax.storage.spaces import move_state_version, take_lock
 from ramax.storage.text_search import find_texts
 from ramax.values import Progress, SearchHit, Space
 

@@ -12,8 +12,8 @@ from ramax.runtime.core import Core
 from ramax.storage import text_index
 from ramax.storage.cursors import all_spaces
 from ramax.storage.executors import Executor
+from ramax.storage.locks import take_lock
 from ramax.storage.reads import read_facts
-from ramax.storage.spaces import take_lock
 from ramax.storage.text_waiting import forget_waiting, read_spaces_that_wait, read_waiting
 from ramax.values import Space
 

@@ -26,20 +26,21 @@ from ramax.errors import (
 from ramax.runtime.attempt import Attempt, Trial
 from ramax.runtime.batch import run_batch
 from ramax.runtime.catchup import fold_gap
-from ramax.runtime.commands import NO_DOMAIN, try_empty
+from ramax.runtime.commands import NO_DOMAIN
 from ramax.runtime.complaints import notice
 from ramax.runtime.core import Core, SpaceLike, check_space, unregistered
 from ramax.runtime.jobs import Append, Execute, Job, StateBehindError
 from ramax.runtime.partition import Partition
 from ramax.runtime.projection_gap import project_gap
+from ramax.runtime.rehearsal import try_empty
 from ramax.runtime.scope import TransactionPState, TransactionScope
 from ramax.storage import spaces
 from ramax.storage.cancellation import to_its_end
 from ramax.storage.executors import CoreExecutor, Executor
 from ramax.storage.faults import ConnectionLostError, at_commit, translated
 from ramax.storage.lineage import base_of
+from ramax.storage.locks import take_lock
 from ramax.storage.reads import read_facts
-from ramax.storage.spaces import take_lock
 from ramax.values import Commit, Event, NewEvent, Space
 
 T = TypeVar("T")
@@ -232,7 +233,7 @@ class Transaction:
             SpaceNameError: No space can be made of this name.
         """
         name = validate_space_name(target.space_name if isinstance(target, Space) else target)
-        return try_empty(self._core, unregistered(name), work)
+        return try_empty(unregistered(name), work, self._core.clock())
 
     def _holding(self, target: SpaceLike) -> Space | None:
         self._check()

@@ -13,8 +13,8 @@ from ramax.secrets.sealing import Sealer, destroyed_key, opened_secret, sealed_s
 from ramax.secrets.vault import Vault, unwrap
 from ramax.storage import secrets as rows
 from ramax.storage.executors import Executor
+from ramax.storage.locks import take_lock
 from ramax.storage.replicas import ensure_identity, next_version, read_identity
-from ramax.storage.spaces import take_lock
 from ramax.values import Space
 
 P = TypeVar("P")

@@ -10,9 +10,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ramax.core.chain import BEGINNING
 from ramax.errors import MisuseError
 from ramax.storage.chain import read_hashes, write_head
+from ramax.storage.deletion import drop_tokens
 from ramax.storage.executors import Executor
 from ramax.storage.runs import read_first_late
-from ramax.storage.spaces import drop_tokens
 from ramax.storage.sql import Statement
 from ramax.storage.tables import Tables
 

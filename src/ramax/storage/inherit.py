@@ -14,8 +14,8 @@ from ramax.core.guard import Guard
 from ramax.storage.checkpoints import event_id_at, upsert_checkpoint
 from ramax.storage.executors import Executor
 from ramax.storage.lineage import parent_of
+from ramax.storage.locks import move_state_version
 from ramax.storage.reads import PSTATE
-from ramax.storage.spaces import move_state_version
 from ramax.storage.sql import Statement
 from ramax.storage.tables import Tables
 

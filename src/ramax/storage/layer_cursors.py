@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ramax.core.sync.vector import Vector
 from ramax.core.sync.wire import pack_vector, unpack_vector
 from ramax.storage.executors import Executor
-from ramax.storage.spaces import take_lock
+from ramax.storage.locks import take_lock
 from ramax.storage.sql import Statement
 from ramax.storage.tables import Tables
 

@@ -1,7 +1,6 @@
 """The registry of spaces: rows of `spaces`, each with its guard in `space_sequences`."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,14 +10,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ramax.core.codec import decode, encode, encode_payload
 from ramax.core.keys import prefix_end
 from ramax.core.limits import check_payload_size
-from ramax.errors import SpaceNotEmptyError, SpaceNotFoundError
-from ramax.storage import branches, secrets
+from ramax.storage import branches
 from ramax.storage.executors import Executor, Row
 from ramax.storage.lineage import learn
 from ramax.storage.plan import Extra
-from ramax.storage.planning import limit_waiting
 from ramax.storage.sql import Statement
-from ramax.storage.tables import TOKENS_TABLE, Tables
+from ramax.storage.tables import Tables
 from ramax.values import EPOCH, MAIN_BRANCH, Space, from_micros
 
 DEFAULT = "default"
@@ -110,64 +107,6 @@ def _set_metadata(t: Tables) -> sa.Update:
 def _set_domains(t: Tables) -> sa.Update:
     c = t.spaces.c
     return sa.update(t.spaces).where(c.space_id == p("space_id")).values(domains=p("names"))
-
-
-@Statement
-def lock(t: Tables) -> sa.UpdateBase | sa.Select[Any]:
-    """Lock the hot row of a space until the transaction ends, and return its numbers."""
-    q = t.space_sequences
-    columns = (q.c.last_sequence, q.c.state_version, q.c.last_timestamp)
-    if t.dialect == "postgresql":
-        return (
-            sa.select(*columns).where(q.c.space_id == p("space_id")).with_for_update(key_share=True)
-        )
-    # a write that changes nothing takes SQLite's write lock, whatever BEGIN the caller used
-    return (
-        sa.update(q)
-        .where(q.c.space_id == p("space_id"))
-        .values(state_version=q.c.state_version)
-        .returning(*columns)
-    )
-
-
-@Statement
-def _keep(t: Tables) -> sa.Select[Any]:
-    """Keep a space from being deleted until the transaction ends; appends to it go on."""
-    q = t.space_sequences
-    statement = sa.select(q.c.last_sequence).where(q.c.space_id == p("space_id"))
-    return statement.with_for_update(read=True, key_share=True)
-
-
-@Statement
-def lock_nowait(t: Tables) -> sa.Select[Any]:
-    """Like `lock`, but fails at once where somebody holds the row (PostgreSQL)."""
-    q = t.space_sequences
-    return (
-        sa.select(q.c.last_sequence, q.c.state_version, q.c.last_timestamp)
-        .where(q.c.space_id == p("space_id"))
-        .with_for_update(nowait=True, key_share=True)
-    )
-
-
-@Statement
-def _bump(t: Tables) -> sa.Update:
-    q = t.space_sequences
-    return (
-        sa.update(q)
-        .where(q.c.space_id == p("space_id"))
-        .values(state_version=q.c.state_version + 1)
-        .returning(q.c.last_sequence, q.c.state_version, q.c.writer_token)
-    )
-
-
-@Statement
-def _event_count(t: Tables) -> sa.Select[Any]:
-    return sa.select(sa.func.count()).where(t.events.c.space_id == p("space_id"))
-
-
-@Statement
-def _key_count(t: Tables) -> sa.Select[Any]:
-    return sa.select(sa.func.count()).where(t.pstate.c.space_id == p("space_id"))
 
 
 def is_storable_name(name: str) -> bool:
@@ -262,96 +201,3 @@ def domains_row(space_id: int, names: Iterable[str]) -> Extra:
     """Record whose fold the pstate of a space is, as part of a write plan."""
     packed = encode(sorted(names), "domain names")
     return Extra(_set_domains, [{"space_id": space_id, "names": packed}])
-
-
-def take_lock(
-    ex: Executor,
-    space_id: int,
-    space: str | int,
-    *,
-    nowait: bool = False,
-    wait_seconds: float | None = None,
-    joined: bool = False,
-) -> None:
-    """Lock a space for the transaction of ``ex``.
-
-    Args:
-        nowait: Fail at once where somebody holds it (PostgreSQL; SQLite has one lock for all).
-        wait_seconds: How long to wait on PostgreSQL; SQLite waits by its busy timeout.
-        joined: See `limit_waiting`.
-
-    Raises:
-        SpaceNotFoundError: It was deleted.
-        StorageBusyError: Somebody holds it.
-    """
-    postgres = ex.tables.dialect == "postgresql"
-    if wait_seconds is not None:
-        limit_waiting(ex, wait_seconds, joined=joined)
-    if not ex.rows(lock_nowait if nowait and postgres else lock, {"space_id": space_id}):
-        raise SpaceNotFoundError(space)
-
-
-def keep(ex: Executor, space_id: int) -> int | None:
-    """Keep a space from being deleted until the transaction ends; return its newest sequence.
-
-    None means that there is no such space. On SQLite the write lock, which the caller has, is
-    what keeps it.
-    """
-    rows = ex.rows(_keep, {"space_id": space_id})
-    return rows[0][0] if rows else None
-
-
-def move_state_version(ex: Executor, space_id: int) -> tuple[int, int, bytes | None] | None:
-    """Make every cached guard of a space stale; return sequence, version, token, or None."""
-    rows = ex.rows(_bump, {"space_id": space_id})
-    return (rows[0][0], rows[0][1], rows[0][2]) if rows else None
-
-
-def delete(ex: Executor, space: Space, *, force: bool) -> None:
-    """Delete a space with all its rows; the caller holds its lock.
-
-    Raises:
-        SpaceInUseError: A space of another branch goes on from its events.
-        SpaceNotEmptyError: It ever had an event, or has a key or a secret, without ``force``.
-    """
-    branches.check_unneeded(ex, space.space_id, space.space_name)
-    ever = ex.rows(lock, {"space_id": space.space_id})[0][0]
-    if not force:
-        keys = ex.rows(_key_count, {"space_id": space.space_id})[0][0]
-        keys += secrets.count(ex, space.space_id)
-        if ever or keys:
-            raise SpaceNotEmptyError(space.space_name, ever, keys)
-    empty(ex, space.space_id)
-
-
-def empty(ex: Executor, space_id: int) -> None:
-    """Delete every row of a space, the one of the registry last."""
-    if ex.tables.dialect == "sqlite" and space_id > 0:
-        ex.run(drop_tokens(space_id), {})
-    for statement in delete_statements(ex.tables):
-        ex.run(statement, {"space_id": space_id})
-
-
-@lru_cache(maxsize=1024)
-def drop_tokens(space_id: int) -> Statement:
-    """Drop the tokens of a space that is searched, if there are any (SQLite)."""
-    return Statement(lambda _: sa.text(f"DROP TABLE IF EXISTS {TOKENS_TABLE}{space_id}"))
-
-
-_DELETES: dict[Tables, list[Statement]] = {}
-
-
-def delete_statements(tables: Tables) -> list[Statement]:
-    """One DELETE for each table that has rows of spaces, the registry last."""
-    if tables not in _DELETES:
-        names = [t.name for t in (*tables.owned_by_space, tables.spaces)]
-        _DELETES[tables] = [Statement(_delete_from(name)) for name in names]
-    return _DELETES[tables]
-
-
-def _delete_from(name: str) -> Any:
-    def build(t: Tables) -> sa.Delete:
-        table = next(x for x in t.metadata.sorted_tables if x.name == name)
-        return sa.delete(table).where(table.c.space_id == p("space_id"))
-
-    return build

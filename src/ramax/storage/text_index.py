@@ -17,9 +17,10 @@ from ramax.core.fulltext.documents import Searched, searched, text_of, type_of
 from ramax.core.fulltext.tokens import tokens_of
 from ramax.core.space_write import SpaceWrite
 from ramax.core.state import Packed
+from ramax.storage.deletion import drop_tokens
 from ramax.storage.executors import Executor
 from ramax.storage.plan import Extra
-from ramax.storage.spaces import as_space, drop_tokens, space_columns
+from ramax.storage.spaces import as_space, space_columns
 from ramax.storage.sql import Statement
 from ramax.storage.tables import TOKENS_TABLE, DialectName, Tables
 from ramax.values import Space

@@ -15,7 +15,7 @@ from sqlalchemy.types import UserDefinedType
 
 from ramax.errors import SpaceNotFoundError
 from ramax.storage.executors import Executor, Row
-from ramax.storage.spaces import keep
+from ramax.storage.locks import keep
 from ramax.storage.sql import Statement
 from ramax.storage.tables import Tables
 

@@ -13,8 +13,8 @@ from ramax.storage import origins, runs, snapshots
 from ramax.storage.canonical import read_times
 from ramax.storage.executors import Executor
 from ramax.storage.lineage import lineage_of
+from ramax.storage.locks import move_state_version, take_lock
 from ramax.storage.replicas import Identity, ensure_identity, set_epoch
-from ramax.storage.spaces import move_state_version, take_lock
 from ramax.values import Space
 
 _TAIL = 1000

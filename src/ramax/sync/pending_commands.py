@@ -14,8 +14,8 @@ from ramax.runtime.commands import name_of
 from ramax.runtime.core import Core
 from ramax.storage import pending
 from ramax.storage.executors import Executor
+from ramax.storage.locks import take_lock
 from ramax.storage.pending import PendingRow
-from ramax.storage.spaces import take_lock
 from ramax.sync.authority import (
     NOT_THE_COMMANDS,
     Answer,

@@ -12,8 +12,8 @@ from ramax.errors import ClockSkewError, DataError, RecordNotFoundError
 from ramax.runtime.core import Core
 from ramax.storage import quarantine
 from ramax.storage.executors import Executor
+from ramax.storage.locks import take_lock
 from ramax.storage.quarantine import Kept
-from ramax.storage.spaces import take_lock
 from ramax.sync.sorting import WAITING, Aside, Given
 from ramax.values import NewEvent, Space, from_micros
 

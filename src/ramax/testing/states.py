@@ -1,6 +1,5 @@
 """The state that a command meets after certain events, without a database."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +7,7 @@ from ramax.core.domain import Domain
 from ramax.core.guard import Guard
 from ramax.core.mapping import ReadState
 from ramax.core.new_events import Causes
-from ramax.core.state import End, Packed
+from ramax.core.state import NothingStored
 from ramax.core.unit import SpaceUnit
 from ramax.values import NewEvent, to_micros
 
@@ -30,19 +29,6 @@ def given(domain: Domain, *new_events: NewEvent, at: datetime = _SOME_TIME) -> d
         MisuseError: An applicator returned something.
         Exception: Whatever an applicator raises.
     """
-    unit = SpaceUnit(1, "given", Guard(0, 0, 0, 0, None), _Nothing())
+    unit = SpaceUnit(1, "given", Guard(0, 0, 0, 0, None), NothingStored())
     unit.execute(domain, lambda _state, _params: new_events, None, Causes(), to_micros(at))
     return ReadState(unit.state, domain.schema).copy()
-
-
-class _Nothing:
-    """What is stored before the first event."""
-
-    def load(self, _key: str) -> Packed | None:
-        return None
-
-    def load_range(self, _low: str, _high: str) -> Mapping[str, Packed]:
-        return {}
-
-    def load_nearest(self, _low: str, _high: str, _end: End) -> None:
-        return None

@@ -4,14 +4,13 @@ A payload is opaque on its way. Where it is to stay, it has to be one: what an a
 type cannot even begin with would stop every later command of the space.
 """
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from ramax.core.codec import FORMAT_MSGPACK, decode
 from ramax.core.datatypes import TYPES
 from ramax.core.domain import OWN_TYPES
 from ramax.core.mapping import WriteState
-from ramax.core.state import End, Packed, SpaceState
+from ramax.core.state import NothingStored, SpaceState
 from ramax.core.sync.record import REFUSED, EventRecord, is_whole
 from ramax.core.tags import unpack_tags
 from ramax.errors import CodecError, DataError, RamaxError
@@ -84,7 +83,7 @@ def _check_own(record: EventRecord, payload: dict[str, object]) -> None:
         record.correlation_id,
         None,
     )
-    part = WriteState(SpaceState(_Nothing()), datatype.schema, datatype.prefix)
+    part = WriteState(SpaceState(NothingStored()), datatype.schema, datatype.prefix)
     try:
         datatype.apply(part, event)
         part.settle()
@@ -93,16 +92,3 @@ def _check_own(record: EventRecord, payload: dict[str, object]) -> None:
     except Exception as error:
         rule = f"is no {record.event_type}: {type(error).__name__}: {error}"
         raise DataError("record", record.uid, rule) from error
-
-
-class _Nothing:
-    """A space without values."""
-
-    def load(self, _key: str) -> Packed | None:
-        return None
-
-    def load_range(self, _low: str, _high: str) -> Mapping[str, Packed]:
-        return {}
-
-    def load_nearest(self, _low: str, _high: str, _end: End) -> None:
-        return None
