@@ -36,11 +36,6 @@ def last_stamp(now_micros: int) -> int:
     return wall_stamp(now_micros + 1000) - 1
 
 
-def as_micros(stamp: int) -> int:
-    """Return the moment of a stamp in UTC microseconds, exact to the millisecond."""
-    return (stamp >> COUNTER_BITS) * 1000
-
-
 def check_stamp(stamp: int, now_micros: int) -> None:
     """Refuse a stamp that would drag every clock it meets into the future.
 

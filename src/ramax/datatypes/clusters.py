@@ -31,7 +31,6 @@ class Clusters:
     def __init__(self, np: Any, metric: str, rows: Any) -> None:
         self._np, self._angles = np, metric == "cosine"
         self._metric = metric
-        self.trained_on = len(rows)
         chance = np.random.default_rng(_SEED)
         count = min(_MOST_GROUPS, max(1, int(len(rows) ** 0.5)))
         at = chance.choice(len(rows), min(len(rows), count * _SAMPLE), replace=False)
