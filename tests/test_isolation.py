@@ -871,6 +871,7 @@ WITHOUT_SPACE = {
     "feed._partition_page": "the feed of all spaces, of a part of them",
     "heads._heads": "of a list of spaces that somebody waits for",
     "subscriptions._any_owned": "whether anybody subscribes at all",
+    "replicas._replicated": "which spaces are replicated, for readers of all spaces",
     "parked._of_feed": "what a subscription over all spaces has put aside",
     "notifications._notify": "a hint to other processes",
     "append_sqlite._newest_event_id": "the counter of event ids",

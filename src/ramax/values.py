@@ -162,6 +162,7 @@ class EventDraft:
         "entity_id",
         "event_id",
         "event_type",
+        "late",
         "metadata",
         "micros",
         "part",
@@ -185,6 +186,7 @@ class EventDraft:
     tags: tuple[str, ...]  # this and what follows are set only where they are not `_USUAL`
     version: int
     part: int
+    late: bool  # of a delivery, not of the fact: two events that differ in it are equal
 
 
 _FIELDS = (
@@ -202,7 +204,7 @@ _FIELDS = (
     "version",
     "part",
 )
-_USUAL: Mapping[str, Any] = {"tags": (), "version": 1, "part": 0}
+_USUAL: Mapping[str, Any] = {"tags": (), "version": 1, "part": 0, "late": False}
 
 
 class Event(EventDraft):
@@ -213,6 +215,9 @@ class Event(EventDraft):
     ``event_id`` nor ``space_id``: they are not known yet when it is applied for the first time.
     ``tags`` are sorted, each once. ``version`` is the shape of the payload. What upcasters made of
     one stored event shares its ids, sequence and timestamp; ``part`` counts them from 0.
+
+    ``late`` is True where a subscription, or a reaction, is given an event of another replica that
+    came after others which follow it in the order of all replicas.
     """
 
     __slots__ = ()
@@ -232,6 +237,7 @@ class Event(EventDraft):
         tags: Iterable[str] = (),
         version: int = 1,
         part: int = 0,
+        late: bool = False,  # noqa: FBT001, FBT002 - a field, in its place
     ) -> None:
         put = object.__setattr__
         put(self, "event_id", event_id)
@@ -247,6 +253,7 @@ class Event(EventDraft):
         put(self, "tags", tuple(sorted(set(tags))))
         put(self, "version", version)
         put(self, "part", part)
+        put(self, "late", late)
 
     @property
     def timestamp(self) -> datetime:
@@ -287,7 +294,7 @@ class Event(EventDraft):
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Event, self._values()
+        return Event, (*self._values(), self.late)
 
 
 def recorded_event(  # noqa: PLR0913, PLR0917 - what an event has
@@ -357,6 +364,12 @@ def as_applied(event: Event) -> Event:
     if event.part:
         object.__setattr__(found, "part", event.part)
     return marked(found, event.version, event.tags)
+
+
+def as_late(event: Event) -> Event:
+    """Say of an event that nobody else holds that it came late, and return it."""
+    object.__setattr__(event, "late", True)
+    return event
 
 
 def marked(event: Event, version: int, tags: tuple[str, ...]) -> Event:

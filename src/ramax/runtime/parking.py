@@ -1,9 +1,10 @@
 """The events that one subscription has put aside, and which of them may be tried again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ramax.errors import SubscriptionLostError
 from ramax.runtime.core import Core
+from ramax.runtime.late_rows import with_late
 from ramax.storage import parked
 from ramax.storage.events import read_page
 from ramax.storage.executors import Executor, Row
@@ -62,9 +63,12 @@ class Parking:
         Several are the parts of one that was parked as a whole, before each had a row of its own.
         """
         at = aside.space_sequence
-        rows = await self._core.read(
-            lambda ex: read_page(ex, aside.space_id, after=at - 1, upto=at, limit=1)
-        )
+
+        def read(ex: Executor) -> Sequence[Row]:
+            rows = read_page(ex, aside.space_id, after=at - 1, upto=at, limit=1)
+            return with_late(ex, rows, {aside.space_id})
+
+        rows = await self._core.read(read)
         return [e for row in rows for e in make(row) if aside.part in (WHOLE, e.part)]
 
     def take_out(self, ex: Executor, aside: Parked) -> None:

@@ -10,10 +10,12 @@ from typing import NamedTuple, Protocol
 
 from ramax.core.domain import Domain
 from ramax.errors import SpaceNotFoundError
+from ramax.runtime.late_rows import LateRow, with_late
 from ramax.storage import feed
-from ramax.storage.events import read_head, read_page, recorded_events
+from ramax.storage.events import read_end, read_page, recorded_events
 from ramax.storage.executors import Executor, Row
-from ramax.values import MAIN_BRANCH, Event, Space
+from ramax.storage.replicas import read_replicated
+from ramax.values import MAIN_BRANCH, Event, Space, as_late
 
 _TYPE = 4
 """Where the type is in a row of a page."""
@@ -55,6 +57,11 @@ class Only:
         types = self.types if domain is None else self.types | domain.upcast_types
         return [row for row in rows if row[_TYPE] in types]
 
+    def events(self, row: Row, domain: Domain | None, name: str) -> list[Event]:
+        """Make the wanted events of a row."""
+        found = [event for event in recorded_events([row], domain, name) if self.wants(event)]
+        return [*map(as_late, found)] if type(row) is LateRow else found
+
 
 class Source(Protocol):
     """A log that is read on from a position."""
@@ -89,6 +96,7 @@ class SpaceSource:
     only: Only
     domain: Domain | None = None
     _head: int = 0
+    _replicated: bool = False
 
     @property
     def name(self) -> str:
@@ -106,20 +114,22 @@ class SpaceSource:
             upto=self._head,
             limit=limit,
         )
+        if self._replicated and rows:
+            rows = with_late(ex, rows, {self.space.space_id})
         upto = rows[-1][2] if len(rows) == limit else max(self._head, after)
         return Page(self.only.stored(rows, self.domain), upto, self._head)
 
     def end(self, ex: Executor) -> int:
         """See `Source.end`."""
-        head = read_head(ex, self.space.space_id)
-        if head is None:
+        end = read_end(ex, self.space.space_id)
+        if end is None:
             raise SpaceNotFoundError(self.space.space_name)
+        head, self._replicated = end
         return head
 
     def events(self, row: Row) -> list[Event]:
         """See `Source.events`."""
-        found = recorded_events([row], self.domain, self.name)
-        return [event for event in found if self.only.wants(event)]
+        return self.only.events(row, self.domain, self.name)
 
     def position(self, event: Event) -> int:
         """See `Source.position`."""
@@ -136,12 +146,13 @@ class FeedSource:
     domain: Domain | None = None
     branch_id: int = MAIN_BRANCH
     _safe: int = 0
+    _replicated: frozenset[int] | None = None
     name: str = field(default="all spaces", init=False)
 
     def read(self, ex: Executor, after: int, limit: int) -> Page:
         """See `Source.read`."""
         if after >= self._safe:
-            self._safe = feed.safe_event_id(ex)
+            self._safe, self._replicated = feed.safe_event_id(ex), None
         rows = feed.read_partition_page(
             ex,
             after=after,
@@ -151,6 +162,10 @@ class FeedSource:
             partitions=self.partitions,
             branch_id=self.branch_id,
         )
+        if rows:
+            if self._replicated is None:  # as of then or later, so all that is safe is known
+                self._replicated = read_replicated(ex)
+            rows = with_late(ex, rows, self._replicated)
         upto = rows[-1][0] if len(rows) == limit else max(self._safe, after)
         return Page(self.only.stored(rows, self.domain), upto, self._safe)
 
@@ -160,8 +175,7 @@ class FeedSource:
 
     def events(self, row: Row) -> list[Event]:
         """See `Source.events`."""
-        found = recorded_events([row], self.domain, self.name)
-        return [event for event in found if self.only.wants(event)]
+        return self.only.events(row, self.domain, self.name)
 
     def position(self, event: Event) -> int:
         """See `Source.position`."""

@@ -157,6 +157,14 @@ def _head(t: Tables) -> sa.Select[Any]:
 
 
 @Statement
+def _end(t: Tables) -> sa.Select[Any]:
+    q = t.space_sequences.c
+    return sa.select(q.last_sequence, q.replica_head.is_not(None)).where(
+        q.space_id == p("space_id")
+    )
+
+
+@Statement
 def _last_id(t: Tables) -> sa.TextClause | sa.Select[Any]:
     if t.dialect == "sqlite":
         return sa.text("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
@@ -292,6 +300,12 @@ def read_head(ex: Executor, space_id: int) -> int | None:
     """Return the newest sequence of a space, or None if there is no such space."""
     rows = ex.rows(_head, {"space_id": space_id})
     return rows[0][0] if rows else None
+
+
+def read_end(ex: Executor, space_id: int) -> tuple[int, bool] | None:
+    """Return the newest sequence of a space and whether it is replicated, or None without it."""
+    rows = ex.rows(_end, {"space_id": space_id})
+    return (rows[0][0], bool(rows[0][1])) if rows else None
 
 
 def read_count(ex: Executor, space_id: int, entity_id: str, *, upto: int, most: int) -> int:

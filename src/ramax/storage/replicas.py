@@ -73,6 +73,17 @@ def read_names(ex: Executor, space_uid: bytes) -> list[str]:
     return [name for (name,) in ex.rows(_named, {"space_uid": space_uid})]
 
 
+@Statement
+def _replicated(t: Tables) -> sa.Select[Any]:
+    """The spaces whose events are replicated: for readers of all spaces."""
+    return sa.select(t.replicas.c.space_id).where(t.replicas.c.epoch.is_not(None))
+
+
+def read_replicated(ex: Executor) -> frozenset[int]:
+    """Read which spaces are replicated."""
+    return frozenset(row[0] for row in ex.rows(_replicated, {}))
+
+
 def read_identity(ex: Executor, space_id: int) -> Identity | None:
     """Return the identity of a space, or None if it never needed one."""
     rows = ex.rows(_get, {"space_id": space_id})
