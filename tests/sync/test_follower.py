@@ -20,6 +20,7 @@ from ramax.errors import (
     MisuseError,
 )
 from ramax.sync import Replace
+from tests._each import each
 from tests.sync._booking import COMMANDS, Taken, applied, book, booking, count, release, rows
 
 
@@ -323,6 +324,37 @@ async def test_a_follower_that_is_closed_says_so(authority):
         await plane.execute(count, (1, "a"))
     with pytest.raises(ClosedError):
         await plane.sync()
+
+
+class Hung(SqlAuthority):
+    """Never answers, and never lets go."""
+
+    def __init__(self, db, verb: str) -> None:
+        super().__init__(db, booking)
+        self.asked = asyncio.Event()
+        setattr(self, verb, self._hangs)
+        self.aclose = self._hangs  # type: ignore[method-assign]
+
+    async def _hangs(self, *_):
+        self.asked.set()
+        await asyncio.Event().wait()
+
+
+@each("verb", ["open", "execute"])
+async def test_an_authority_that_hangs_does_not_hold_up_the_closing(server, db, monkeypatch, verb):
+    monkeypatch.setattr("ramax.sync.follower._PATIENCE", 0.05)
+    hung = Hung(db, verb)
+    async with asyncio.timeout(30), ramax.connect() as device:
+        async with Follower(
+            device, "plane", booking, hung, commands=COMMANDS, on_conflict=Told()
+        ) as plane:
+            await plane.execute(count, (1, "a"))
+            running, waiting = (asyncio.create_task(each) for each in (plane.run(), plane.sync()))
+            await hung.asked.wait()
+        await running
+        with pytest.raises(ClosedError):
+            await waiting
+        assert not [task for task in asyncio.all_tasks() if "Follower" in repr(task)]
 
 
 async def test_it_synchronises_by_itself_and_comes_back_after_failures(server, authority):

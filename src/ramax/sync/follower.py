@@ -34,6 +34,9 @@ from ramax.values import Space
 
 logger = logging.getLogger("ramax.sync")
 
+_PATIENCE = 5.0
+"""Seconds that an authority may take to answer, or to let go, when the follower is closed."""
+
 
 class Follower:
     """One space as its authority has decided it, with the pending commands of this device on top.
@@ -58,6 +61,7 @@ class Follower:
         self._kept: PendingCommands | None = None
         self._layer: Layer | None = None
         self._turn = asyncio.Lock()
+        self._syncing: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self._closed = False
 
@@ -75,11 +79,18 @@ class Follower:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Let go of the authority; what is pending stays, for whoever follows next."""
+        """Let go of the authority; what is pending stays, for whoever follows next.
+
+        A synchronisation that is under way may end, but an authority that hangs holds nothing up.
+        """
         self._closed = True
         if self._kept is not None:
             self._kept.close()
         self._news.set()
+        syncing = self._syncing
+        if syncing is not None:
+            await asyncio.wait([syncing], timeout=_PATIENCE)
+            syncing.cancel()
         async with self._turn:
             await self._leave()
 
@@ -140,21 +151,36 @@ class Follower:
             LayerError: The authority cannot be reached, or failed; nothing is lost, do it again.
             LayerResetError: It has lost what it had decided, as after a restored backup: nothing
                 heals that but taking the space anew.
+            ClosedError: The follower was closed meanwhile.
             Exception: Whatever ``on_conflict`` raised; the command stays.
         """
+        self._core.check_caller()
         kept = self._pending
-        replica = Replica(self._core, kept.space, self.domain)
         async with self._turn:
+            self._pending  # noqa: B018 - it may have been closed while this waited
+            syncing = self._syncing = asyncio.create_task(self._sync(kept))
             try:
-                layer = await self._reach(replica)
-                await kept.send(self._authority, self._on_conflict)
-                await pull(layer, replica, Position({}), lambda _count, _refused: None)
-                await _check_whole(layer, replica)
-            except BaseException:
-                with suppress(LayerError, StorageError, OSError):
-                    await self._leave()
+                await syncing
+            except asyncio.CancelledError:
+                waiter = asyncio.current_task()
+                if self._closed and not (waiter and waiter.cancelling()):
+                    raise ClosedError(f"{self!r} was closed while it synchronised") from None
                 raise
-            await kept.forget_confirmed()
+            finally:
+                self._syncing = None
+
+    async def _sync(self, kept: PendingCommands) -> None:
+        replica = Replica(self._core, kept.space, self.domain)
+        try:
+            layer = await self._reach(replica)
+            await kept.send(self._authority, self._on_conflict)
+            await pull(layer, replica, Position({}), lambda _count, _refused: None)
+            await _check_whole(layer, replica)
+        except BaseException:
+            with suppress(LayerError, StorageError, OSError):
+                await self._leave()
+            raise
+        await kept.forget_confirmed()
 
     async def run(self, *, interval: float = 1.0, backoff: Backoff | None = None) -> None:
         """Synchronise whenever something is pending, and every ``interval`` seconds, for ever.
@@ -206,10 +232,14 @@ class Follower:
     async def _leave(self) -> None:
         layer, self._layer = self._layer, None
         try:
-            if layer is not None:
-                await layer.aclose()
-        finally:
-            await self._authority.aclose()
+            async with asyncio.timeout(_PATIENCE):
+                try:
+                    if layer is not None:
+                        await layer.aclose()
+                finally:
+                    await self._authority.aclose()
+        except TimeoutError:
+            logger.warning("space %r: its authority does not let go", self.name)
 
 
 async def _check_whole(layer: Layer, replica: Replica) -> None:
