@@ -15,7 +15,7 @@ from ramax.sync.layer import Incoming
 from ramax.sync.memory_layer import MemoryLayer
 from tests.core.sync._records import ANNE, records
 from tests.secrets._vaults import OneKey
-from tests.sync._managers import PATIENCE, Places, layer_tasks, manager_on, until, write
+from tests.sync._managers import PATIENCE, Places, layer_tasks, manager_on, until, wait_for, write
 
 
 async def test_what_is_written_while_the_layer_is_away_is_pushed_when_it_is_back(memory_url):
@@ -125,6 +125,26 @@ async def test_a_layer_that_has_more_of_this_origin_gives_it_back(memory_url):
 
 async def _holds(manager: SpaceManager, count: int) -> bool:
     return bool((await manager.primary.spaces.stats("notes")).event_count == count)
+
+
+async def test_flushing_asks_the_layer_and_not_what_is_remembered_of_it(sqlite_url):
+    """B16: it was reset while nobody was connected."""
+    places = Places("server")
+    async with manager_on(sqlite_url, places) as manager:
+        await write(await manager.create("notes"), "a", "b")
+        await manager.flush("notes")
+    places["server"].reset()
+    gate = asyncio.Event()
+    wait_for(places, "server", gate)
+    async with manager_on(sqlite_url, places) as manager:
+        await manager.load("notes")
+        flushing = asyncio.create_task(manager.flush("notes"))
+        await until(lambda: bool(places.layers["server"][1:]))
+        await manager.status("notes")
+        assert not flushing.done()
+        gate.set()
+        await flushing
+        assert sum(places["server"].vector.values()) == 2
 
 
 # -- letting go ----------------------------------------------------------------------------------

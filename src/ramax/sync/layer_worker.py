@@ -76,6 +76,10 @@ class LayerWorker:
         """Say how the layer is; ``vector`` is that of the space."""
         return self._standing.status(vector)
 
+    async def has(self, vector: Vector) -> None:
+        """Wait until the layer itself has said that it has all of ``vector``."""
+        await self._standing.has(vector)
+
     async def close(self, flush: float) -> None:
         """Push what is left, for at most so many seconds and unless the layer fails; then end."""
         task, self._task = self._task, None

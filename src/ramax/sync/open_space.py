@@ -165,7 +165,7 @@ class OpenSpace:
     async def flush(self, layers: Iterable[str]) -> None:
         """Wait until these layers have what the space has now."""
         vector = (await self.replica().info()).vector
-        await asyncio.gather(*(self.workers[layer].position.reached(vector) for layer in layers))
+        await asyncio.gather(*(self.workers[layer].has(vector) for layer in layers))
 
     async def confirm(self, layers: Iterable[str], seconds: float) -> None:
         """Wait, after a commit, until it is in these layers too.

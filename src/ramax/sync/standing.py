@@ -24,6 +24,7 @@ class Standing:
         self.unsaved = False
         """Whether something happened that the cursor does not tell yet."""
         self.connected, self.lost = asyncio.Event(), asyncio.Event()
+        self._seen = asyncio.Event()
         self._epoch, self._heard_at = cursor.epoch, cursor.heard_at
         self._failed_at, self._error = cursor.failed_at, cursor.error
         self._saved_at = 0
@@ -42,6 +43,7 @@ class Standing:
         self.position.set(there)
         self.position.release()
         self._epoch = info.epoch
+        self._seen.set()
         self.heard(now)
         return reset
 
@@ -65,9 +67,14 @@ class Standing:
         self._failed_at, self._error, self.unsaved = now, str(error), True
         return news
 
+    async def has(self, vector: Vector) -> None:
+        """Wait until it has said since the beginning that it has all of ``vector``."""
+        await self._seen.wait()  # what is remembered of a layer is not what it has
+        await self.position.reached(vector)
+
     async def reached(self, vector: Vector) -> None:
         """Wait until it works and has all of ``vector``."""
-        await self.connected.wait()  # what is remembered of a layer is not what it has
+        await self.connected.wait()
         await self.position.reached(vector)
 
     def status(self, vector: Vector) -> LayerStatus:
