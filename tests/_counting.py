@@ -67,6 +67,30 @@ async def counted(database: ramax.Database) -> AsyncIterator[Calls]:
                 driver.remove_query_logger(query)
 
 
+@dataclass
+class Steps:
+    """What SQLite did, in instructions of its machine."""
+
+    count: int = 0
+
+    def step(self) -> None:
+        self.count += 1
+
+
+@asynccontextmanager
+async def stepped(database: ramax.Database) -> AsyncIterator[Steps]:
+    """Count what SQLite does on the held connections while the block runs."""
+    steps = Steps()
+    drivers = [held._driver for held in _held(database)]
+    for driver in drivers:
+        await driver.set_progress_handler(steps.step, 1)
+    try:
+        yield steps
+    finally:
+        for driver in drivers:
+            await driver.set_progress_handler(None, 1)
+
+
 def _held(database: ramax.Database) -> list[Any]:
     backend: Any = database._core.backend
     places = [*backend.places.idle, *backend.places.taken]

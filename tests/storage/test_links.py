@@ -10,6 +10,7 @@ from ramax.storage.links import (
     sync_links,
 )
 from ramax.storage.reads import read_facts
+from tests._counting import stepped
 
 DECK = frozenset({Link("deck", "deck:1")})
 BOTH = frozenset({Link("deck", "deck:1"), Link("also", "deck:1"), Link("also", "deck:2")})
@@ -65,6 +66,21 @@ async def test_referrers_come_once_in_key_order_by_page_type_and_field(db, space
     assert await locked(db, work) == (
         everything, ["card:10", "card:2"], ["card:10", "card:2"], ["box:1"], [],
     )  # fmt: skip
+
+
+async def test_a_later_page_of_referrers_is_no_more_work_than_the_first(db_on_sqlite):
+    space = await db_on_sqlite.spaces.create("a")
+    links = dict.fromkeys((f"card:{n:04}" for n in range(1000)), DECK)
+    await locked(db_on_sqlite, lambda ex: replace_links(ex, space.space_id, links))
+    work = []
+    for after in ("", "card:0979"):
+        async with stepped(db_on_sqlite) as steps:
+            page = await db_on_sqlite._core.read(
+                lambda ex, a=after: read_referrers(ex, space.space_id, "deck:1", after=a, limit=20)
+            )
+        assert len(page) == 20
+        work.append(steps.count)
+    assert work[1] < 2 * work[0]
 
 
 async def test_a_range_of_keys_is_made_what_it_should_be(db, spaces):

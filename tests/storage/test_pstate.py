@@ -2,6 +2,7 @@ import pytest
 
 from ramax.core.state import Tagged
 from ramax.storage import pstate
+from tests._counting import stepped
 from tests._domains import documents, put
 
 
@@ -24,6 +25,22 @@ async def test_a_scan_goes_on_in_key_order_within_its_prefix_and_space(db, store
     assert await scan(prefix="b:", limit=2) == ["b:1", "b:2"]
     assert await scan(prefix="b:", after="b:2", limit=2) == ["b:3"]
     assert await scan(prefix="", limit=9) == ["a", "b", "b:1", "b:2", "b:3", "b;"]
+
+
+async def test_a_later_page_of_a_scan_is_no_more_work_than_the_first(db_on_sqlite):
+    store = await db_on_sqlite.content_store("s", documents())
+    await store.execute_many([(put, (f"k{n:04}", {})) for n in range(1000)])
+    work = []
+    for after in ("", "k0979"):
+        async with stepped(db_on_sqlite) as steps:
+            page = await db_on_sqlite._core.read(
+                lambda ex, a=after: pstate.read_scan(
+                    ex, store.space.space_id, "k", after=a, limit=20
+                )
+            )
+        assert len(page) == 20
+        work.append(steps.count)
+    assert work[1] < 2 * work[0]
 
 
 async def test_a_count_is_0_without_keys_and_none_without_the_space(db, store):

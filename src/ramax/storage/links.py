@@ -174,7 +174,7 @@ def read_referrers(
     params: dict[str, Any] = {
         "space_id": space_id,
         "target": target,
-        "low": prefix,
+        "low": max(prefix, after),  # SQLite begins at the first of two bounds from below
         "high": prefix_end(prefix),
         "after": after,
         "limit": limit,

@@ -160,6 +160,8 @@ def read_in_range(
     Args:
         down: From the highest key on, in falling order; without ``after``.
     """
+    # of two bounds from below SQLite begins at the first one, and goes over all up to the other
+    low = max(low, after)
     params = {"space_id": space_id, "low": low, "high": high, "limit": limit}
     rows = ex.rows(_scan_down, params) if down else ex.rows(_scan, params | {"after": after})
     return [
