@@ -15,11 +15,8 @@ from ramax.core.limits import validate_space_name
 from ramax.core.state import Packed
 from ramax.errors import (
     ClosedError,
-    ConflictError,
     MisuseError,
     NestedTransactionError,
-    SpaceNotFoundError,
-    StorageBusyError,
     StorageError,
     TransactionFailedError,
 )
@@ -28,28 +25,21 @@ from ramax.runtime.batch import run_batch
 from ramax.runtime.catchup import fold_gap
 from ramax.runtime.commands import NO_DOMAIN
 from ramax.runtime.complaints import notice
-from ramax.runtime.core import Core, SpaceLike, check_space, unregistered
+from ramax.runtime.core import Core, SpaceLike, unregistered
+from ramax.runtime.held_spaces import HeldSpaces
 from ramax.runtime.jobs import Append, Execute, Job, StateBehindError
 from ramax.runtime.partition import Partition
 from ramax.runtime.projection_gap import project_gap
 from ramax.runtime.rehearsal import try_empty
 from ramax.runtime.scope import TransactionPState, TransactionScope
-from ramax.storage import spaces
 from ramax.storage.cancellation import to_its_end
 from ramax.storage.executors import CoreExecutor, Executor
 from ramax.storage.faults import ConnectionLostError, at_commit, translated
 from ramax.storage.lineage import base_of
-from ramax.storage.locks import take_lock
 from ramax.storage.reads import read_facts
 from ramax.values import Commit, Event, NewEvent, Space
 
 T = TypeVar("T")
-
-
-def _is(space: Space, target: SpaceLike) -> bool:
-    if isinstance(target, Space):
-        target = target.space_id or target.space_name  # `default` before its first write
-    return target in (space.space_id, space.space_name)
 
 
 def domain_key(space: Space) -> int | str:
@@ -75,16 +65,21 @@ class Transaction:
 
     _connection: AsyncConnection | None = None
     _joined: bool = False
-    _held: dict[int, Space] = field(default_factory=dict)
     _state: str = "new"
     _failure: BaseException | None = None
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _committed: set[int] = field(default_factory=set)
     _task: "asyncio.Task[Any] | None" = None
     _also: Sequence[Space] = ()
-    wanted: dict[int, Space] = field(default_factory=dict)
-    """Spaces that were locked, or should have been; whoever begins again names them first."""
     _purpose: str = ""  # what a warning is to call it, where it begins without a space
+
+    def __post_init__(self) -> None:
+        self._spaces = HeldSpaces(self._core, self.run, self._connection if self._joined else None)
+
+    @property
+    def wanted(self) -> Mapping[int, Space]:
+        """Spaces that were locked, or should have been; whoever begins again names them first."""
+        return self._spaces.wanted
 
     # -- the block -------------------------------------------------------------------------------
 
@@ -101,10 +96,10 @@ class Transaction:
             await self.run(ensure_begun)
             self._state = "open"
             if self._joined:
-                named = [await self._make(target) for target in self._targets]
+                named = [await self._spaces.make(target) for target in self._targets]
             self._domains = self._domains_of(named)
             for space in sorted([*named, *self._also], key=lambda each: each.space_id):
-                await self._lock(space)
+                await self._spaces.lock(space)
         except BaseException as error:
             self._state = "closed"
             await self._stack.__aexit__(type(error), error, error.__traceback__)
@@ -149,7 +144,7 @@ class Transaction:
         failed = self._failure
         self._state = "closed"
         if self._joined:  # the caller's own transaction goes on
-            self._forget()
+            self._spaces.forget()
             if failed is not None and error is None:
                 raise TransactionFailedError(_BROKEN) from failed
             return
@@ -173,14 +168,10 @@ class Transaction:
         except (sa.exc.SQLAlchemyError, OSError) as error:
             raise (at_commit(error) if commit else translated(error)) from error
         finally:
-            self._forget()
+            self._spaces.forget()
             await self._stack.__aexit__(None, None, None)
         if commit and self._committed:
             self._core.tell(sorted(self._committed))
-
-    def _forget(self) -> None:
-        for space_id in self._held:
-            self._core.cache.forget(space_id)
 
     def _name(self) -> str:
         if self._purpose:
@@ -202,14 +193,8 @@ class Transaction:
         if domain is None:
             domain = getattr(space, "domain", None)
         if domain is None:
-            domain = next(
-                (
-                    d
-                    for i, d in self._domains.items()
-                    if isinstance(i, int) and i in self._held and _is(self._held[i], target)
-                ),
-                None,
-            )
+            held = self._spaces.holding(target)
+            domain = None if held is None else self._domains.get(held.space_id)
         return self._scope_type(self, target, domain)
 
     async def enter(self, target: SpaceLike) -> Space:
@@ -217,14 +202,17 @@ class Transaction:
 
         A name that does not exist is made a space, which goes with the transaction's rollback.
         """
-        return self._holding(target) or await self._take(await self._make(target))
+        self._check()
+        held = self._spaces.holding(target)
+        return held or await self._spaces.take(await self._spaces.make(target))
 
     async def look(self, target: SpaceLike) -> Space | None:
         """As `enter`, but a name that does not exist stays so, and gives None."""
-        if (held := self._holding(target)) is not None:
+        self._check()
+        if (held := self._spaces.holding(target)) is not None:
             return held
-        space = await self._find(target)
-        return None if space is None else await self._take(space)
+        space = await self._spaces.find(target)
+        return None if space is None else await self._spaces.take(space)
 
     def rehearse(self, target: SpaceLike, work: Execute | Append) -> list[Commit]:
         """Run a step on an empty space that is not there; nothing is written.
@@ -234,72 +222,6 @@ class Transaction:
         """
         name = validate_space_name(target.space_name if isinstance(target, Space) else target)
         return try_empty(unregistered(name), work, self._core.clock())
-
-    def _holding(self, target: SpaceLike) -> Space | None:
-        self._check()
-        return next((space for space in self._held.values() if _is(space, target)), None)
-
-    async def _take(self, space: Space) -> Space:
-        if space.space_id in self._held:
-            return self._held[space.space_id]
-        nowait = any(held > space.space_id for held in self._held)
-        self.wanted[space.space_id] = space
-        try:
-            await self._lock(space, nowait=nowait)
-        except StorageBusyError as error:
-            raise ConflictError(
-                f"space {space.space_name!r} is locked by another transaction; begin again"
-            ) from error
-        return space
-
-    async def _find(self, target: SpaceLike) -> Space | None:
-        check_space(target)
-        if isinstance(target, Space) and target.space_id:
-            return await self._core.resolve(target)
-        if isinstance(target, int):
-            found = await self.run(lambda ex: spaces.find_by_id(ex, target))
-            if found is None or found.branch_id != await self._core.branch():
-                raise SpaceNotFoundError(target)
-            return found
-        name = target.space_name if isinstance(target, Space) else target
-        if not spaces.is_storable_name(name):
-            return None
-        branch = await self._core.branch()
-        return await self.run(lambda ex: spaces.find_by_name(ex, name, branch))
-
-    async def _make(self, target: SpaceLike) -> Space:
-        space = await self._find(target)
-        if space is not None:
-            return space
-        name = validate_space_name(target.space_name if isinstance(target, Space) else target)
-        now, branch = self._core.clock(), await self._core.branch()
-        made = await self.run(
-            lambda ex: (
-                spaces.create(ex, name, None, now, branch) or spaces.find_by_name(ex, name, branch)
-            )
-        )
-        if made is None:  # somebody made it and deleted it again, in this moment
-            raise ConflictError(f"space {name!r} is being made by another transaction; begin again")
-        return made
-
-    async def _lock(self, space: Space, *, nowait: bool = False) -> None:
-        patience = self._core.options.limits.lock_timeout
-        await self.run(
-            lambda ex: take_lock(
-                ex,
-                space.space_id,
-                space.space_name,
-                nowait=nowait,
-                wait_seconds=patience,
-                joined=self._joined,
-            )
-        )
-        self._held[space.space_id] = space
-        if self._joined and self._connection is not None:
-            joined = self._connection  # when it ends is its owner's to say
-            self._core.cache.leave(
-                space.space_id, lambda: not joined.closed and joined.in_transaction()
-            )
 
     def _only(self) -> TransactionScope:
         if len(self._targets) != 1:
