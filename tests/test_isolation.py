@@ -462,6 +462,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "json": lambda t: t.mine.json.set("k0", 1),
         "vectors": lambda t: t.mine.vectors.create_collection("c", 2),
         "tree": lambda t: t.mine.tree("t").create(node="k0"),
+        "text": lambda t: t.mine.text("t").append("k0"),
     },
     Secrets: {
         "set": lambda t: sealed(t.mine).set("k0", MINE),
@@ -486,6 +487,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "json": lambda t: t.mine.as_of(3).json.list(),
         "vectors": lambda t: t.mine.as_of(3).vectors.list_collections(),
         "tree": lambda t: t.mine.as_of(3).tree("t").children(),
+        "text": lambda t: t.mine.as_of(3).text("t").get(),
         "point": lambda t: t.mine.as_of(3).point(),
         "folded": lambda t: t.mine.as_of(3).folded(),
         "sequence": in_the_past(lambda past: past.sequence),
@@ -575,6 +577,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "json": lambda t: in_transaction(t, lambda tx: tx.json.set("k0", 1)),
         "vectors": lambda t: in_transaction(t, lambda tx: tx.vectors.create_collection("c", 2)),
         "tree": lambda t: in_transaction(t, lambda tx: tx.tree("t").create(node="k0")),
+        "text": lambda t: in_transaction(t, lambda tx: tx.text("t").append("k0")),
     },
     TransactionScope: {
         "part": lambda t: in_transaction(t, lambda tx: tx.at(MINE).part(KV).get("k0")),
@@ -585,6 +588,7 @@ MATRIX: dict[type, dict[str, Verb]] = {
         "json": lambda t: in_transaction(t, lambda tx: tx.at(MINE).json.set("k0", 1)),
         "vectors": lambda t: in_transaction(t, lambda tx: tx.at(MINE).vectors.list_collections()),
         "tree": lambda t: in_transaction(t, lambda tx: tx.at(MINE).tree("t").children()),
+        "text": lambda t: in_transaction(t, lambda tx: tx.at(MINE).text("t").append("k0")),
         "execute": lambda t: in_transaction(t, lambda tx: tx.at(t.mine).execute(fill, MINE)),
         "execute_many": lambda t: in_transaction(
             t, lambda tx: tx.at(t.mine).execute_many([(fill, MINE)])

@@ -23,6 +23,7 @@ RamaxError                          code, retryable; fields first, the message i
 ├── BranchInUseError                branch, branches
 ├── DataError (ValueError)          a value breaks a rule: what, value, rule
 │   ├── CodecError                  what, value, rule
+│   ├── CrdtError                   what, value, rule: an update of a collaborative text
 │   ├── UpcastError                 space, sequence, event_type, version
 │   ├── CircularRefError            path
 │   ├── TreeCycleError              tree, node, parent
@@ -419,6 +420,12 @@ class CodecError(DataError):
     """A value cannot be stored as, or read from, its format."""
 
     code = "data.codec"
+
+
+class CrdtError(DataError):
+    """An update of a collaborative text, or a version, cannot be read or applied."""
+
+    code = "data.crdt"
 
 
 class UpcastError(DataError):

@@ -75,7 +75,7 @@ def test_what_is_refused_is_one_line(made_url):
 def test_there_is_a_command_for_each_operation_of_a_space():
     listed = {
         f"{group}_{name.replace('-', '_')}"
-        for group in ("kv", "log", "cells", "json", "vectors", "tree", "search")
+        for group in ("kv", "log", "cells", "json", "vectors", "tree", "text", "search")
         for name in __import__("ramax.cli.app", fromlist=["ramax"]).ramax.commands[group].commands
     }
     assert listed == {name for name, each in OPERATIONS.items() if each.of_space}

@@ -5,7 +5,8 @@ import inspect
 import pytest
 
 from ramax import ConcurrencyError, DataError, IdempotencyConflictError, MisuseError
-from ramax.datatypes import Cells, JsonDocuments, KeyValues, Log, Tree, Vectors
+from ramax.datatypes import Cells, JsonDocuments, KeyValues, Log, Text, Tree, Vectors
+from ramax.datatypes.loro_codec import LoroCodec
 
 CLIENTS = {
     "kv": KeyValues,
@@ -14,7 +15,12 @@ CLIENTS = {
     "json": JsonDocuments,
     "vectors": Vectors,
     "tree": Tree,
+    "text": Text,
 }
+
+
+UPDATE = LoroCodec().open(()).replace(0, 0, "apart")
+"""An edit made elsewhere."""
 
 
 def one_more(value):
@@ -56,6 +62,12 @@ WRITES = {
     "tree.unset": lambda s, **o: s.tree("t").unset("there", ["y"], **o),
     "tree.delete": lambda s, **o: s.tree("t").delete("there", **o),
     "tree.restore": lambda s, **o: s.tree("t").restore("deleted", **o),
+    "text.insert": lambda s, **o: s.text("t").insert(0, "x", **o),
+    "text.append": lambda s, **o: s.text("t").append("x", **o),
+    "text.delete": lambda s, **o: s.text("t").delete(0, 1, **o),
+    "text.replace": lambda s, **o: s.text("t").replace(0, 1, "x", **o),
+    "text.set": lambda s, **o: s.text("t").set("thx", **o),
+    "text.merge": lambda s, **o: s.text("t").merge(UPDATE, **o),
 }
 
 
@@ -69,6 +81,7 @@ async def fill(store):
     for node in ("there", "other", "deleted"):
         await store.tree("t").create(node=node, properties={"y": 1})
     await store.tree("t").delete("deleted")
+    await store.text("t").append("there")
     return await store.events.get_space_latest_sequence()
 
 

@@ -128,6 +128,8 @@ async def act(rng: random.Random, store: ContentStore) -> None:
         lambda: tree.unset(node, [key]),
         lambda: tree.delete(node),
         lambda: tree.restore(node),
+        lambda: store.text("t").insert(0, f"{key}{value} "),
+        lambda: store.text("t").set(f"{key}{value}"),
         lambda: store.secrets.set(key, value),
         lambda: store.secrets.delete(key),
     ]

@@ -10,6 +10,7 @@ from ramax.core.datatypes.cells import CELLS
 from ramax.core.datatypes.json import JSON
 from ramax.core.datatypes.kv import KV
 from ramax.core.datatypes.log import LOG
+from ramax.core.datatypes.text import TEXT
 from ramax.core.datatypes.tree import TREE
 from ramax.core.datatypes.vectors import VECTORS
 from ramax.core.domain import Domain
@@ -24,7 +25,9 @@ from ramax.storage.events import read_head
 from ramax.storage.executors import Executor
 from ramax.values import Space
 
-TYPES: Final = {each.name.partition(".")[2]: each for each in (KV, CELLS, JSON, LOG, VECTORS, TREE)}
+TYPES: Final = {
+    each.name.partition(".")[2]: each for each in (KV, CELLS, JSON, LOG, VECTORS, TREE, TEXT)
+}
 
 
 class Promotion:

@@ -20,6 +20,7 @@ _ABOUT: Final = {
     "json": "JSON documents.",
     "vectors": "Collections of vectors.",
     "tree": "Trees of nodes with properties.",
+    "text": "Texts that several people edit at once.",
     "search": "The texts of a space that is searched.",
 }
 _TAIL: Final = "Values are given as JSON, and answers are JSON."

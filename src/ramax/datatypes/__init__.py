@@ -1,4 +1,4 @@
-"""What every space can store without a domain: values, a log, cells, JSON, trees, vectors."""
+"""What spaces store without a domain: values, a log, cells, JSON, trees, texts, vectors."""
 
 from ramax.datatypes.cells import Cell, Cells, CellVersion
 from ramax.datatypes.json import JsonDocument, JsonDocuments, JsonVersion
@@ -6,6 +6,7 @@ from ramax.datatypes.kv import KeyValues, KeyVersion
 from ramax.datatypes.log import Log, LogCommit
 from ramax.datatypes.log_entry import LogEntry
 from ramax.datatypes.log_verification import LogVerification
+from ramax.datatypes.text import Text, TextInfo
 from ramax.datatypes.tree import Node, NodeCommit, Tree
 from ramax.datatypes.vectors import Collection, Vector, VectorMatch, Vectors
 from ramax.datatypes.versions import VersionedCommit
@@ -26,6 +27,8 @@ __all__ = [
     "LogVerification",
     "Node",
     "NodeCommit",
+    "Text",
+    "TextInfo",
     "Tree",
     "Vector",
     "VectorMatch",

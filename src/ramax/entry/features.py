@@ -8,11 +8,12 @@ from ramax.core.datatypes.datatype import DataType
 from ramax.core.datatypes.json import JSON
 from ramax.core.datatypes.kv import KV
 from ramax.core.datatypes.log import LOG
+from ramax.core.datatypes.text import TEXT
 from ramax.core.datatypes.tree import TREE
 from ramax.core.datatypes.vectors import VECTORS
 from ramax.core.domain import Domain
 from ramax.core.sealed import KeyProvider
-from ramax.datatypes import Cells, JsonDocuments, KeyValues, Log, Tree, Vectors
+from ramax.datatypes import Cells, JsonDocuments, KeyValues, Log, Text, Tree, Vectors
 from ramax.runtime.core import Core
 from ramax.runtime.partition import Partition
 from ramax.secrets.client import Secrets
@@ -68,6 +69,10 @@ class DataTypes:
     def tree(self: OneSpace, name: str) -> Tree:
         """Return a tree of nodes with properties; see `Tree` for what its name may be."""
         return Tree(self.part(TREE), name)
+
+    def text(self: OneSpace, name: str) -> Text:
+        """Return a text that several people edit at once; see `Text` for what its name may be."""
+        return Text(self.part(TEXT), name)
 
 
 _vaults: weakref.WeakKeyDictionary[Core, Vault] = weakref.WeakKeyDictionary()

@@ -8,11 +8,12 @@ from ramax.core.datatypes.json import JSON
 from ramax.core.datatypes.kv import KV
 from ramax.core.datatypes.log import LOG
 from ramax.core.datatypes.replica import REPLICA
+from ramax.core.datatypes.text import TEXT
 from ramax.core.datatypes.tree import TREE
 from ramax.core.datatypes.vectors import VECTORS
 from ramax.errors import DataError
 
-TYPES: Final = {each.name: each for each in (KV, LOG, CELLS, JSON, VECTORS, TREE, REPLICA)}
+TYPES: Final = {each.name: each for each in (KV, LOG, CELLS, JSON, VECTORS, TREE, TEXT, REPLICA)}
 
 for _each in TYPES.values():
     _each.freeze()

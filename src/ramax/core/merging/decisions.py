@@ -2,8 +2,8 @@
 
 Something that only the source changed goes over as it is: its events, in order. Something that
 both changed is a conflict, unless both came to the same content, or it is a JSON document that
-they changed in different places. A log has no conflicts: both sides' entries are kept. A tree is
-one thing: what two sides did to it is not for a merge to weigh.
+they changed in different places. A log and a text have no conflicts: both sides' entries and edits
+are kept. A tree is one thing: what two sides did to it is not for a merge to weigh.
 
 What the target holds afterwards is checked: where copies of events alone would not make it of what
 is there, as after merges back and forth, an event that says the content outright follows.
@@ -91,7 +91,7 @@ class _Decider:
     # -- one thing -------------------------------------------------------------------------------
 
     def verdict(self, thing: Thing, events: Sequence[Recorded]) -> Verdict:
-        if thing.type == "log":
+        if thing.type in {"log", "text"}:
             return Verdict(thing, events, Outcome(events))
         if thing.type == INDEXES:
             return Verdict(thing, events, Outcome(self._needed_indexes(events)))

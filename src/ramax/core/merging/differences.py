@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from ramax.core.datatypes import log, vectors, versioned
+from ramax.core.datatypes import log, text, vectors, versioned
 from ramax.core.datatypes.cells import CELLS
 from ramax.core.datatypes.json import JSON
 from ramax.core.datatypes.json_value import MISSING
 from ramax.core.datatypes.kv import KV
 from ramax.core.datatypes.log import LOG
+from ramax.core.datatypes.text import TEXT
 from ramax.core.datatypes.tree import TREE
 from ramax.core.datatypes.vectors import VECTORS
 from ramax.core.equality import same_value
@@ -24,6 +25,8 @@ _VECTORS: Final = VECTORS.prefix + "v/"
 _COLLECTIONS: Final = VECTORS.prefix + vectors.COLLECTIONS
 _NODES: Final = TREE.prefix + "n/"
 _PROPERTIES: Final = TREE.prefix + "p/"
+_TEXT: Final = text.head_key("")
+_PLAIN: Final = {_NODES: "tree", _VECTORS: "vectors", _COLLECTIONS: "vectors"}
 _ENTRIES: Final = LOG.prefix + log.ENTRIES
 
 
@@ -119,13 +122,13 @@ def shown_key(key: str) -> tuple[str, str] | None:
             return name.partition(".")[2], key[len(prefix) :]
     if key.startswith(_ENTRIES):
         return "log", str(int(key[len(_ENTRIES) :], 16))
-    if key.startswith(_NODES):
-        return "tree", key[len(_NODES) :]
     if key.startswith(_PROPERTIES):
         return "tree", f"{key[len(_PROPERTIES) :]}/properties"
-    for prefix in (_VECTORS, _COLLECTIONS):
+    if key.startswith(TEXT.prefix) and key.endswith(_TEXT):
+        return "text", key[len(TEXT.prefix) : -len(_TEXT)]
+    for prefix, name in _PLAIN.items():
         if key.startswith(prefix):
-            return "vectors", key[len(prefix) :]
+            return name, key[len(prefix) :]
     return None
 
 
@@ -139,6 +142,8 @@ def shown_value(key: str, stored: Any) -> Any:
         return stored[:2]  # type and payload; a copy has a time and a hash of its own
     if key.startswith(_COLLECTIONS):
         return stored[:2]  # dimension and metric
+    if key.startswith(TEXT.prefix):
+        return stored[0].hex()  # what tells the same edits; how they are packed says nothing
     return stored
 
 

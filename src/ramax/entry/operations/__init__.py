@@ -12,11 +12,12 @@ from ramax.entry.operations.merges import MERGES
 from ramax.entry.operations.operation import BRANCH, Document
 from ramax.entry.operations.search import SEARCH
 from ramax.entry.operations.spaces import SPACES
+from ramax.entry.operations.text import TEXT
 from ramax.entry.operations.tree import TREE
 from ramax.entry.operations.vectors import VECTORS
 from ramax.errors import DataError
 
-_GROUPS: Final = (SPACES, KV, LOG, CELLS, JSON, VECTORS, TREE, SEARCH, BRANCHES, MERGES)
+_GROUPS: Final = (SPACES, KV, LOG, CELLS, JSON, VECTORS, TREE, TEXT, SEARCH, BRANCHES, MERGES)
 
 OPERATIONS: Final = {each.name: each for group in _GROUPS for each in group}
 """By name, in the order of their groups."""
