@@ -55,7 +55,6 @@ EXAMPLES = [
     errors.NodeExistsError("outline", "a"),
     errors.NodeNotFoundError("outline", "a"),
     errors.TreeCycleError("outline", "a", "b"),
-    errors.CrdtError("update", b"junk", "cannot be read"),
     errors.JsonPathError("$.a[", "unexpected end"),
     errors.JsonPatchError("remove", "no such member"),
     errors.SpaceNotEmptyError("acme", 31, 17),
