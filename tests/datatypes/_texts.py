@@ -14,7 +14,14 @@ def committed(state: dict[str, Any], edit: Edit, name: str = "t") -> int:
     events = rules.edit(state, (name, edit))
     for number, each in enumerate(events):
         folded = applied_event(
-            number, each.entity_id or "", each.event_type, each.payload, number, None, None, None
+            number,
+            each.entity_id or "",
+            each.event_type,
+            dict(each.payload),
+            number,
+            None,
+            None,
+            None,
         )
         rules.TEXT.apply(state, folded)
     return len(events)
