@@ -1,5 +1,7 @@
 """The folder keeps the contract of layers; a folder that fails is an error that names it."""
 
+import shutil
+
 import pytest
 
 from ramax.errors import LayerError, LayerUnavailableError, ProtocolError
@@ -7,6 +9,7 @@ from ramax.sync.directory_layer import DirectoryLayer
 from ramax.sync.layer import SpaceRef
 from ramax.testing import LayerContract
 from tests.core.sync._records import ANNE, records
+from tests.sync._managers import has, manager_on, write
 
 REF = SpaceRef("notes", b"u" * 16)
 
@@ -68,3 +71,21 @@ async def test_a_segment_that_was_tampered_with_is_an_error_and_no_record(tmp_pa
 async def test_a_layer_that_is_not_open_says_so(tmp_path):
     with pytest.raises(LayerError, match="not open"):
         await DirectoryLayer(tmp_path).vector()
+
+
+async def test_what_is_taken_away_from_a_folder_in_use_is_put_there_again(tmp_path):
+    """Also where it was the file that the layer was adding to."""
+
+    def layers_for(_ref):
+        return [DirectoryLayer(tmp_path / "notes", layer_id="folder", two_way=False)]
+
+    async with manager_on(None, layers_for) as manager:
+        store = await manager.create("notes")
+        await write(store, "a", "b", "c")
+        await manager.flush("notes")
+        shutil.rmtree(tmp_path / "notes" / "origins")
+        await write(store, "d")
+        await manager.flush("notes")
+    async with manager_on(None, layers_for) as manager:
+        store = await manager.load("notes")
+        await has(store, "a", "b", "c", "d")

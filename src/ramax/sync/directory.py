@@ -96,15 +96,22 @@ class Directory:
         Raises:
             DataError: Something there is of another space; nothing of that is taken.
             ForkError: Two segments hold different records for one place.
+            OSError: Records that were there are gone; the next look begins with what is left.
         """
         self._look_at_claims()
-        for folder in _folders(self.root / "origins"):
-            origin = _id_of(folder.name)
-            if origin is not None:
-                known = self._origins.setdefault(origin, _Origin())
-                if not self._follows(folder, known):
-                    known = self._origins[origin] = _Origin()
-                self._look(space, origin, folder, known)
+        origins = self.root / "origins"
+        found = {_id_of(folder.name): folder for folder in _folders(origins)}
+        found |= {origin: origins / origin.hex() for origin in self._origins}
+        for origin, folder in found.items():
+            if origin is None:
+                continue
+            known, top = self._origins.setdefault(origin, _Origin()), 0
+            if not self._follows(folder, known):
+                known, top = _Origin(), known.top
+                self._origins[origin] = known
+            self._look(space, origin, folder, known)
+            if known.top < top:
+                raise FileNotFoundError(f"{folder}: records from {known.top + 1} on are gone")
 
     def _follows(self, folder: Path, known: _Origin) -> bool:
         """Whether all that was seen of an origin is still there."""
