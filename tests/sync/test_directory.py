@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ramax.core.sealed import SealedSet
 from ramax.core.sync.record import EventRecord
 from ramax.errors import DataError, ForkError
 from ramax.sync.directory import Directory
-from ramax.testing.layer_contract import secret
 from tests._each import each
 from tests.core.sync._records import ANNE, BOB, record, records
 
@@ -170,27 +168,6 @@ async def test_every_page_follows_the_one_before(tmp_path_factory, seed: int):
         found += page
         after = page[-1].origin_seq
     assert found == records(ANNE, 1, top)
-
-
-def test_a_secret_of_which_half_has_come_is_not_there_yet(tmp_path):
-    """An unreadable file is no empty one: what was there stays."""
-    writing = directory(tmp_path)
-    writing.add_sealed(SealedSet((), (secret("api", 1),)))
-    writing.add_sealed(SealedSet((), (secret("mail", 1),)))
-    for file in sorted((tmp_path / "secrets").iterdir()):
-        data = file.read_bytes()
-        file.write_bytes(data[:-3])
-        assert len(directory(tmp_path).sealed().secrets) == 1
-        file.write_bytes(data)
-    assert len(directory(tmp_path).sealed().secrets) == 2
-
-
-def test_what_wins_nothing_makes_no_file(tmp_path):
-    writing = directory(tmp_path)
-    for _ in range(3):
-        writing.add_sealed(SealedSet((), (secret("api", 2),)))
-        writing.add_sealed(SealedSet((), (secret("api", 1),)))
-    assert len(list((tmp_path / "secrets").iterdir())) == 1
 
 
 @pytest.mark.parametrize("first", ["*.seg", "space-*"])

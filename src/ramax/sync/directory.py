@@ -13,17 +13,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from ramax.core.sealed import ID_BYTES, SealedSet, merged
+from ramax.core.sealed import ID_BYTES
 from ramax.core.sync.accepting import accept
 from ramax.core.sync.record import EventRecord
-from ramax.core.sync.wire import pack_sealed, unpack_sealed
 from ramax.errors import DataError, ForkError
-from ramax.sync.segments import SUFFIX, Frame, SegmentWriter, checksum, load, scan, write_file
+from ramax.sync.sealed_files import SealedFiles
+from ramax.sync.segments import SUFFIX, Frame, SegmentWriter, load, scan, write_file
 
 _SPACE: Final = "space-"
-_SEALED: Final = ".sealed"
-_SEALED_MAGIC: Final = b"RAMAXSE1"
-_CHECK: Final = len(checksum())
 
 
 @dataclass
@@ -53,7 +50,7 @@ class Directory:
         self._writer = secrets.token_hex(8)
         self._origins: dict[bytes, _Origin] = {}
         self._writers: dict[bytes, SegmentWriter] = {}
-        self._sealed: dict[str, SealedSet] = {}
+        self.sealed = SealedFiles(root / "secrets")
         self._last: tuple[Frame, list[EventRecord]] | None = None
 
     @property
@@ -198,32 +195,6 @@ class Directory:
     def _digest_at(self, origin: bytes, seq: int) -> bytes:
         return self._at(self._origins[origin], origin, seq).digest
 
-    def sealed(self) -> SealedSet:
-        """Return what wins of all sealed secrets that are there."""
-        found = SealedSet()
-        folder = self.root / "secrets"
-        for path in sorted(folder.glob(f"*{_SEALED}")) if folder.exists() else ():
-            if path.name not in self._sealed:
-                read = _read_sealed(path)
-                if read is None:
-                    continue  # half of it; the rest will come
-                self._sealed[path.name] = read
-            found = merged(found, self._sealed[path.name])
-        return found
-
-    def add_sealed(self, given: SealedSet) -> None:
-        """Write what wins over what is there."""
-        before = self.sealed()
-        after = merged(before, given)
-        new = SealedSet(
-            tuple(key for key in after.keys if key not in before.keys),
-            tuple(secret for secret in after.secrets if secret not in before.secrets),
-        )
-        if new != SealedSet():
-            body = pack_sealed(new)
-            name = f"{secrets.token_hex(12)}{_SEALED}"
-            write_file(self.root / "secrets" / name, _SEALED_MAGIC + checksum(body) + body)
-
     def close(self) -> None:
         """Let go of the files."""
         for writer in self._writers.values():
@@ -243,15 +214,3 @@ def _id_of(text: str) -> bytes | None:
     except ValueError:
         return None
     return found if len(found) == ID_BYTES and found.hex() == text else None
-
-
-def _read_sealed(path: Path) -> SealedSet | None:
-    data = path.read_bytes()
-    start = len(_SEALED_MAGIC)
-    body = data[start + _CHECK :]
-    if data[:start] != _SEALED_MAGIC or data[start : start + _CHECK] != checksum(body):
-        return None
-    try:
-        return unpack_sealed(body)
-    except DataError:  # of a later version
-        return None

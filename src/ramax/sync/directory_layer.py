@@ -102,12 +102,12 @@ class DirectoryLayer:
 
     async def load_secrets(self) -> SealedSet:
         """Return sealed secrets and wrapped keys; files that are half there are left out."""
-        return await self._run(self._opened().sealed)
+        return await self._run(self._opened().sealed.read)
 
     async def save_secrets(self, sealed: SealedSet) -> None:
         """Take what wins over what is there, per name."""
         directory = self._opened()
-        await self._run(lambda: directory.add_sealed(sealed))
+        await self._run(lambda: directory.sealed.add(sealed))
 
     async def aclose(self) -> None:
         """Let go of the files; again is no error."""
