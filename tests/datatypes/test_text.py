@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import shutil
 import sys
 from contextlib import AsyncExitStack
 from itertools import product
@@ -206,6 +207,37 @@ async def test_what_a_replica_wrote_and_nobody_can_read_is_left_out(db):
     assert (await store.text("t").info()).unreadable == 1
     await store.text("t").append("!")
     assert await store.text("t").get() == "good!"
+
+
+async def test_a_restored_backup_goes_on_as_another_editor(tmp_path, db):
+    """B18: what it wrote after the backup is known elsewhere, and it writes something else."""
+    server = await db.content_store("acme")
+    await server.replica.enable(b"space-uid-of-one")
+    path, backup = tmp_path / "device.db", tmp_path / "backup.db"
+    async with ramax.connect(path) as device:
+        store = await device.content_store("acme")
+        await store.replica.enable(b"space-uid-of-one")
+        await store.text("t").append("one ")
+    shutil.copy(path, backup)
+    async with ramax.connect(path) as device:
+        store = await device.content_store("acme")
+        await store.text("t").append("two ")
+        await server.replica.ingest(await records_of(store))
+    async with ramax.connect(backup) as device:
+        store = await device.content_store("acme")
+        await store.text("t").append("three ")
+        await store.replica.ingest(await records_of(server), gives_way=True)
+        await server.replica.ingest(await records_of(store))
+        texts = [await each.text("t").get() for each in (store, server)]
+        assert texts[0] == texts[1]
+        assert sorted(texts[0].split()) == ["one", "three", "two"]
+        assert await rows(store) == await rows(server)
+        forget()
+        assert await server.text("t").get() == texts[0]
+
+
+async def records_of(store):
+    return [each async for page in store.replica.read({}, 50) for each in page]
 
 
 async def rows(store):
