@@ -1,7 +1,7 @@
 """Whatever order events come in, all replicas end with the same pstate, byte for byte.
 
 Three to five devices, all data types, secrets and a domain; partitions, loss, duplication, other
-orders and batches, restarts and kills; SQLite files, SQLite in memory and PostgreSQL in one run.
+orders and batches, restarts, kills and old backups; SQLite files, SQLite in memory and PostgreSQL in one run.
 """
 
 import random
