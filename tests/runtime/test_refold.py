@@ -1,9 +1,12 @@
 """The steps of a rebuild one by one, with others at work between them."""
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import ramax
 from ramax import Domain, NewEvent
 from ramax.errors import StorageError
 from ramax.runtime.refold import _MAYBE, _NEW, Refold, StaleError, _Comparison
@@ -203,3 +206,51 @@ async def test_a_temporary_file_that_fails_is_not_for_the_domain_to_catch(db):
     with pytest.raises(StorageError):
         await core.read_whole(refold.fold_page)
     refold.close()
+
+
+# -- replicated spaces ---------------------------------------------------------------------------
+
+
+async def test_a_rebuild_ends_beside_those_who_write_all_the_time(db):
+    store = await db.content_store("notes")
+    await store.kv.put_many({f"k{n}": n for n in range(20)})
+    await store.replica.enable()
+    ended = asyncio.Event()
+
+    async def write(name):
+        written = 0
+        while not ended.is_set():
+            await store.kv.put(name, written)
+            written += 1
+
+    writers = [asyncio.create_task(write(name)) for name in "abc"]
+    try:
+        async with asyncio.timeout(60):
+            await store.rebuild_pstate()
+    finally:
+        ended.set()
+        await asyncio.gather(*writers)
+    assert (await store.verify()).ok
+
+
+async def test_a_fold_ends_beside_those_whose_events_always_belong_before_others(db):
+    store = await db.content_store("notes")
+    info = await store.replica.enable()
+    async with ramax.connect() as elsewhere:
+        other = await elsewhere.content_store("notes")
+        await other.replica.enable(info.space_uid)
+        for n in range(40):
+            await other.kv.put(f"k{n % 7}", n)
+        late = [each async for page in other.replica.read({}) for each in page]
+    for n in range(20):
+        await store.kv.put(f"k{n % 7}", f"mine {n}")
+    domain = Domain("nothing")
+    new, calls = Refold(domain, store.space, page=7, memory=500), 0
+    while await db._core.read_whole(new.fold_page):
+        await store.replica.ingest([late[calls]])
+        calls += 1
+    assert 3 < calls < len(late)
+    await swap(db, new, None)
+    new.close()
+    assert (await store.verify()).ok
+    assert await store.kv.get("k6") == "mine 13"

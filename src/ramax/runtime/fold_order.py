@@ -39,6 +39,11 @@ class FoldOrder:
         """Whether events were folded that are to be left out, as it was learnt later."""
         return self._pages.outdated
 
+    @property
+    def looked(self) -> bool:
+        """Whether the page that was read last began with a look at how far the log is."""
+        return self._pages.looked
+
     def folded(self) -> None:
         """Go on after the page that was read last."""
         self.sequence = self.upcoming

@@ -25,6 +25,10 @@ from ramax.values import Space
 
 T = TypeVar("T")
 
+_TRIES = 3
+"""How often to begin again beside writers whose events belong before others; then under the lock.
+"""
+
 
 class StaleError(Exception):
     """The comparison does not describe the stored pstate any more."""
@@ -47,6 +51,8 @@ class Refold:
         self._comparison: _Comparison | None = None
         self._order: FoldOrder | None = None
         self.sequence = self._event_id = 0
+        self._upto = 0
+        self._patience = _TRIES
 
     def close(self) -> None:
         """Free memory and temporary files."""
@@ -62,23 +68,39 @@ class Refold:
         if self._order is None:
             replicated = self.guard(ex).replica is not None
             self._order = FoldOrder(self._space.space_id, replicated=replicated)
+        head = self.guard(ex).last_sequence if self._order.replicated else 0
         rows = self._order.next_page(ex, self._page)
-        if not rows:
-            return self._order.replicated and self._missed(ex)
+        if rows:
+            self._fold(self._order, rows)
+        full = len(rows) == self._page
+        return self._goes_on(self._order, head, full=full) if self._order.replicated else full
+
+    def _fold(self, order: FoldOrder, rows: Sequence[Row]) -> None:
         state = fold_rows(self._domain, Folded(self._values), rows, self._space)
         self._values.update(state.written)
-        self._order.folded()
+        order.folded()
         if self._comparison is not None:
             self._suspect(state.written)
-        self.sequence = self._order.sequence
+        self.sequence = order.sequence
         self._event_id = max(self._event_id, *(row[0] for row in rows))
-        return self._order.replicated or len(rows) == self._page
 
-    def _missed(self, ex: Executor) -> bool:
-        """Begin again where events came meanwhile that belong before others: say whether so."""
-        assert self._order is not None
-        if self.sequence == self.guard(ex).last_sequence and not self._order.outdated:
+    def _goes_on(self, order: FoldOrder, head: int, *, full: bool) -> bool:
+        """Say whether there may be more; begin again where some came that belong before others.
+
+        Args:
+            head: Of the log, before the page was read: what came since then is left for later, or
+                there would be no end beside somebody who writes all the time.
+        """
+        if order.looked:
+            self._upto = head
+        if self.sequence >= head and not order.outdated:
             return False
+        missed = self.sequence < self._upto or order.outdated
+        if full or not missed:
+            return True
+        if not self._patience:
+            return False
+        self._patience -= 1
         self._values.close()
         self._order = self._comparison = None
         self.sequence = self._event_id = 0
@@ -117,6 +139,7 @@ class Refold:
         guard = self.guard(ex)
         if compared is not None and guard.state_version != compared.state_version:
             raise StaleError
+        self._patience = 1  # nobody else can write now
         while self.fold_page(ex):
             pass
         if compared is None or self._comparison is None:

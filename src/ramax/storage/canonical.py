@@ -139,13 +139,17 @@ class CanonicalPages:
         self.outdated = False
         """Whether other events are left out now than when earlier pages were read."""
 
+        self.looked = False
+        """Whether how far the origins are was read for the last page."""
+
     def next_page(self, ex: Executor, limit: int, upto: int) -> Sequence[Row]:
         """Read the next events with sequence <= upto, numbered by their stamps.
 
         The same ones, until they were `taken`; none where there are no more. Those that are left
         out have a type that does nothing.
         """
-        if not self._ready and not any(each.has_more for each in self._origins.values()):
+        self.looked = not self._ready and not any(o.has_more for o in self._origins.values())
+        if self.looked:
             self._look(ex)  # it begins, or came to the end that there was then
         while len(self._ready) < limit and self._merge(ex, limit, upto):
             pass
