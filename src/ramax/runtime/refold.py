@@ -8,6 +8,7 @@ from ramax.core.domain import Domain
 from ramax.core.guard import Guard
 from ramax.core.space_write import SpaceWrite
 from ramax.core.state import End, Packed
+from ramax.runtime.comparison import MAYBE, NEW, Comparison
 from ramax.runtime.fold_order import FoldOrder
 from ramax.runtime.link_index import IndexBuild
 from ramax.runtime.page_fold import facts_of, fold_rows
@@ -17,7 +18,7 @@ from ramax.storage.executors import Executor, Row
 from ramax.storage.links import set_indexed
 from ramax.storage.locks import take_lock
 from ramax.storage.plan import WritePlan
-from ramax.storage.reads import packed, uncatchable
+from ramax.storage.reads import uncatchable
 from ramax.storage.rebuild import add, read_changed_since, read_key_count, read_stored, replace
 from ramax.storage.spaces import domains_row
 from ramax.storage.spill import Spill
@@ -48,7 +49,7 @@ class Refold:
         self._domain, self._space, self._page = domain, space, page
         self._values = Spill(memory)
         self._suspects = Spill(memory // 8)  # keys that may have to be written
-        self._comparison: _Comparison | None = None
+        self._comparison: Comparison | None = None
         self._order: FoldOrder | None = None
         self.sequence = self._event_id = 0
         self._upto = 0
@@ -113,7 +114,7 @@ class Refold:
     def begin_comparison(self) -> None:
         """Forget what was found; from here on every key that is folded is a suspect."""
         self._suspects.close()
-        self._comparison = _Comparison(self._values.walk())
+        self._comparison = Comparison(self._values.walk())
 
     def compare_page(self, ex: Executor) -> bool:
         """Find the next keys that differ from what is stored; say whether there is more."""
@@ -176,7 +177,7 @@ class Refold:
                 text_index.index_now(ex, self._space.space_id, guard.searched, dict(values))
 
     def _suspect(self, keys: Iterable[str]) -> None:
-        self._suspects.update(dict.fromkeys(keys, _MAYBE))
+        self._suspects.update(dict.fromkeys(keys, MAYBE))
 
     def _write(self, ex: Executor, guard: Guard, stamp: int) -> None:
         space_id = self._space.space_id
@@ -192,9 +193,9 @@ class Refold:
         extras = [] if names == guard.domains else [domains_row(space_id, names)]
         write_plan(ex, WritePlan([write], b"", stamp, extras))
         snapshots.drop(ex, space_id)  # whoever rebuilds does not trust what was folded before
-        new = ((k, v) for k, v in self._found(_NEW) if v is not None)
+        new = ((k, v) for k, v in self._found(NEW) if v is not None)
         add(ex, space_id, new, now=stamp)
-        for found in _batches(self._found(_MAYBE), self._page):
+        for found in _batches(self._found(MAYBE), self._page):
             replace(ex, space_id, [(k, v) for k, v in found if v is not None], now=stamp)
             pstate.delete(ex, space_id, [k for k, v in found if v is None])
 
@@ -221,46 +222,6 @@ class Folded:
     def load_nearest(self, low: str, high: str, end: End) -> str | None:
         """See `Source.load_nearest`."""
         return uncatchable(self._values.load_nearest, low, high, end)
-
-
-class _Comparison:
-    """Walks the new keys beside the stored ones, both in key order."""
-
-    def __init__(self, new: Iterator[tuple[str, bytes]]) -> None:
-        self._new = new
-        self._key, self._value = next(new, _END)
-        self.after = ""
-
-    def differing(self, rows: Sequence[Row], *, more: bool) -> Iterator[tuple[str, bytes]]:
-        """Yield the keys up to the end of a page that are only on one side, or not the same.
-
-        Each comes with `_NEW` if it is not stored, or `_MAYBE`.
-        """
-        for key, value, form, direct in rows:
-            while self._key is not None and self._key < key:
-                yield self._key, _NEW
-                self._step()
-            if self._key != key:
-                yield key, _MAYBE
-                continue
-            if direct or packed(value, form) != self._value:
-                yield key, _MAYBE
-            self._step()
-        if rows:
-            self.after = rows[-1][0]
-        while self._key is not None and not more:
-            yield self._key, _NEW
-            self._step()
-
-    def _step(self) -> None:
-        self._key, self._value = next(self._new, _END)
-
-
-_END: tuple[str | None, bytes] = (None, b"")
-
-_NEW, _MAYBE = b"new", b""
-"""What is known of a suspect. A new one is not stored: whoever writes it before the swap is either
-found by time, which makes it a `_MAYBE`, or moves the state version."""
 
 
 def _batches(items: Iterator[T], size: int) -> Iterator[list[T]]:
