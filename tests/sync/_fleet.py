@@ -242,7 +242,9 @@ async def exchange(rng: random.Random, source: Device, target: Device) -> None:
         await target.take_secrets(source)
 
 
-async def live(rng: random.Random, devices: Sequence[Device], steps: int) -> None:
+async def live(
+    rng: random.Random, devices: Sequence[Device], steps: int, *, all_there: bool = True
+) -> None:
     """Let devices write, exchange, restart and go back to copies, in parts apart from each other."""
     side = {device.url: 0 for device in devices}
     for step in range(steps):
@@ -257,7 +259,7 @@ async def live(rng: random.Random, devices: Sequence[Device], steps: int) -> Non
                 await exchange(rng, source, target)
         elif chance < 0.93:
             await rng.choice(devices).restart(rng)
-        else:
+        elif all_there:  # who is away may know what went: see `Device.restore`
             await go_back(rng, devices)
 
 

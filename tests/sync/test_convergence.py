@@ -61,7 +61,7 @@ async def test_a_replica_that_is_killed_at_work_comes_to_the_same(seed, tmp_path
         await live(rng, devices, 20)
         victim, peer = rng.sample([device for device in devices if device.lasts], 2)
         for round_ in range(2):
-            await live(rng, [d for d in devices if d is not victim], 10)
+            await live(rng, [d for d in devices if d is not victim], 10, all_there=False)
             await victim.db.close()
             kill_at_work(victim, peer, seed * 2 + round_, rng.randint(1, 25))
             await victim.open()
