@@ -690,6 +690,7 @@ ABOUT_ALL: dict[type, dict[str, str]] = {
         "run": "runs any function; the verbs above are made of it",
         "run_job": "runs a step of one space that is locked; the verbs above are made of it",
         "read": "reads keys of one space that is locked; the verbs above are made of it",
+        "wanted": "names spaces that it locked by the verbs above, for who begins again",
     },
     SpaceManager: {"aclose": "ends it"},
     Database: {
