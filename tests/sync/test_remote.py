@@ -18,8 +18,9 @@ from ramax.errors import (
 from ramax.sync.layer import SpaceRef, TwoWayLayer
 from ramax.sync.memory_layer import MemoryLayer
 from ramax.testing import LayerContract
+from ramax.web import Access, Limits
 from tests._each import each
-from tests._serving import NOTES, OTHER, OWN, layer_at, memory, records, served
+from tests._serving import NOTES, OTHER, OWN, TOKENS, layer_at, memory, records, served
 from tests.secrets._vaults import OneKey
 
 
@@ -112,6 +113,25 @@ async def test_a_listener_hears_what_is_there_and_what_comes(reach, port, place)
         await other.write(records(1, OTHER, 3))
         assert [r.origin_seq for r in (await anext(changes)).records] == [3]
         assert await layer.vector() == {OTHER: 3}, "requests go on beside it"
+
+
+@pytest.mark.parametrize("way", ["websocket", "http"])
+async def test_a_listener_whose_token_was_revoked_hears_no_more(way, place, monkeypatch):
+    monkeypatch.setitem(TOKENS, "leaving", Access())
+    async with served(memory(place), Limits(access_seconds=0)) as port:
+        layer, other = layer_at(way, port, "leaving"), layer_at(way, port, "relay")
+        await layer.open(NOTES)
+        await other.open(NOTES)
+        await other.write(records(2, OTHER))
+        async with aclosing(layer.changes({})) as changes:
+            assert len((await anext(changes)).records) == 2
+            assert (await anext(changes)).caught_up
+            monkeypatch.delitem(TOKENS, "leaving")
+            await other.write(records(1, OTHER, 3))
+            with pytest.raises(LayerAuthError):
+                await anext(changes)
+        await layer.aclose()
+        await other.aclose()
 
 
 async def test_secrets_go_there_sealed_and_come_back(reach, port, place):

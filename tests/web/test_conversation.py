@@ -51,3 +51,34 @@ async def test_a_conversation_closes_its_layer():
     assert layer.opened == 1
     await conversation.aclose()
     assert layer.opened == 0
+
+
+async def test_who_may_do_nothing_any_more_is_asked_about_again_and_sent_away():
+    may: list[Access | None] = [Access(None), Access(None), Access(), None]
+
+    async def authorize(_asking: Asking) -> Access | None:
+        return may.pop(0)
+
+    push = Frame("push", {"records": []})
+    service = Service(lambda _name: MemoryLayer(), authorize, Limits(access_seconds=0))
+    conversation = await service.begin(HELLO)
+    await conversation.answer(push)
+    with pytest.raises(RefusedError, match="forbidden"):
+        await conversation.answer(push)
+    with pytest.raises(RefusedError, match="unauthorized"):
+        await conversation.answer(push)
+    await conversation.aclose()
+
+
+async def test_nobody_is_asked_about_again_while_the_answer_is_young():
+    asked = []
+
+    async def authorize(asking: Asking) -> Access | None:
+        asked.append(asking)
+        return Access()
+
+    conversation = await Service(lambda _name: MemoryLayer(), authorize, Limits()).begin(HELLO)
+    for _ in range(3):
+        await conversation.answer(Frame("vector", {}))
+    await conversation.aclose()
+    assert len(asked) == 1

@@ -1,5 +1,6 @@
 """What one client may ask about one space, and what it is answered, whatever carries it."""
 
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -44,9 +45,10 @@ class Service:
                 reset, or has no access.
         """
         ref, said = _greeting(hello)
-        access = await self.authorize(Asking(ref.name, said or token, ref.origin))
-        if access is None:
-            raise RefusedError("unauthorized", f"no access to space {ref.name!r}")
+        standing = Standing(
+            partial(self.authorize, Asking(ref.name, said or token, ref.origin)), self.limits
+        )
+        await standing.access()
         layer = self.layer_of(ref.name)
         try:
             info = _checked(await layer.open(ref), ref, hello)
@@ -54,7 +56,29 @@ class Service:
             await layer.aclose()
             raise
         decide = None if self.decide is None else partial(self.decide, ref.name)
-        return Conversation(layer, info, access, self.limits, decide)
+        return Conversation(layer, info, standing, self.limits, decide)
+
+
+class Standing:
+    """What one client may do by now: asked for again where the last answer is old."""
+
+    def __init__(self, ask: Callable[[], Awaitable[Access | None]], limits: Limits) -> None:
+        self._ask, self._seconds = ask, limits.access_seconds
+        self._access: Access | None = None
+        self._asked = 0.0
+
+    async def access(self) -> Access:
+        """Return it.
+
+        Raises:
+            RefusedError: It may do nothing, or nothing any more.
+        """
+        now = time.monotonic()
+        if self._access is None or now - self._asked >= self._seconds:
+            self._access, self._asked = await self._ask(), now
+        if self._access is None:
+            raise RefusedError("unauthorized", "no access to this space")
+        return self._access
 
 
 class Conversation:
@@ -64,11 +88,11 @@ class Conversation:
         self,
         layer: TwoWayLayer,
         info: LayerInfo,
-        access: Access,
+        standing: Standing,
         limits: Limits,
         decide: Callable[[str, Any, str], Awaitable[Vector]] | None = None,
     ) -> None:
-        self._layer, self._info, self._access, self._limits = layer, info, access, limits
+        self._layer, self._info, self._standing, self._limits = layer, info, standing, limits
         self._decide = decide
         self._max_records = min(limits.records, info.max_records)
 
@@ -76,9 +100,10 @@ class Conversation:
         """Let go of the layer."""
         await self._layer.aclose()
 
-    def welcome(self) -> bytes:
+    async def welcome(self) -> bytes:
         """Say what is here and what may be asked."""
-        origins = self._access.origins
+        access = await self._standing.access()
+        origins = access.origins
         return pack(
             "welcome",
             protocol=PROTOCOL,
@@ -87,26 +112,27 @@ class Conversation:
             max_records=self._max_records,
             max_bytes=min(self._limits.page_bytes, self._info.max_bytes),
             origins=None if origins is None else sorted(origins),
-            secrets=self._access.secrets,
+            secrets=access.secrets,
         )
 
     async def answer(self, asked: Frame) -> bytes:
         """Answer a request that has one answer."""
+        access = await self._standing.access()
         match asked.kind:
             case "vector":
                 return pack("vector", vector=vector_form(await self._layer.vector()))
             case "pull":
                 return await self._pull(asked.body)
             case "push":
-                return await self._push(asked.body)
+                return await self._push(asked.body, access)
             case "run":
-                return await self._run(asked.body)
+                return await self._run(asked.body, access)
             case "load_secrets":
-                self._check_secrets()
+                _check_secrets(access)
                 return pack("secrets", sealed=sealed_form(await self._layer.load_secrets()))
             case "save_secrets":
-                self._check_secrets()
-                if self._access.origins == frozenset():
+                _check_secrets(access)
+                if access.origins == frozenset():
                     raise RefusedError("forbidden", "you may only read")
                 await self._layer.save_secrets(sealed_from(asked.body.get("sealed")))
                 return pack("saved")
@@ -118,9 +144,10 @@ class Conversation:
         since = vector_from(asked.body.get("since"))
         async with aclosing(self._layer.changes(since)) as changes:
             async for incoming in changes:
+                access = await self._standing.access()
                 for page in self._pages(incoming.records):
                     yield pack("events", records=page)
-                if incoming.secrets_changed and self._access.secrets:
+                if incoming.secrets_changed and access.secrets:
                     yield pack("secrets_changed")
                 if incoming.caught_up:
                     yield pack("caught_up")
@@ -133,12 +160,12 @@ class Conversation:
                 return pack("events", records=page_of(page, self._limits.page_bytes))
         return pack("events", records=[])
 
-    async def _push(self, body: dict[str, Any]) -> bytes:
+    async def _push(self, body: dict[str, Any], access: Access) -> bytes:
         given = taken(body, "records", list)
         if len(given) > self._max_records:
             raise RefusedError("too_large", f"at most {self._max_records} records in a frame")
         records = records_from(given)
-        allowed = self._access.origins
+        allowed = access.origins
         if not records and allowed == frozenset():
             raise RefusedError("forbidden", "you may not bring a space here")
         for record in records:
@@ -152,8 +179,8 @@ class Conversation:
             refused=[[each.uid, each.code, each.reason] for each in written.refused],
         )
 
-    async def _run(self, body: dict[str, Any]) -> bytes:
-        if self._decide is None or not self._access.commands:
+    async def _run(self, body: dict[str, Any], access: Access) -> bytes:
+        if self._decide is None or not access.commands:
             raise RefusedError("forbidden", "you may not have commands run here")
         name, key = taken(body, "name", str), taken(body, "key", str)
         try:
@@ -165,10 +192,6 @@ class Conversation:
             return pack("conflict", code=code, reason=str(error))
         return pack("ran", vector=vector_form(vector))
 
-    def _check_secrets(self) -> None:
-        if not self._access.secrets:
-            raise RefusedError("forbidden", "no access to the secrets")
-
     def _pages(self, records: tuple[EventRecord, ...]) -> "list[list[list[Any]]]":
         pages, at = [], 0
         while at < len(records):
@@ -176,6 +199,11 @@ class Conversation:
             pages.append(page_of(part, self._limits.page_bytes))
             at += len(pages[-1])
         return pages
+
+
+def _check_secrets(access: Access) -> None:
+    if not access.secrets:
+        raise RefusedError("forbidden", "no access to the secrets")
 
 
 def _checked(info: LayerInfo, ref: SpaceRef, hello: Frame) -> LayerInfo:

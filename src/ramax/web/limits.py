@@ -28,6 +28,10 @@ class Limits:
     """After how long a silence one who listens over HTTP is told that the server is there; a
     client gives it up after 60. WebSockets have signs of their own."""
 
+    access_seconds: float = 60.0
+    """How old an answer of `authorize` may be: a client that stays is asked about again before it
+    is told or brings anything."""
+
     idle_seconds: float = 300.0
     """How long a client that does not listen may say nothing, and how long a frame to one that
     does may take to leave."""

@@ -37,7 +37,10 @@ async def _answered(request: Request, service: Service) -> Response:
             frames = _with_signs(conversation.listen(asked), service.limits.alive_seconds)
             listened = _listened(conversation, frames)
             return StreamingResponse(listened, media_type=MEDIA_TYPE)
-        said = conversation.welcome() if asked.kind == "hello" else await conversation.answer(asked)
+        if asked.kind == "hello":
+            said = await conversation.welcome()
+        else:
+            said = await conversation.answer(asked)
     except BaseException:
         await conversation.aclose()
         raise
@@ -66,6 +69,8 @@ async def _listened(
     try:
         async for frame in frames:
             yield framed(frame)
+    except RefusedError as refused:
+        yield framed(refused.frame())
     except RamaxError as error:
         yield framed(refusal_of(error).frame())
     finally:

@@ -36,7 +36,7 @@ class SocketSession:
         hello = await self._next(limits.greeting_seconds, limits.greeting_bytes)
         conversation = await self._service.begin(hello, bearer_token(self._socket))
         try:
-            await self._send(conversation.welcome())
+            await self._send(await conversation.welcome())
             while True:
                 asked = await self._next(limits.idle_seconds, limits.frame_bytes)
                 if asked.kind == "listen":
