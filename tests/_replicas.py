@@ -1,8 +1,10 @@
 """Rows of replicas without a replica, where a space holds what cannot be replicated."""
 
 import ramax
+from ramax.core.sync.place import FoldPlace
 from ramax.core.sync.runs import ALONE, Run
 from ramax.storage import pending, quarantine
+from ramax.storage.canonical_snapshots import write_canonical
 from ramax.storage.layer_cursors import LayerCursor, put_cursor
 from ramax.storage.pending import PendingRow
 from ramax.storage.runs import write_runs
@@ -14,6 +16,15 @@ async def came_from(db: ramax.Database, space_id: int) -> None:
     origin = space_id.to_bytes(16)
     await db._core.locked(
         "a test", lambda ex: write_runs(ex, space_id, [Run(1, origin, 1, 1, ALONE)])
+    )
+
+
+async def looked_back(db: ramax.Database, space_id: int) -> None:
+    """Let a space have a snapshot for events that come late."""
+    origin = space_id.to_bytes(16)
+    place = FoldPlace((1, origin, 1), 1, {origin: 1})
+    await db._core.locked(
+        "a test", lambda ex: write_canonical(ex, space_id, "fold", place, [("key", b"1")])
     )
 
 

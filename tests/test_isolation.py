@@ -57,7 +57,7 @@ from ramax.sync.memory_layer import MemoryPlace
 from tests._domains import documents
 from tests._merging import took_over
 from tests._reading import park, until
-from tests._replicas import came_from, heard_of, postponed, refused
+from tests._replicas import came_from, heard_of, looked_back, postponed, refused
 from tests._tables import Dump, dump, of_space, without_space
 from tests._vectors import copied
 from tests.secrets._vaults import OneKey
@@ -164,6 +164,7 @@ async def two(durable_db: Database) -> Two:
 
         await came_from(db, store.space.space_id)
         await heard_of(db, store.space)
+        await looked_back(db, store.space.space_id)
         await refused(db, store.space)
         await copied(db, store.space.space_id)
         await postponed(db, store.space)

@@ -137,7 +137,7 @@ async def test_events_of_a_domain_that_folds_in_any_order_are_folded_as_they_com
     store = await db.content_store("notes", domain=counts)
     await store.replica.enable()
     await store.execute(write, "here")
-    monkeypatch.setattr(late, "Refold", refold)
+    monkeypatch.setattr(late, "Anew", refold)
     await store.replica.ingest([record(ONE, 1, "a", stamp=1 << 16), put(2, "k", "v", 2 << 16)])
     assert await store.pstate.get("count") == 2
     assert (await store.pstate.get("last"))[1] == "here"
@@ -149,7 +149,7 @@ async def test_a_late_event_that_nobody_folds_makes_nothing_anew(db, monkeypatch
     store = await db.content_store("notes", domain=Domain("notes"))
     await store.replica.enable()
     await store.kv.put("a", 1)
-    monkeypatch.setattr(late, "Refold", None)
+    monkeypatch.setattr(late, "Anew", None)
     await store.replica.ingest([record(ONE, 1, "unknown", stamp=1 << 16)])
     assert await store.get_checkpoint() == 2
 
@@ -198,7 +198,7 @@ async def rows_of(store):
 async def test_late_moves_of_a_tree_come_to_the_sorted_fold(db, monkeypatch, seed):
     """B7, B8: whatever batches they come in, without folding anything else anew."""
     rng = random.Random(seed)
-    monkeypatch.setattr(late, "Refold", None)
+    monkeypatch.setattr(late, "Anew", None)
     store = await db.content_store("notes")
     await store.replica.enable()
     await store.kv.put("a", 1)

@@ -22,7 +22,7 @@ from tests._each import each
 from tests._merging import took_over
 from tests._racers import START, race
 from tests._reading import park
-from tests._replicas import came_from, heard_of, postponed, refused
+from tests._replicas import came_from, heard_of, looked_back, postponed, refused
 from tests._tables import dump, of_space, without_space
 from tests._values import EVERY_TYPE, payloads, same
 from tests._vectors import copied
@@ -632,6 +632,7 @@ async def fill(db, name):
     await took_over(db, store.space.space_id)
     await came_from(db, store.space.space_id)
     await heard_of(db, store.space)
+    await looked_back(db, store.space.space_id)
     await copied(db, store.space.space_id)
     await refused(db, store.space)
     await postponed(db, store.space)

@@ -1,14 +1,17 @@
 import random
 
 import ramax
+from ramax.storage import canonical
 from ramax.storage.canonical import (
     CanonicalPages,
     numbered,
     read_entity_in_order,
+    read_late_stamp,
     read_stamps,
 )
 from ramax.storage.events import FOREVER, read_page
 from ramax.storage.records import read_late_types
+from ramax.storage.runs import read_late
 from ramax.testing.records import record
 
 ORIGINS = [bytes([n]) * 16 for n in (200, 3, 90)]
@@ -134,8 +137,45 @@ async def test_stamps_and_late_types_of_a_part_are_told(db):
 
     assert await of(read_stamps, 1, 4) == {2: (52, False), 3: (53, False), 4: (9, False)}
     assert await of(read_stamps, 6, 9) == {}
+    assert [await of(read_late_stamp, *part) for part in ((0, 6), (4, 6), (5, 6))] == [9, 10, None]
     assert await of(read_late_types, 0, 6) == {"late", "odd"}
     assert await of(read_late_types, 4, 6) == {"odd"}
     assert await of(read_late_types, 5, 6) == frozenset()
     await store.replica.ingest([record(one, 4, stamp=55, event_type="again")])
     assert await of(read_late_types, 0, 7) == {"late", "odd", "again"}
+
+
+async def test_the_lowest_stamp_of_late_events_is_found_in_any_part_of_a_log(db, monkeypatch):
+    monkeypatch.setattr(canonical, "_PART", 7)
+    store, given = await scrambled(db, 5)
+    rng, space_id = random.Random(5), store.space.space_id
+
+    def work(ex):
+        for _ in range(60):
+            after, upto = sorted(rng.sample(range(len(given) + 1), 2))
+            stamps = read_stamps(ex, space_id, after=after, upto=upto)
+            late = [stamps[n][0] for n in read_late(ex, space_id, after=after, upto=upto)]
+            found = read_late_stamp(ex, space_id, after=after, upto=upto)
+            assert found == min(late, default=None)
+
+    await store._core.read(work)
+
+
+async def test_pages_go_on_after_any_place(db):
+    store, given = await scrambled(db, 6)
+    rng, space_id = random.Random(6), store.space.space_id
+
+    def work(ex):
+        whole = CanonicalPages(space_id)
+        rows = [*whole.next_page(ex, 10**6, FOREVER)]
+        for _ in range(10):
+            first = CanonicalPages(space_id)
+            passed = len(first.next_page(ex, rng.randint(1, len(rows)), FOREVER))
+            first.taken()
+            assert first.place.events == passed
+            rest = CanonicalPages(space_id)
+            rest.go_on_after(first.place)
+            assert [*rest.next_page(ex, 10**6, FOREVER)] == rows[passed:]
+        return len(rows)
+
+    assert await store._core.read(work) == len(given)

@@ -6,7 +6,7 @@ from ramax.storage import deletion
 from tests._domains import documents, put
 from tests._merging import took_over
 from tests._reading import park
-from tests._replicas import came_from, heard_of, postponed, refused
+from tests._replicas import came_from, heard_of, looked_back, postponed, refused
 from tests._tables import dump, of_space, without_space
 from tests._vectors import copied
 from tests.secrets._vaults import OneKey, secrets_of
@@ -34,6 +34,7 @@ async def test_deleting_a_space_takes_every_row_of_it_and_none_of_another(db):
         await took_over(db, store.space.space_id)
         await came_from(db, store.space.space_id)
         await heard_of(db, store.space)
+        await looked_back(db, store.space.space_id)
         await refused(db, store.space)
         await postponed(db, store.space)
         await copied(db, store.space.space_id)

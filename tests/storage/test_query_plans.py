@@ -11,6 +11,7 @@ from ramax import Domain, NewEvent
 from ramax.storage import (
     append_sqlite,
     canonical,
+    canonical_snapshots,
     checkpoints,
     cursors,
     diffs,
@@ -39,6 +40,13 @@ SORTED = {"the events of entities in a part of a log"}
 
 SEGMENTS = {f"space_id{n}": n + 1 for n in range(3)} | {f"upto{n}": 10**6 for n in range(3)}
 
+CANONICAL = {
+    "sqlite": "sqlite_autoindex_canonical_snapshots_1",
+    "postgresql": "canonical_snapshots_pkey",
+}
+
+PLACE = {"stamp": 7, "origin": b"o" * 16, "origin_seq": 7}
+
 HOT: dict[str, tuple[Any, Any, dict[str, str]]] = {
     "a page of a space": (
         events.space_page,
@@ -59,6 +67,31 @@ HOT: dict[str, tuple[Any, Any, dict[str, str]]] = {
         search.page_over(search.Shape(entity=True), 3, reverse=False),
         {"entity_id": "e7", "after": 0, "since": 0, "until": 2**62, "limit": 10, **SEGMENTS},
         {"sqlite": "ix_events_space_entity", "postgresql": "ix_events_space_entity"},
+    ),
+    "the snapshots before late events": (
+        canonical_snapshots.of_fold,
+        {"space_id": 1, "fold": "f"},
+        CANONICAL,
+    ),
+    "a chunk of a snapshot before late events": (
+        canonical_snapshots.one_chunk,
+        {"space_id": 1, **PLACE, "chunk": 0},
+        CANONICAL,
+    ),
+    "dropping a snapshot before late events": (
+        canonical_snapshots.drop_one,
+        {"space_id": 1, **PLACE},
+        CANONICAL,
+    ),
+    "dropping the snapshots from a late event on": (
+        canonical_snapshots.drop_from,
+        {"space_id": 1, "stamp": 7},
+        CANONICAL,
+    ),
+    "dropping the snapshots of other folds": (
+        canonical_snapshots.drop_others,
+        {"space_id": 1, "fold": "f"},
+        CANONICAL,
     ),
     "a page over segments": (
         events.page_over(3),

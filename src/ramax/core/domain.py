@@ -45,7 +45,8 @@ class Domain:
             or declare them one by one with `entity`.
         fold_version: Names what the applicators, upcasters and schema of today make of events;
             change it whenever one of them would make something else. Only a domain that has one
-            leaves snapshots and uses them, and only those of the same version.
+            leaves snapshots and uses them, and only those of the same version; in a replicated
+            space, also for events that come late.
         snapshot_every: Events after which `ContentStore.as_of` leaves a snapshot on its way.
         order: How events fold that come late in a replicated space, after others that follow them
             in the order of all replicas: ``"canonical"`` folds anew what they came too late for;
@@ -310,6 +311,11 @@ class Domain:
     def event_types(self) -> frozenset[str]:
         """The types that have an applicator of their own."""
         return frozenset(self._handlers) - {ALL_OTHERS}
+
+    @property
+    def handles(self) -> bool:
+        """Whether it has an applicator at all."""
+        return bool(self._handlers)
 
     @property
     def upcast_types(self) -> frozenset[str]:

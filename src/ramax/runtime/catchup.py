@@ -4,11 +4,11 @@ from ramax.core.domain import Domain
 from ramax.core.fold import check_fit
 from ramax.core.guard import Guard
 from ramax.errors import DomainMismatchError
+from ramax.runtime.anew import Anew
 from ramax.runtime.core import Core
 from ramax.runtime.late import FoldAllError, Gap
 from ramax.runtime.page_fold import facts_of, fold_rows
 from ramax.runtime.projection_gap import project_missing
-from ramax.runtime.refold import Refold
 from ramax.storage.events import read_page
 from ramax.storage.executors import Executor
 from ramax.storage.inherit import inherit as inherited
@@ -37,14 +37,14 @@ async def catch_up(core: Core, space: Space, domain: Domain) -> int:
 
 
 async def _catch_up(core: Core, space: Space, domain: Domain) -> int:
-    new = Refold(domain, space, core.options.page, core.options.rebuild_memory)
+    new = Anew(domain, space, core.options.page, core.options.rebuild_memory)
     try:
         return await _fold_pages(core, space, domain, new)
     finally:
         new.close()
 
 
-async def _fold_pages(core: Core, space: Space, domain: Domain, new: Refold) -> int:
+async def _fold_pages(core: Core, space: Space, domain: Domain, new: Anew) -> int:
     """Fold page by page, and all of the space into ``new`` where late events ask for that."""
     folded = 0
     while True:
@@ -99,7 +99,7 @@ def check_all_there(domain: Domain, guard: Guard, space_name: str) -> None:
 
 
 def fold_gap(  # noqa: PLR0917 - what a page of a fold takes
-    ex: Executor, space: Space, domain: Domain, limit: int, now: int, beside: Refold | None = None
+    ex: Executor, space: Space, domain: Domain, limit: int, now: int, beside: Anew | None = None
 ) -> int:
     """Fold up to ``limit`` missing events in the transaction of ``ex``; return how many.
 

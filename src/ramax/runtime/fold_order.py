@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ramax.core.sync.place import FoldPlace
 from ramax.storage.canonical import CanonicalPages
 from ramax.storage.events import FOREVER, read_page
 from ramax.storage.executors import Executor, Row
@@ -23,6 +24,16 @@ class FoldOrder:
     def go_on_from(self, sequence: int) -> None:
         """Begin after a sequence of the log."""
         self.sequence = sequence
+
+    def go_on_after(self, place: FoldPlace) -> None:
+        """Begin after a place of the order of all replicas."""
+        self._pages.go_on_after(place)
+        self.sequence = self.upcoming = place.events
+
+    @property
+    def place(self) -> FoldPlace:
+        """What was folded of a replicated space."""
+        return self._pages.place
 
     def next_page(self, ex: Executor, limit: int, upto: int = FOREVER) -> Sequence[Row]:
         """Read the next rows of events with sequence <= upto; again, until they were `folded`."""

@@ -7,7 +7,7 @@ tree does, is rewound in memory, and only what differs is written.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ramax.core.datatypes import find_type
 from ramax.core.datatypes.datatype import DataType
@@ -18,10 +18,11 @@ from ramax.core.rewind import Known, rewound
 from ramax.core.space_write import SpaceWrite
 from ramax.core.state import End, Packed, Source, SpaceState
 from ramax.core.sync.record import DISCARDED
+from ramax.runtime.anew import Anew
 from ramax.runtime.page_fold import fold_rows
-from ramax.runtime.refold import Refold
 from ramax.storage.backend import write_plan
-from ramax.storage.canonical import numbered, read_entity_in_order
+from ramax.storage.canonical import numbered, read_entity_in_order, read_late_stamp
+from ramax.storage.canonical_snapshots import drop_canonical_from
 from ramax.storage.events import applied_events
 from ramax.storage.executors import Executor, Row
 from ramax.storage.links import index_rows
@@ -35,6 +36,9 @@ from ramax.values import Space
 
 _MEMORY = 64 << 20
 """Bytes of a pstate that is folded anew under the lock; the rest goes to a temporary file."""
+
+_PAGE = 500
+"""Events that are folded at once there, at least: what lacks may be a single one."""
 
 _MANY = 1000
 """From so many entities on, folding all of the space costs less."""
@@ -63,8 +67,11 @@ class Gap:
     domain: Domain
     guard: Guard
     now: int
-    beside: Refold | None = None
+    beside: Anew | None = None
     """What a fold of all of the space goes on from: begun beside live writes, or not begun yet."""
+
+    came: set[int] = field(default_factory=set)
+    """The late ones among those that `late` was asked about, whatever they are."""
 
     def late(self, rows: Sequence[Row]) -> set[int]:
         """Return the sequences of those of the next events that came too late for others."""
@@ -72,6 +79,7 @@ class Gap:
             return set()
         after, upto = self.guard.checkpoint, rows[-1][_SEQUENCE]
         late = {*read_late(self.ex, self.space.space_id, after=after, upto=upto)}
+        self.came.update(late)
         if not after:  # what was folded before is to be folded anew, whatever it was
             return late
         late = {row[_SEQUENCE] for row in rows if row[_SEQUENCE] in late and self._matters(row)}
@@ -153,9 +161,11 @@ class Gap:
     def _fold_all(self, page: int) -> int:
         if self.beside is not None and not self.beside.sequence:
             raise FoldAllError
-        new = self.beside or Refold(self.domain, self.space, page, _MEMORY)
+        new = self.beside or Anew(self.domain, self.space, max(page, _PAGE), _MEMORY)
         try:
-            new.swap(self.ex, None, self.now)
+            while not new.swap(self.ex, self.now):
+                if self.beside is not None:
+                    raise FoldAllError
         finally:
             if new is not self.beside:
                 new.close()
@@ -182,6 +192,14 @@ class Gap:
         extras = [] if write.domains is None else [domains_row(space_id, write.domains)]
         extras += [*index_rows([write]), *search_rows(self.ex.tables.dialect, [write])]
         write_plan(self.ex, WritePlan([write], b"", self.now, extras))
+        if self.came:
+            self._drop_canonical(last[_SEQUENCE])
+
+    def _drop_canonical(self, upto: int) -> None:
+        """Drop the snapshots that do not know the late ones of these events."""
+        ex, space_id = self.ex, self.space.space_id
+        first = read_late_stamp(ex, space_id, after=self.guard.checkpoint, upto=upto)
+        drop_canonical_from(ex, space_id, first or 0)
 
 
 def _entities(late: Sequence[Row]) -> Mapping[str, DataType] | None:

@@ -12,7 +12,8 @@ from ramax.runtime.comparison import MAYBE, NEW, Comparison
 from ramax.runtime.fold_order import FoldOrder
 from ramax.runtime.link_index import IndexBuild
 from ramax.runtime.page_fold import facts_of, fold_rows
-from ramax.storage import pstate, snapshots, text_index
+from ramax.runtime.trail import Trail
+from ramax.storage import canonical_snapshots, pstate, snapshots, text_index
 from ramax.storage.backend import write_plan
 from ramax.storage.executors import Executor, Row
 from ramax.storage.links import set_indexed
@@ -43,9 +44,13 @@ class Refold:
     Args:
         page: Events, and stored keys, that are in memory at once.
         memory: Bytes that the new pstate may take in memory; the rest goes to a temporary file.
+        trail: Leaves snapshots for events that come late.
     """
 
-    def __init__(self, domain: Domain, space: Space, page: int, memory: int) -> None:
+    def __init__(
+        self, domain: Domain, space: Space, page: int, memory: int, trail: Trail | None = None
+    ) -> None:
+        self._trail = trail
         self._domain, self._space, self._page = domain, space, page
         self._values = Spill(memory)
         self._suspects = Spill(memory // 8)  # keys that may have to be written
@@ -70,16 +75,19 @@ class Refold:
             replicated = self.guard(ex).replica is not None
             self._order = FoldOrder(self._space.space_id, replicated=replicated)
         head = self.guard(ex).last_sequence if self._order.replicated else 0
-        rows = self._order.next_page(ex, self._page)
+        limit = self._page if self._trail is None else self._trail.limit(self.sequence, self._page)
+        rows = self._order.next_page(ex, limit)
         if rows:
             self._fold(self._order, rows)
-        full = len(rows) == self._page
+        full = len(rows) == limit
         return self._goes_on(self._order, head, full=full) if self._order.replicated else full
 
     def _fold(self, order: FoldOrder, rows: Sequence[Row]) -> None:
         state = fold_rows(self._domain, Folded(self._values), rows, self._space)
         self._values.update(state.written)
         order.folded()
+        if self._trail is not None:
+            self._trail.folded(state.written, order.place)
         if self._comparison is not None:
             self._suspect(state.written)
         self.sequence = order.sequence
@@ -103,7 +111,7 @@ class Refold:
             return False
         self._patience -= 1
         self._values.close()
-        self._order = self._comparison = None
+        self._order = self._comparison = self._trail = None
         self.sequence = self._event_id = 0
         return True
 
@@ -193,6 +201,9 @@ class Refold:
         extras = [] if names == guard.domains else [domains_row(space_id, names)]
         write_plan(ex, WritePlan([write], b"", stamp, extras))
         snapshots.drop(ex, space_id)  # whoever rebuilds does not trust what was folded before
+        canonical_snapshots.drop_canonical_from(ex, space_id)
+        if self._trail is not None and self.sequence == guard.last_sequence:
+            self._trail.store(ex, space_id)
         new = ((k, v) for k, v in self._found(NEW) if v is not None)
         add(ex, space_id, new, now=stamp)
         for found in _batches(self._found(MAYBE), self._page):

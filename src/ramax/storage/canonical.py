@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 
+from ramax.core.sync.place import FoldPlace
 from ramax.core.sync.record import REFUSED
 from ramax.storage.events import event_columns
 from ramax.storage.executors import Executor, Row
@@ -124,6 +125,23 @@ def read_stamps(
     return found
 
 
+def read_late_stamp(ex: Executor, space_id: int, *, after: int, upto: int) -> int | None:
+    """Read the lowest stamp of the late events with after < sequence <= upto, or None."""
+    found: list[int] = []
+    for first in range(after, upto, _PART):
+        for run in read_runs(ex, space_id, after=first, upto=min(first + _PART, upto)):
+            if run.late and run.sequence > first:
+                found.append(run.stamp)
+            elif run.late:
+                (at, micros, _), *_ = read_times(ex, space_id, after=first, upto=first + 1)
+                found.append(run.stamp_at(at, micros))
+    return min(found, default=None)
+
+
+_PART = 10_000
+"""Events whose runs are in memory at once."""
+
+
 class CanonicalPages:
     """Pages of the events of a space; what comes meanwhile, and before others, is left out."""
 
@@ -134,13 +152,20 @@ class CanonicalPages:
         """Events of which it is known that no other one comes before them."""
 
         self._given = 0
-        self._last: Place = (0, b"", 0)
+        self.place = FoldPlace()
+        """What was taken."""
+
+        self._last: Place = self.place.last
         self._left_out: frozenset[int] | None = None
         self.outdated = False
         """Whether other events are left out now than when earlier pages were read."""
 
         self.looked = False
         """Whether how far the origins are was read for the last page."""
+
+    def go_on_after(self, place: FoldPlace) -> None:
+        """Begin after a place."""
+        self.place, self._last = place, place.last
 
     def next_page(self, ex: Executor, limit: int, upto: int) -> Sequence[Row]:
         """Read the next events with sequence <= upto, numbered by their stamps.
@@ -163,13 +188,15 @@ class CanonicalPages:
     def taken(self) -> None:
         """Go on after the page that was given last."""
         if self._given:
-            self._last = self._ready[self._given - 1][0]
+            self.place = self.place.after([place for place, _ in self._ready[: self._given]])
+            self._last = self.place.last
             del self._ready[: self._given]
             self._given = 0
 
     def _look(self, ex: Executor) -> None:
         for origin, newest in read_newest(ex, self._space_id).items():
-            self._origins.setdefault(origin, _Origin(origin)).newest = newest.origin_seq
+            known = self.place.vector.get(origin, 0)
+            self._origins.setdefault(origin, _Origin(origin, known)).newest = newest.origin_seq
 
     def _merge(self, ex: Executor, limit: int, upto: int) -> bool:
         """Move what is next from the origins to what is ready; False: there is no more."""
@@ -193,10 +220,10 @@ _END: Place = (1 << 63, b"", 0)
 class _Origin:
     """The events of one origin: how far they were read, and those that were not given yet."""
 
-    def __init__(self, origin: bytes) -> None:
+    def __init__(self, origin: bytes, known: int) -> None:
         self.origin = origin
         self.ahead: list[tuple[Place, Row]] = []
-        self.read = self.newest = 0
+        self.read = self.newest = known
 
     @property
     def has_more(self) -> bool:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql
 
 DialectName = Literal["sqlite", "postgresql"]
 
-HEAD = "ramax_0022"
+HEAD = "ramax_0023"
 """The newest Alembic revision that this code works with."""
 
 VERSION_TABLE = "ramax_alembic_version"
@@ -53,6 +53,7 @@ class Tables:
     event_origins: sa.Table
     layer_cursors: sa.Table
     quarantine: sa.Table
+    canonical_snapshots: sa.Table
     pending_commands: sa.Table
     vector_copies: sa.Table
     vector_rows: sa.Table
@@ -69,7 +70,9 @@ class Tables:
 
 
 @cache
-def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
+def build_tables(  # noqa: PLR0915 - one for each
+    dialect: DialectName, schema: str | None = None
+) -> Tables:
     """Build the tables of ``dialect``; columns and meaning are the same on both.
 
     Only `space_sequences` refers to `spaces`: nothing is written without that row's guard, so
@@ -435,6 +438,22 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("refused_at", big, nullable=False),
     )
+    canonical_snapshots = sa.Table(
+        "canonical_snapshots",
+        metadata,
+        keyed(),
+        # up to and including the event of this place of the order of all replicas
+        sa.Column("stamp", big, primary_key=True, autoincrement=False),
+        sa.Column("origin", blob, primary_key=True),
+        sa.Column("origin_seq", big, primary_key=True, autoincrement=False),
+        sa.Column("chunk", big, primary_key=True, autoincrement=False),
+        sa.Column("fold", sa.Text(), nullable=False),  # a hash of fold versions
+        sa.Column("count", big, nullable=False),  # how many events that is
+        sa.Column("vector", blob, nullable=False),  # which these are; in the first chunk alone
+        sa.Column("low", key_text, nullable=False),  # the first key of the chunk
+        sa.Column("high", key_text, nullable=False),  # the last one
+        sa.Column("data", blob, nullable=False),  # MessagePack list: key, value or nil, key …
+    )
     pending_commands = sa.Table(
         "pending_commands",
         metadata,
@@ -475,6 +494,7 @@ def build_tables(dialect: DialectName, schema: str | None = None) -> Tables:
         event_origins,
         layer_cursors,
         quarantine,
+        canonical_snapshots,
         pending_commands,
         vector_copies,
         vector_rows,

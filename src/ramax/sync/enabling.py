@@ -11,6 +11,7 @@ from ramax.runtime.core import Core
 from ramax.runtime.page_fold import facts_of
 from ramax.storage import origins, runs, snapshots
 from ramax.storage.canonical import read_times
+from ramax.storage.canonical_snapshots import drop_canonical_from
 from ramax.storage.executors import Executor
 from ramax.storage.lineage import lineage_of
 from ramax.storage.locks import move_state_version, take_lock
@@ -138,6 +139,7 @@ async def rekey(core: Core, space: Space, origin: bytes, first: int) -> None:
         identity = ensure_identity(ex, space.space_id, core.clock())
         set_epoch(ex, space.space_id, identity, new)
         origins.write_replica_head(ex, space.space_id, head)
+        drop_canonical_from(ex, space.space_id)
         origins.fold_anew(ex, space.space_id)  # the order among equal stamps goes by origin
         move_state_version(ex, space.space_id)
 
