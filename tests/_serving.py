@@ -51,17 +51,23 @@ async def served(
     **options: Any,
 ) -> AsyncIterator[int]:
     """Serve layers to those who have a token; yield the port."""
-    app = make_app(layer_of, authorize, limits=limits)
+    async with running(make_app(layer_of, authorize, limits=limits), port, **options) as at:
+        yield at
+
+
+@asynccontextmanager
+async def running(app: Any, port: int = 0, **options: Any) -> AsyncIterator[int]:
+    """Run an application in a server of its own; yield the port."""
     server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="error", **options))
     with socket.create_server(("127.0.0.1", port)) as listening:
-        running = asyncio.create_task(server.serve([listening]))
+        serving = asyncio.create_task(server.serve([listening]))
         while not server.started:
             await asyncio.sleep(0)
         try:
             yield listening.getsockname()[1]
         finally:
             server.should_exit = True
-            await running
+            await serving
 
 
 def memory(place: MemoryPlace) -> Callable[[str], TwoWayLayer]:

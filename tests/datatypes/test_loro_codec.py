@@ -1,5 +1,6 @@
 """Texts by loro: code points, repeated and hostile updates, errors that can be caught."""
 
+import asyncio
 import random
 import sys
 
@@ -134,9 +135,24 @@ def test_unreadable_updates_are_left_out_and_counted():
     assert (opened.text(), opened.unreadable) == (text, 2)
 
 
+def test_many_unreadable_updates_do_not_have_the_text_opened_again_for_each(monkeypatch):
+    text, updates = edited("a", "b", "c")
+    opened = []
+
+    class Counted(loro_codec._LoroText):
+        def __init__(self):
+            super().__init__()
+            opened.append(self)
+
+    monkeypatch.setattr(loro_codec, "_LoroText", Counted)
+    document = CODEC.open([*updates, *(bytes([n]) * 40 for n in range(50))])
+    assert (document.text(), document.unreadable) == (text, 50)
+    assert len(opened) == 2
+
+
 def test_what_stops_a_program_is_not_made_an_error(monkeypatch):
     document = CODEC.open(())
-    for stop in (KeyboardInterrupt, SystemExit):
+    for stop in (KeyboardInterrupt, SystemExit, asyncio.CancelledError):
 
         def raise_(stop=stop):
             raise stop

@@ -5,50 +5,22 @@ from typing import Any
 
 import pytest
 
-from ramax import ConcurrencyError, NewEvent, Query, Rejected
+from ramax import ConcurrencyError, NewEvent, Rejected
 from ramax.core.guard import Guard
 from ramax.core.new_events import Causes
-from ramax.core.state import End, Packed
+from ramax.core.state import NothingStored
 from ramax.core.unit import SpaceUnit
 from ramax.runtime.jobs import Append, Execute, Job, StateBehindError
+from ramax.runtime.rehearsal import NothingLogged
 from tests._domains import add, counter, nothing, refuse
 
 
-class Empty:
-    """The stored state of a space without keys."""
-
-    def load(self, _key: str) -> Packed | None:
-        return None
-
-    def load_range(self, _low: str, _high: str) -> dict[str, Packed]:
-        return {}
-
-    def load_nearest(self, _low: str, _high: str, _end: End) -> None:
-        return None
-
-
 def unit(head: int = 3, folded: int = 3) -> SpaceUnit:
-    return SpaceUnit(7, "acme", Guard(head, 0, 0, folded, None), Empty())
-
-
-class EmptyLog:
-    """A log without events."""
-
-    def types_up_to(self, _upto: int) -> frozenset[str]:
-        return frozenset()
-
-    def count_of(self, _entity_id: str, _upto: int, _most: int) -> int:
-        return 0
-
-    def standing_at(self, _sequence: int) -> frozenset[str]:
-        return frozenset()
-
-    def newest_match(self, _query: Query, _after: int, _upto: int) -> int | None:
-        return None
+    return SpaceUnit(7, "acme", Guard(head, 0, 0, folded, None), NothingStored())
 
 
 def run(work: Execute | Append, on: SpaceUnit) -> list[list[int]]:
-    return [[row.sequence for row in group] for group in work.run(on, EmptyLog(), 1)]
+    return [[row.sequence for row in group] for group in work.run(on, NothingLogged(), 1)]
 
 
 def execute(*commands: Any, expected: int | None = None) -> Execute:

@@ -1,11 +1,8 @@
 """An authority on a server: commands go by the connection that events come by."""
 
-import asyncio
-import socket
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 
 import pytest
-import uvicorn
 
 import ramax
 from ramax import Follower
@@ -13,7 +10,7 @@ from ramax.errors import CommandRefusedError, LayerAuthError, LayerError, LayerU
 from ramax.sync import Decider, Replace, SpaceRef
 from ramax.sync.deciding import RemoteAuthority
 from ramax.web import Access, make_app
-from tests._serving import layer_at
+from tests._serving import layer_at, running
 from tests.sync._booking import COMMANDS, applied, book, booking, count, rows
 
 KEY = "k" * 32
@@ -29,16 +26,8 @@ async def deciding(db, decide=None):
         authorize,
         decide=decide or Decider(lambda name: db.content_store(name, booking), COMMANDS),
     )
-    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="error"))
-    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
-        running = asyncio.create_task(server.serve([listening]))
-        while not server.started:
-            await asyncio.sleep(0)
-        try:
-            yield listening.getsockname()[1]
-        finally:
-            server.should_exit = True
-            await running
+    async with running(app) as port:
+        yield port
 
 
 @pytest.fixture

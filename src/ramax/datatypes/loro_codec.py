@@ -1,5 +1,6 @@
 """Collaborative texts by the library ``loro`` (``ramax[loro]``), with its failures made errors."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from secrets import randbits
@@ -102,7 +103,7 @@ class _LoroText:
 def _without_unreadable(updates: Sequence[bytes]) -> _LoroText:
     """Open what can be read: after a failure a document is not to be trusted, so make it anew."""
     document, sound = _LoroText(), []
-    for update in updates:
+    for update in filter(_is_whole, updates):
         try:
             document.apply([update])
             sound.append(update)
@@ -113,12 +114,32 @@ def _without_unreadable(updates: Sequence[bytes]) -> _LoroText:
     return document
 
 
+def _is_whole(update: bytes) -> bool:
+    """Say whether the checksum of an update is right; no document is thrown away for that."""
+    try:
+        with _guarded("update", update):
+            _library().LoroDoc.decode_import_blob_meta(update, True)  # noqa: FBT003
+    except CrdtError:
+        return False
+    return True
+
+
+_NOT_THE_LIBRARYS = (
+    KeyboardInterrupt,
+    SystemExit,
+    GeneratorExit,
+    asyncio.CancelledError,
+    MemoryError,
+    RamaxError,
+)
+
+
 @contextmanager
 def _guarded(what: str, value: object) -> Iterator[None]:
     """Make errors of the library ours; they, and its panics, derive from `BaseException`."""
     try:
         yield
-    except (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError, RamaxError):
+    except _NOT_THE_LIBRARYS:
         raise
     except BaseException as error:
         raise CrdtError(what, value, f"loro: {error}") from error

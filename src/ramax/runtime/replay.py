@@ -174,7 +174,7 @@ class Replay:
         write = SpaceWrite(
             space_id,
             guard,
-            last_timestamp=stamp + 1,
+            last_timestamp=stamp + 1,  # see `Refold`
             checkpoint=guard.last_sequence,
             checkpoint_event_id=self._event_id,
             version_step=guard.step_to_replacement,
