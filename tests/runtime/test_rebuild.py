@@ -288,6 +288,8 @@ async def test_a_reader_sees_the_old_state_or_the_new_one(db):
             await asyncio.sleep(0)  # what is read from memory never waits
 
     readers = [asyncio.create_task(read()) for _ in range(3)]
+    while not seen:  # the old state is there to be read first
+        await asyncio.sleep(0)
     for store in (new, old, new):
         await store.rebuild_pstate()
     done = True

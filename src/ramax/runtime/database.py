@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, ClassVar, Self, TypeVar
 
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ramax.core.domain import Domain
@@ -28,6 +29,7 @@ from ramax.runtime.transaction import Transaction, domain_key
 from ramax.runtime.verify import OnProgress, verify
 from ramax.storage import migrate, projections, spaces
 from ramax.storage.executors import Executor
+from ramax.storage.faults import ConnectionLostError, translated
 from ramax.storage.schema import schema_state
 from ramax.values import ChainHead, Event, Space
 
@@ -313,6 +315,14 @@ class Database:
 
     async def current_revision(self) -> str | None:
         """Return the revision that the database is stamped with, None without a stamp."""
+        try:
+            return await self._revision()
+        except sa.exc.SQLAlchemyError as error:  # it only reads: over a lost session, once more
+            if not isinstance(fault := translated(error), ConnectionLostError):
+                raise fault from error
+        return await self._revision()
+
+    async def _revision(self) -> str | None:
         async with self.connection() as connection:
             state = await schema_state(connection, self._core.backend.tables.metadata.schema)
         return state.revision
